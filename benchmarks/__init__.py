@@ -1,0 +1,1 @@
+"""Benchmarks on real video; not part of the installed package."""

@@ -1,0 +1,59 @@
+"""Turn any image segmentation model into a video segmentation model that does not flicker."""
+
+from ditta_adapt.config import AdaptConfig
+from ditta_adapt.errors import (
+    AdaptationError,
+    CheckpointError,
+    ConfigError,
+    DittaError,
+    InputError,
+    MissingDependencyError,
+    PropagationError,
+    SegmenterError,
+    ShapeError,
+    UnknownModelError,
+)
+from ditta_adapt.frame_prediction import FramePrediction
+from ditta_adapt.frames import Frame
+from ditta_adapt.hooked import HookedSegmenter
+from ditta_adapt.progress import Progress
+from ditta_adapt.propagator import (
+    DenseTransport,
+    Masks,
+    Prompt,
+    PropagationSession,
+    Propagator,
+)
+from ditta_adapt.report import AdaptationReport
+from ditta_adapt.segmenter import Segmenter, SegmenterOutput
+from ditta_adapt.video_segmenter import VideoSegmenter, wrap
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AdaptConfig",
+    "AdaptationError",
+    "AdaptationReport",
+    "CheckpointError",
+    "ConfigError",
+    "DenseTransport",
+    "DittaError",
+    "Frame",
+    "FramePrediction",
+    "HookedSegmenter",
+    "InputError",
+    "Masks",
+    "MissingDependencyError",
+    "Progress",
+    "Prompt",
+    "PropagationError",
+    "PropagationSession",
+    "Propagator",
+    "Segmenter",
+    "SegmenterError",
+    "SegmenterOutput",
+    "ShapeError",
+    "UnknownModelError",
+    "VideoSegmenter",
+    "wrap",
+]

@@ -1,0 +1,148 @@
+"""Save and load what adaptation changed: `model.safetensors` and `config.json` in one folder."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ditta_adapt.config import AdaptConfig
+from ditta_adapt.errors import CheckpointError, ConfigError
+from ditta_adapt.isolation import adaptable_state, device_of, weight_hash
+from ditta_adapt.report import library_versions
+from ditta_adapt.segmenter import Segmenter
+from ditta_adapt.student import Student, make_addon
+
+SCHEMA_VERSION = 1
+_WEIGHTS, _CONFIG = "model.safetensors", "config.json"
+
+
+def save(path: str | Path, student: Student, config: AdaptConfig, model_hash: str) -> None:
+    """Write a student, and the hash of the image model it was adapted from.
+
+    Both files are complete before either replaces an older one.
+
+    Raises:
+        CheckpointError: the folder cannot be written.
+    """
+    folder = Path(path)
+    tensors = {name: _plain(tensor) for name, tensor in _tensors(student).items()}
+    description = _identity(student.segmenter) | {
+        "schema_version": SCHEMA_VERSION,
+        "versions": library_versions(),
+        "model_hash": model_hash,
+        "has_addon": student.addon is not None,
+        "config": config.to_dict(),
+    }
+    weights, settings = folder / f".{_WEIGHTS}.tmp", folder / f".{_CONFIG}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, weights)
+        settings.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        os.replace(weights, folder / _WEIGHTS)
+        os.replace(settings, folder / _CONFIG)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"cannot write to {folder}: {error}") from error
+    finally:
+        for leftover in (weights, settings):
+            leftover.unlink(missing_ok=True) if folder.is_dir() else None
+
+
+def load(path: str | Path, segmenter: Segmenter) -> tuple[Student, AdaptConfig]:
+    """Read a student for an image model, and the config it was adapted with.
+
+    Raises:
+        CheckpointError: missing, corrupt, of another format version, or of a different model.
+    """
+    folder = Path(path)
+    description = _read_config(folder / _CONFIG)
+    for key, own in _identity(segmenter).items():
+        if description.get(key) != own:
+            raise CheckpointError(
+                f"{folder} was adapted from a model with {key} = {description.get(key)!r}; this "
+                f"model has {own!r}. Load it into the model it was made from."
+            )
+    if description.get("model_hash") != weight_hash(segmenter):
+        raise CheckpointError(
+            f"{folder} was adapted from a model with other weights (or another dtype) than this "
+            "one. Load it into the same pre-trained model."
+        )
+    try:
+        config = AdaptConfig.from_dict(description["config"])
+    except (ConfigError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / _CONFIG} holds no valid config: {error}") from error
+    student = Student.pretrained(segmenter)
+    addon = None
+    if description.get("has_addon"):
+        addon = make_addon(student.segmenter, config).to(device_of(student.segmenter))
+    student = replace(student, addon=addon)
+    _copy_weights(folder / _WEIGHTS, student)
+    return student, config
+
+
+def _tensors(student: Student) -> dict[str, Tensor]:
+    tensors = {f"segmenter.{k}": v for k, v in adaptable_state(student.segmenter).items()}
+    if student.addon is not None:
+        tensors |= {f"addon.{k}": v for k, v in student.addon.state_dict().items()}
+    return tensors
+
+
+def _identity(segmenter: Segmenter) -> dict[str, Any]:
+    return {
+        "segmenter": type(segmenter).__name__,
+        "num_classes": segmenter.num_classes,
+        "feature_dim": segmenter.feature_dim,
+    }
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """A tensor with memory of its own, as the file format wants it."""
+    return tensor.detach().to("cpu", copy=True).contiguous()
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path} does not exist; expected a folder written by save_pretrained."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    version = description.get("schema_version") if isinstance(description, dict) else None
+    if version != SCHEMA_VERSION:
+        raise CheckpointError(
+            f"{path} has schema_version {version!r}; this version of ditta-adapt reads "
+            f"{SCHEMA_VERSION}. It was not written by save_pretrained, or by another version."
+        )
+    return dict(description)
+
+
+def _copy_weights(path: Path, student: Student) -> None:
+    try:
+        stored = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is missing or corrupt: {error}") from error
+    own = _tensors(student)
+    if stored.keys() != own.keys():
+        difference = sorted(stored.keys() ^ own.keys())
+        raise CheckpointError(
+            f"{path} does not fit the model: {len(difference)} tensors are in one of the two "
+            f"only, such as {difference[:3]}."
+        )
+    for name, tensor in stored.items():
+        if tensor.shape != own[name].shape or tensor.dtype != own[name].dtype:
+            raise CheckpointError(
+                f"{path}: {name} is {tuple(tensor.shape)} {tensor.dtype}; the model has "
+                f"{tuple(own[name].shape)} {own[name].dtype}."
+            )
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{path}: {name} has values that are not finite.")
+    with torch.no_grad():
+        for name, tensor in stored.items():
+            own[name].copy_(tensor)

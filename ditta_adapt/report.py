@@ -1,0 +1,68 @@
+"""What an adaptation did, for people and for files."""
+
+import json
+import platform
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ditta_adapt.config import AdaptConfig
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    # Imported here: the package imports this module while it is being initialised.
+    from ditta_adapt import __version__
+
+    return {
+        "ditta_adapt": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptationReport:
+    """What `VideoSegmenter.adapt` did.
+
+    Attributes:
+        adapted: whether the weights changed.
+        reason: in plain words, what was done, or why nothing was.
+        num_frames: warm-up frames.
+        num_objects: objects the teacher followed that got a class.
+        classes: how many objects got each class, by class index.
+        losses: of every step, by name.
+        seconds: wall time by stage: `predict`, `track`, `targets`, `adapt`.
+        config: the configuration used, seed included.
+        model_hash: SHA-256 of the image model's weights before adaptation.
+        propagator: name of the teacher.
+        versions: of the libraries the numbers depend on.
+    """
+
+    adapted: bool
+    reason: str
+    num_frames: int
+    num_objects: int
+    classes: dict[int, int]
+    losses: list[dict[str, float]]
+    seconds: dict[str, float]
+    config: AdaptConfig
+    model_hash: str
+    propagator: str
+    versions: dict[str, str] = field(default_factory=library_versions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, as values that JSON can hold."""
+        return asdict(self) | {"config": self.config.to_dict()}
+
+    def save(self, path: str | Path) -> None:
+        """Write the report as JSON."""
+        Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+    def __str__(self) -> str:
+        seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in self.seconds.items())
+        return f"{self.reason} ({self.num_frames} warm-up frames; {seconds})"

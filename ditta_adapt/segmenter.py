@@ -1,0 +1,105 @@
+"""The image-model protocol: what the library needs to know about a segmenter."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from ditta_adapt.errors import SegmenterError
+
+Encoded: TypeAlias = Any
+"""Output of a frozen encoder: a tensor or any nest of tuples, lists and dicts of tensors."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmenterOutput:
+    """What a decoder gives for a batch of frames, on its own grid.
+
+    Attributes:
+        features: `(B, D, h, w)` float; what the classifier sees.
+        logits: `(B, C, h, w)` float; class scores before the softmax.
+    """
+
+    features: Float[Tensor, "B D h w"]
+    logits: Float[Tensor, "B C h w"]
+
+
+class Segmenter(Protocol):
+    """One image segmentation model, split into a frozen encoder and an adapted decoder.
+
+    `decode(encode(preprocess(frames)))` must equal the model's own forward pass.
+    """
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes `C`."""
+        ...
+
+    @property
+    def feature_dim(self) -> int:
+        """Number of feature channels `D`."""
+        ...
+
+    def preprocess(self, frames: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H2 W2"]:
+        """Turn RGB frames into the model's input: scaled, normalised, perhaps resized."""
+        ...
+
+    def encode(self, images: Float[Tensor, "B 3 H2 W2"]) -> Encoded:
+        """Run the frozen part. Called once a frame, without gradients; the result is cached."""
+        ...
+
+    def decode(self, encoded: Encoded) -> SegmenterOutput:
+        """Run the adapted part on what `encode` returned, with gradients while adapting."""
+        ...
+
+    def adaptable_modules(self) -> Mapping[str, nn.Module]:
+        """The modules adaptation may change, by a name that is stable between runs."""
+        ...
+
+
+_METHODS = ("preprocess", "encode", "decode", "adaptable_modules")
+
+
+def is_segmenter(candidate: object) -> bool:
+    """Whether an object offers the four methods of `Segmenter`."""
+    return all(callable(getattr(candidate, method, None)) for method in _METHODS)
+
+
+def check_output(output: SegmenterOutput, num_classes: int, feature_dim: int) -> None:
+    """Check one decoder output against what the segmenter declares.
+
+    Raises:
+        SegmenterError: wrong type, rank, class count, feature count or grid, or a value that is
+            not finite.
+    """
+    if not isinstance(output, SegmenterOutput):
+        raise SegmenterError(
+            f"decode returned a {type(output).__name__}; expected a "
+            "SegmenterOutput(features=(B, D, h, w), logits=(B, C, h, w))."
+        )
+    for label, tensor, declared, attribute in (
+        ("logits", output.logits, num_classes, "num_classes"),
+        ("features", output.features, feature_dim, "feature_dim"),
+    ):
+        shape = tuple(tensor.shape)
+        if tensor.ndim != 4:
+            raise SegmenterError(f"decode returned {label} of shape {shape}; expected four axes.")
+        if shape[1] != declared:
+            raise SegmenterError(
+                f"decode returned {label} of shape {shape}, so {shape[1]} channels, but the "
+                f"segmenter declares {attribute} = {declared}. Make the two agree."
+            )
+        if not torch.isfinite(tensor).all():
+            raise SegmenterError(
+                f"decode returned {label} with values that are not finite (NaN or infinity). "
+                "Check the model's weights and the preprocessing, and its precision if it runs "
+                "in half precision."
+            )
+    if output.logits.shape[2:] != output.features.shape[2:]:
+        raise SegmenterError(
+            f"features are on a {tuple(output.features.shape[2:])} grid and logits on a "
+            f"{tuple(output.logits.shape[2:])} grid; resize one in decode so that they share it."
+        )

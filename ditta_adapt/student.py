@@ -1,0 +1,93 @@
+"""The model being adapted: a private copy of the segmenter, the add-on and the projection head."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ditta_adapt.addon import ProjectionHead, TemporalAddon
+from ditta_adapt.config import AdaptConfig
+from ditta_adapt.isolation import adaptable_parameters, device_of, private_copy
+from ditta_adapt.segmenter import Segmenter
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """Everything adaptation changes.
+
+    Attributes:
+        segmenter: a private copy; the user's model is never part of a student.
+        addon: the temporal add-on, or none.
+        projection: features for the contrastive loss; only while adapting.
+    """
+
+    segmenter: Segmenter
+    addon: TemporalAddon | None = None
+    projection: ProjectionHead | None = None
+
+    @classmethod
+    def pretrained(cls, segmenter: Segmenter) -> "Student":
+        """The image model as it is: no add-on, since an untrained one would only do harm."""
+        return cls(private_copy(segmenter))
+
+    @classmethod
+    def create(cls, segmenter: Segmenter, config: AdaptConfig, num_frames: int) -> "Student":
+        """A student ready to be trained; heads start from torch's random state.
+
+        With a single warm-up frame there is no pair of frames to train the add-on on, so none is
+        made.
+        """
+        own = private_copy(segmenter)
+        device = device_of(own)
+        addon = projection = None
+        if config.addon != "none" and num_frames > 1:
+            addon = make_addon(own, config).to(device)
+        if config.contrastive_weight > 0:
+            projection = ProjectionHead(own.feature_dim).to(device)
+        return cls(own, addon, projection)
+
+    def clone(self) -> "Student":
+        """A second student with the same weights, for the momentum model. It has no add-on."""
+        projection = None
+        if self.projection is not None:
+            projection = ProjectionHead(self.segmenter.feature_dim).to(device_of(self.segmenter))
+            projection.load_state_dict(self.projection.state_dict())
+        return Student(private_copy(self.segmenter), None, projection)
+
+    def heads(self) -> list[nn.Module]:
+        """The add-on and the projection head, where there are any."""
+        return [head for head in (self.addon, self.projection) if head is not None]
+
+    def parameters(self) -> list[nn.Parameter]:
+        """All parameters that are trained."""
+        own = adaptable_parameters(self.segmenter)
+        return own + [parameter for head in self.heads() for parameter in head.parameters()]
+
+    def set_training(self, training: bool) -> None:
+        """Switch the adaptable modules between train and eval mode; the encoder stays in eval."""
+        for module in self.segmenter.adaptable_modules().values():
+            module.train(training)
+
+    def follow(self, live: "Student", rate: float) -> None:
+        """Exponential moving average: `own = rate * own + (1 - rate) * live`, parameters only."""
+        pairs: list[tuple[Tensor, Tensor]] = list(
+            zip(
+                adaptable_parameters(self.segmenter),
+                adaptable_parameters(live.segmenter),
+                strict=True,
+            )
+        )
+        if self.projection is not None and live.projection is not None:
+            pairs += zip(self.projection.parameters(), live.projection.parameters(), strict=True)
+        with torch.no_grad():
+            for own, other in pairs:
+                own.lerp_(other, 1 - rate)
+
+
+def make_addon(segmenter: Segmenter, config: AdaptConfig) -> TemporalAddon:
+    """An untrained add-on that fits a segmenter."""
+    return TemporalAddon(
+        segmenter.feature_dim,
+        radius=config.window_radius,
+        residual=config.addon == "residual",
+    )

@@ -1,0 +1,357 @@
+"""The video model: adapt to the first frames of a video, then stream the rest."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from ditta_adapt import persistence
+from ditta_adapt.adaptation import adapt_student
+from ditta_adapt.config import AdaptConfig
+from ditta_adapt.encodings import EncodingCache, encode_frame
+from ditta_adapt.errors import InputError, ShapeError
+from ditta_adapt.frame_prediction import FramePrediction, predict_frame
+from ditta_adapt.frames import Frame, frame_to_tensor, frames_to_tensors
+from ditta_adapt.isolation import device_of, weight_hash
+from ditta_adapt.predictions import predict_frozen
+from ditta_adapt.progress import ProgressCallback, silent
+from ditta_adapt.propagator import Propagator
+from ditta_adapt.registry import find_propagator, find_segmenter
+from ditta_adapt.report import AdaptationReport
+from ditta_adapt.segmenter import Segmenter, SegmenterOutput, check_output
+from ditta_adapt.student import Student
+from ditta_adapt.targets import IGNORE, Targets, build_targets
+from ditta_adapt.tracking import track_objects
+
+
+def wrap(
+    model: Any,
+    *,
+    propagator: Propagator | str = "flow",
+    config: AdaptConfig | None = None,
+) -> "VideoSegmenter":
+    """Turn an image segmentation model into a video segmentation model.
+
+    The model itself is never changed: adaptation works on a private copy of its decoder, and the
+    frozen encoder is shared, not copied. Move the model to its device before wrapping it, and
+    wrap it again after training it further.
+
+    Args:
+        model: a model of a known type, or any `Segmenter`.
+        propagator: the teacher, or the registered name of one. It is needed by `adapt` only.
+        config: hyper-parameters; the default preset if not given.
+
+    Raises:
+        UnknownModelError: the model's type has no adapter; the message shows the two ways on.
+        SegmenterError: the segmenter cannot be copied or has nothing to adapt.
+
+    Example:
+        >>> video_model = wrap(my_model)                          # doctest: +SKIP
+        >>> report = video_model.adapt(frames[:8])                # doctest: +SKIP
+        >>> labels = [video_model(frame) for frame in frames[8:]] # doctest: +SKIP
+    """
+    return VideoSegmenter(
+        find_segmenter(model), propagator=propagator, config=config or AdaptConfig()
+    )
+
+
+class VideoSegmenter:
+    """A streaming video segmenter around an image segmenter. Build one with `wrap`.
+
+    Attributes:
+        segmenter: the image model as given; read, never written.
+        config: hyper-parameters of adaptation and fusion.
+        report: of the last `adapt`; none before it and after `reset`.
+    """
+
+    def __init__(
+        self, segmenter: Segmenter, *, propagator: Propagator | str, config: AdaptConfig
+    ) -> None:
+        self.segmenter = segmenter
+        self.config = config
+        self.report: AdaptationReport | None = None
+        # A name is looked up by the first adapt: streaming needs no teacher's library.
+        known = isinstance(propagator, str)
+        self._propagator = propagator if known else find_propagator(propagator)
+        self._size: tuple[int, int] | None = None
+        self._previous: SegmenterOutput | None = None
+        with _own_gradient_mode():
+            self._student = Student.pretrained(segmenter)
+
+    def adapt(
+        self, frames: Iterable[Frame], *, progress: ProgressCallback = silent
+    ) -> AdaptationReport:
+        """Adapt to the first frames of a video; the teacher runs here, and only here.
+
+        Starts from the pre-trained weights, whatever was adapted to before. The next streamed
+        frame is taken to follow the last warm-up frame. If nothing can be learned (no pixel
+        reliable enough for a prompt, or no object gets a class), the weights stay pre-trained and
+        the report says so. With a single frame there is no pair to train the add-on on, so
+        predictions go without it.
+
+        Args:
+            frames: the warm-up, in order: `(H, W, 3)` uint8 RGB of one size, at least one.
+            progress: called after every step with a `Progress`.
+
+        Returns:
+            What was done, and how long each stage took.
+
+        Raises:
+            InputError: no frame, or a malformed one (`ShapeError`).
+            SegmenterError: the model's output breaks its contract, such as NaN in the logits.
+            PropagationError: the teacher raised or broke its contract.
+            AdaptationError: a loss is not finite.
+
+        Whatever is raised, this video model and the user's model are as they were before.
+        """
+        frames = tuple(frames) if isinstance(frames, Iterable) else frames
+        tensors = frames_to_tensors(frames)
+        size = (tensors[0].shape[1], tensors[0].shape[2])
+        propagator = find_propagator(self._propagator)
+        clock = _Clock()
+        with _own_gradient_mode(), _seeded(self.config.seed, device_of(self.segmenter)):
+            student = Student.create(self.segmenter, self.config, num_frames=len(tensors))
+            encodings = EncodingCache(
+                student.segmenter,
+                tensors,
+                device_of(student.segmenter),
+                device_bytes=self.config.device_cache_bytes,
+                cpu_bytes=self.config.cpu_cache_bytes,
+            )
+            normalizer = self.config.reliability_normalizer
+            with clock.stage("predict"):
+                predictions = predict_frozen(
+                    student.segmenter, encodings, size, normalizer, progress
+                )
+            with clock.stage("track"), torch.no_grad():
+                tracks = track_objects(
+                    propagator, frames, tensors, predictions, self.config, progress
+                )
+            num_classes = self.segmenter.num_classes
+            with clock.stage("targets"), torch.no_grad():
+                targets = build_targets(tracks, predictions, num_classes, self.config, progress)
+            losses: list[dict[str, float]] = []
+            if targets.num_objects == 0:
+                student = Student.pretrained(self.segmenter)
+            else:
+                with clock.stage("adapt"):
+                    losses = adapt_student(
+                        student, encodings, predictions, targets, self.config, progress
+                    )
+                student = replace(student, projection=None)
+            with torch.no_grad():
+                last = student.segmenter.decode(encodings[len(tensors) - 1])
+        report = AdaptationReport(
+            adapted=bool(losses),
+            reason=_reason(tracks.num_objects, targets),
+            num_frames=len(tensors),
+            num_objects=targets.num_objects,
+            classes=_count_classes(targets),
+            losses=losses,
+            seconds=clock.seconds,
+            config=self.config,
+            model_hash=weight_hash(self.segmenter),
+            propagator=type(propagator).__name__,
+        )
+        self._student, self.report = student, report
+        self._previous, self._size = last, size
+        return report
+
+    def __call__(self, frame: Frame) -> Int64[Tensor, "H W"]:
+        """Label the next frame of the stream: `(H, W)` int64 on the model's device.
+
+        One pass of the image model a frame, in constant memory: frame t-1's features and logits
+        are kept. See `predict` for errors.
+        """
+        return self.predict(frame).labels
+
+    def predict(self, frame: Frame, *, fuse: bool = True) -> FramePrediction:
+        """Predict the next frame of the stream, with probabilities and reliability.
+
+        Args:
+            frame: `(H, W, 3)` uint8 RGB, of the size of the frames before it.
+            fuse: whether to fuse the add-on's prediction; without, this is the decoder alone.
+
+        Raises:
+            ShapeError: a malformed frame, or another size than the frames before it.
+            SegmenterError: the model's output breaks its contract, such as NaN in the logits.
+
+        The stream's memory is as before if anything is raised.
+        """
+        tensor = frame_to_tensor(frame)
+        size = (tensor.shape[1], tensor.shape[2])
+        if self._size is not None and size != self._size:
+            raise ShapeError(
+                f"frame is {size} (H, W) but the stream so far was {self._size}. Resize the frame, "
+                "or call clear_memory() before a stream of another size, or reset() before "
+                "another video."
+            )
+        segmenter, addon = self._student.segmenter, self._student.addon
+        with torch.no_grad():
+            output = segmenter.decode(encode_frame(segmenter, tensor, device_of(segmenter)))
+            check_output(output, segmenter.num_classes, segmenter.feature_dim)
+            second = None
+            if fuse and addon is not None and self._previous is not None:
+                second = addon(output.features, self._previous.features, self._previous.logits)
+            prediction = predict_frame(
+                output.logits,
+                second,
+                size,
+                normalizer=self.config.reliability_normalizer,
+                threshold=self.config.fusion_threshold,
+            )
+        self._previous, self._size = output, size
+        return prediction
+
+    def segment(
+        self,
+        frames: Iterable[Frame],
+        *,
+        warmup: int | float = 8,
+        progress: ProgressCallback = silent,
+    ) -> Iterator[Int64[Tensor, "H W"]]:
+        """Label a whole video: adapt to its first frames, freeze, then label every frame.
+
+        Args:
+            frames: any iterable, also a generator or a camera. Beyond the warm-up one frame is
+                held at a time. A video shorter than the warm-up is adapted to as a whole.
+            warmup: number of frames (int), or share of the video (float in (0, 1], needs
+                `len(frames)`): `max(floor(share * T), 1)`. With 0 nothing is adapted.
+            progress: see `adapt`.
+
+        Yields:
+            `(H, W)` int64 labels, one per frame, from the very first frame on.
+
+        Raises:
+            InputError: a wrong `warmup`, or no frame at all; else see `adapt` and `predict`.
+        """
+        if not isinstance(frames, Iterable):
+            raise InputError(f"frames is a {type(frames).__name__}; expected an iterable.")
+        return self._segment(frames, _warmup_length(frames, warmup), progress)
+
+    def _segment(
+        self, frames: Iterable[Frame], warmup: int, progress: ProgressCallback
+    ) -> Iterator[Int64[Tensor, "H W"]]:
+        stream = iter(frames)
+        first = list(islice(stream, max(warmup, 1)))
+        if not first:
+            raise InputError("no frames: the iterable was empty.")
+        if warmup:
+            self.adapt(first, progress=progress)
+        else:
+            self.reset()
+        self.clear_memory()
+        while first:
+            yield self(first.pop(0))
+        for frame in stream:
+            yield self(frame)
+
+    def clear_memory(self) -> None:
+        """Forget the previous frame, and keep what was adapted: for a cut, or a second clip."""
+        self._previous = self._size = None
+
+    def reset(self) -> None:
+        """Next video: pre-trained weights, empty memory, no report."""
+        with _own_gradient_mode():
+            self._student = Student.pretrained(self.segmenter)
+        self.report = None
+        self.clear_memory()
+
+    def save_pretrained(self, path: str | Path) -> None:
+        """Write the adapted modules to a folder: `model.safetensors` and `config.json`.
+
+        The frozen encoder is not written. If nothing was adapted, these are the pre-trained
+        weights.
+
+        Raises:
+            CheckpointError: the folder cannot be written. Files already there are replaced only
+                when both new ones are complete.
+        """
+        persistence.save(path, self._student, self.config, weight_hash(self.segmenter))
+
+    def load_pretrained(self, path: str | Path) -> Self:
+        """Take over what `save_pretrained` wrote, with its config; the memory is emptied.
+
+        Returns:
+            This video model.
+
+        Raises:
+            CheckpointError: a file is missing or corrupt, was written by another version of the
+                format, or belongs to a different image model. This video model is as it was.
+        """
+        with _own_gradient_mode():
+            student, config = persistence.load(path, self.segmenter)
+        self._student, self.config, self.report = student, config, None
+        self.clear_memory()
+        return self
+
+
+def _warmup_length(frames: Iterable[Frame], warmup: int | float) -> int:
+    if isinstance(warmup, bool) or not isinstance(warmup, int | float):
+        raise InputError(f"warmup is {warmup!r}; expected a number of frames or a share.")
+    if isinstance(warmup, int):
+        if warmup < 0:
+            raise InputError(f"warmup is {warmup}; expected at least 0 frames.")
+        return warmup
+    if not 0 < warmup <= 1:
+        raise InputError(
+            f"warmup is {warmup}; a share of the video lies in (0, 1], a number of frames is an "
+            "int."
+        )
+    if not isinstance(frames, Sized):
+        raise InputError(
+            f"warmup is the share {warmup} but the length of a {type(frames).__name__} is "
+            "unknown; give the number of frames as an int, or a list of frames."
+        )
+    # The tiny term makes 0.1 of 50 frames 5, also where the product falls just under it.
+    return max(int(len(frames) * warmup + 1e-9), 1)
+
+
+def _count_classes(targets: Targets) -> dict[int, int]:
+    winners = targets.class_of_object[targets.class_of_object != IGNORE]
+    return dict(sorted(Counter(winners.tolist()).items()))
+
+
+def _reason(num_tracked: int, targets: Targets) -> str:
+    if targets.num_objects:
+        return f"adapted to {targets.num_objects} tracked objects"
+    if num_tracked == 0:
+        return "not adapted: no pixel was reliable enough to prompt the teacher"
+    return f"not adapted: none of {num_tracked} tracked objects got a class"
+
+
+@contextmanager
+def _own_gradient_mode() -> Iterator[None]:
+    """Gradients on, whatever mode the caller is in."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch inside, and leave the caller's random state untouched."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+class _Clock:
+    """Wall time by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
