@@ -31,7 +31,7 @@ class OpticalFlowPropagator:
         InputError: an argument out of range.
     """
 
-    def __init__(self, *, max_side: int = 512, tolerance: float = 1.0) -> None:
+    def __init__(self, *, max_side: int = 512, tolerance: float = 2.0) -> None:
         if max_side < 16 or tolerance < 0:
             raise InputError(
                 f"max_side is {max_side} and tolerance {tolerance}; expected at least 16 and 0."

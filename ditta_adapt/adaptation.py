@@ -1,7 +1,5 @@
 """Stage C: adapt the student to the targets, one optimiser step a frame."""
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
@@ -11,9 +9,9 @@ from ditta_adapt.config import AdaptConfig
 from ditta_adapt.encodings import EncodingCache
 from ditta_adapt.errors import AdaptationError
 from ditta_adapt.losses import distillation_loss, mask_contrastive_loss, mask_prototypes
-from ditta_adapt.predictions import FrozenPrediction, resize_logits
+from ditta_adapt.predictions import resize_logits
 from ditta_adapt.progress import Progress, ProgressCallback
-from ditta_adapt.reliability import reliability_of
+from ditta_adapt.reliability import reliability
 from ditta_adapt.segmenter import SegmenterOutput
 from ditta_adapt.student import Student
 from ditta_adapt.targets import IGNORE, Targets
@@ -22,7 +20,6 @@ from ditta_adapt.targets import IGNORE, Targets
 def adapt_student(
     student: Student,
     encodings: EncodingCache,
-    predictions: Sequence[FrozenPrediction],
     targets: Targets,
     config: AdaptConfig,
     progress: ProgressCallback,
@@ -53,7 +50,7 @@ def adapt_student(
         t = step % len(encodings)
         encoded = encodings[t]
         output = student.segmenter.decode(encoded)
-        labels = targets.labels(t, predictions[t]).to(output.logits.device)
+        labels = targets.labels[t].to(output.logits.device).long()
         losses = {"distill": _distill(output.logits, labels, config)}
         if student.addon is not None and t > 0:
             if config.through_previous_frame:
@@ -66,7 +63,7 @@ def adapt_student(
             losses["contrast"] = contrast.loss(output, encoded, object_ids)
         total = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(total):
-            shown = {name: float(loss) for name, loss in losses.items()}
+            shown = {name: float(loss.detach()) for name, loss in losses.items()}
             raise AdaptationError(
                 f"the loss of step {step} (frame {t}) is not finite: {shown}. Lower "
                 f"learning_rate (now {config.learning_rate}), or run the model in float32."
@@ -149,10 +146,10 @@ class _Contrast:
     def _certainty(
         self, logits: Float[Tensor, "1 C h w"], size: tuple[int, int]
     ) -> Float[Tensor, "H W"]:
-        probabilities = resize_logits(logits, size).softmax(dim=1)
+        resized = resize_logits(logits, size)
         if self._config.contrastive_certainty == "reliability":
-            return reliability_of(probabilities, normalizer=self._config.reliability_normalizer)[0]
-        entropy = torch.special.entr(probabilities.softmax(dim=1)).sum(dim=1)[0]
+            return reliability(resized, normalizer=self._config.reliability_normalizer)[0]
+        entropy = torch.special.entr(resized.softmax(dim=1).softmax(dim=1)).sum(dim=1)[0]
         low, high = entropy.min(), entropy.max()
         # An even map ranks no pixel over another: 0 / 0 counts as certain everywhere.
         spread = torch.where(high > low, high - low, torch.ones_like(high))

@@ -7,11 +7,12 @@ from torch import Tensor
 
 from ditta_adapt.errors import InputError, ShapeError
 
-# Tiles of queries. With radius 5 a tile of 8 x 16 sees 18 x 26 keys: 3.7 keys a query are copied
+# Tiles of queries. With radius 5 a tile of 8 x 8 sees 18 x 18 keys: 5 keys a query are copied
 # where single windows would copy 121.
-_TILE_H, _TILE_W = 8, 16
-# Bound on the attention scores held at once, which caps memory on large frames.
-_MAX_SCORES = 2**26
+_TILE_H, _TILE_W = 8, 8
+# Scores computed in one call, so that they stay in cache and memory is capped on large frames.
+# With gradients every chunk costs a pass over the whole map, so the chunks are larger.
+_MAX_SCORES, _MAX_SCORES_WITH_GRADIENT = 2**21, 2**23
 
 
 def local_window_attention(
@@ -30,8 +31,8 @@ def local_window_attention(
     `N(x)` is the window of `(2 radius + 1)^2` positions around `x`, clipped at the border: what
     lies outside the map is left out, not zero-padded and not shifted inside.
 
-    Queries are cut into tiles, each with the keys of its own halo, and all tiles go through one
-    scaled-dot-product-attention call. Memory grows linearly with `h w`.
+    Queries are cut into tiles, each with the keys of its own halo, and rows of tiles go through
+    scaled-dot-product attention together. Memory grows linearly with `h w`.
 
     Args:
         query: `Q`, `(B, D, h, w)`.
@@ -71,7 +72,8 @@ def local_window_attention(
 
     scores_per_row = batch * columns * queries.shape[-2] * queries.shape[-1]
     scores_per_row *= keys.shape[-2] * keys.shape[-1]
-    step = max(1, _MAX_SCORES // scores_per_row)
+    learning = torch.is_grad_enabled() and any(x.requires_grad for x in (query, key, value))
+    step = max(1, (_MAX_SCORES_WITH_GRADIENT if learning else _MAX_SCORES) // scores_per_row)
     parts = [
         _attend(
             queries[:, :, i : i + step],

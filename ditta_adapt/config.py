@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from ditta_adapt.errors import ConfigError
 from ditta_adapt.losses import Reduction
@@ -14,6 +14,7 @@ AddonForm = Literal["residual", "paper", "none"]
 Certainty = Literal["reliability", "softmax_entropy"]
 Fill = Literal["iss", "ignore"]
 ModuleMode = Literal["eval", "train"]
+TargetKind = Literal["auto", "masks"]
 
 _GIB = 2**30
 
@@ -33,6 +34,9 @@ class AdaptConfig:
         max_objects: at most this many objects are prompted in a video.
 
     Targets (Eq. 4, 5):
+        targets: `"auto"`: a dense vote of neighbouring frames where the teacher can carry dense
+            maps, else masks; `"masks"`: objects that are prompted, followed and given a class.
+        vote_decay: how much a dense vote weighs one frame further on, in [0, 1].
         area_weight: exponent of the area term of the class vote.
         rarity_weight: exponent of the rarity term; 0 turns it off.
         fill: label outside masks: the frozen image model's own (`"iss"`) or none (`"ignore"`).
@@ -75,6 +79,8 @@ class AdaptConfig:
     prompt_dilation: int = 5
     max_objects: int = 100
 
+    targets: TargetKind = "auto"
+    vote_decay: float = 0.9
     area_weight: float = 0.3
     rarity_weight: float = 0.0
     fill: Fill = "iss"
@@ -105,7 +111,7 @@ class AdaptConfig:
         """Check every field, so that a wrong value fails here and not minutes later."""
         for name, hint in get_type_hints(type(self)).items():
             _check_type(name, getattr(self, name), hint)
-        for name in ("prompt_threshold", "ema_rate", "fusion_threshold"):
+        for name in ("prompt_threshold", "vote_decay", "ema_rate", "fusion_threshold"):
             self._check_range(name, 0, 1)
         for name in ("prompt_dilation", "window_radius", "seed"):
             self._check_range(name, 0, math.inf)
@@ -119,14 +125,20 @@ class AdaptConfig:
             self._check_range(name, math.ulp(0.0), math.inf)
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ConfigError(f"betas is {self.betas}; expected two numbers in [0, 1).")
+        if self.contrastive_weight > 0 and self.targets != "masks":
+            raise ConfigError(
+                f"contrastive_weight is {self.contrastive_weight} and targets {self.targets!r}; "
+                "the contrastive loss needs objects: set targets='masks', or the weight to 0."
+            )
 
     @classmethod
-    def paper(cls) -> Self:
+    def paper(cls) -> "AdaptConfig":
         """The released program's behaviour, which produced the published numbers.
 
         It gains two points of mIoU in its own setting and can do harm outside of it.
         """
         return cls(
+            targets="masks",
             rarity_weight=0.8,
             distillation_from_probabilities=True,
             distillation_reduction="all",
@@ -144,7 +156,7 @@ class AdaptConfig:
         return dataclasses.asdict(self) | {"betas": list(self.betas)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+    def from_dict(cls, values: Mapping[str, Any]) -> "AdaptConfig":
         """Inverse of `to_dict`.
 
         Raises:

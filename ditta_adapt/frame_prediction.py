@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ditta_adapt.fusion import fuse
 from ditta_adapt.predictions import resize_logits
-from ditta_adapt.reliability import Normalizer, reliability_of
+from ditta_adapt.reliability import Normalizer, probabilities_and_reliability
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,18 @@ def predict_frame(
         normalizer: see `reliability`.
         threshold: see `fuse`.
     """
-    probabilities = resize_logits(logits, size).softmax(dim=1)
-    certainty = reliability_of(probabilities, normalizer=normalizer)
+    resized = resize_logits(logits, size)
+    probabilities, certainty = probabilities_and_reliability(resized, normalizer=normalizer)
     if addon_logits is not None and threshold > 0:
-        second = resize_logits(addon_logits, size).softmax(dim=1)
-        second_certainty = reliability_of(second, normalizer=normalizer)
+        second, second_certainty = probabilities_and_reliability(
+            resize_logits(addon_logits, size), normalizer=normalizer
+        )
         probabilities = fuse(
             probabilities, second, certainty, second_certainty, threshold=threshold
         )
     return FramePrediction(
-        labels=probabilities.argmax(dim=1)[0],
+        # Several times faster than argmax on a CPU.
+        labels=probabilities.max(dim=1).indices[0],
         probabilities=probabilities[0],
         reliability=certainty[0],
     )

@@ -54,4 +54,4 @@ def fuse(
     undecided = total <= 0
     weight = torch.where(undecided, 0.5, rel / torch.where(undecided, 1.0, total))
     weight = torch.where(rel < threshold, weight, 1.0).unsqueeze(1)
-    return weight * probs + (1 - weight) * addon_probs
+    return torch.lerp(addon_probs, probs, weight)

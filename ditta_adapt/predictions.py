@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ditta_adapt.encodings import EncodingCache
 from ditta_adapt.progress import Progress, ProgressCallback
-from ditta_adapt.reliability import Normalizer, reliability_of
+from ditta_adapt.reliability import Normalizer, reliability
 from ditta_adapt.segmenter import Segmenter, check_output
 
 
@@ -52,9 +52,9 @@ def predict_frozen(
         with torch.no_grad():
             output = segmenter.decode(encodings[t])
             check_output(output, num_classes, feature_dim)
-            probabilities = resize_logits(output.logits, size).softmax(dim=1)
-            certainty = reliability_of(probabilities, normalizer=normalizer)
-        labels = probabilities.argmax(dim=1)
+            logits = resize_logits(output.logits, size)
+            certainty = reliability(logits, normalizer=normalizer)
+        labels = logits.max(dim=1).indices
         predictions.append(FrozenPrediction(labels[0].to("cpu", dtype), certainty[0].cpu()))
         progress(Progress("predict", t + 1, len(encodings)))
     return predictions

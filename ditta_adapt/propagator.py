@@ -41,6 +41,7 @@ class Masks:
     masks: Bool[Tensor, "N H W"]
 
 
+@runtime_checkable
 class PropagationSession(Protocol):
     """One run of a teacher over one list of frames."""
 
@@ -53,6 +54,7 @@ class PropagationSession(Protocol):
         ...
 
 
+@runtime_checkable
 class Propagator(Protocol):
     """A teacher: SAM2, optical flow, matching, or anything that tracks masks.
 

@@ -40,18 +40,27 @@ def reliability(
     """
     if logits.ndim != 4:
         raise ShapeError(f"logits has shape {tuple(logits.shape)}; expected (B, C, H, W).")
-    return reliability_of(logits.softmax(dim=1), normalizer=normalizer)
+    return _normalise(torch.special.entr(logits.softmax(dim=1)).sum(dim=1), logits, normalizer)
 
 
-def reliability_of(
-    probabilities: Float[Tensor, "B C H W"], *, normalizer: Normalizer = "frame"
+def probabilities_and_reliability(
+    logits: Float[Tensor, "B C H W"], *, normalizer: Normalizer = "frame"
+) -> tuple[Float[Tensor, "B C H W"], Float[Tensor, "B H W"]]:
+    """`softmax(logits)` and `reliability(logits)` in one go, for finite logits."""
+    log_probabilities = logits.log_softmax(dim=1)
+    probabilities = log_probabilities.exp()
+    entropy = -(probabilities * log_probabilities).sum(dim=1)
+    return probabilities, _normalise(entropy, logits, normalizer)
+
+
+def _normalise(
+    entropy: Float[Tensor, "B H W"], logits: Float[Tensor, "B C H W"], normalizer: Normalizer
 ) -> Float[Tensor, "B H W"]:
-    """`reliability` of class probabilities that are already at hand: `(B, C, H, W)`, sum 1."""
-    entropy = torch.special.entr(probabilities).sum(dim=1)
+    """One minus the entropy's share of its maximum."""
     if normalizer == "frame":
         maximum = entropy.amax(dim=(1, 2), keepdim=True)
     elif normalizer == "classes":
-        maximum = torch.full_like(entropy[:, :1, :1], math.log(probabilities.shape[1]))
+        maximum = torch.full_like(entropy[:, :1, :1], math.log(logits.shape[1]))
     else:
         raise InputError(f"normalizer is {normalizer!r}; expected 'frame' or 'classes'.")
     certain = maximum <= 0

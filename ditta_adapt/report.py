@@ -33,10 +33,10 @@ class AdaptationReport:
         adapted: whether the weights changed.
         reason: in plain words, what was done, or why nothing was.
         num_frames: warm-up frames.
-        num_objects: objects the teacher followed that got a class.
-        classes: how many objects got each class, by class index.
+        classes: how many followed objects got each class, by class; empty where the teacher
+            carried dense votes instead of following objects.
         losses: of every step, by name.
-        seconds: wall time by stage: `predict`, `track`, `targets`, `adapt`.
+        seconds: wall time by stage: `predict`, `teach`, `adapt`.
         config: the configuration used, seed included.
         model_hash: SHA-256 of the image model's weights before adaptation.
         propagator: name of the teacher.
@@ -46,7 +46,6 @@ class AdaptationReport:
     adapted: bool
     reason: str
     num_frames: int
-    num_objects: int
     classes: dict[int, int]
     losses: list[dict[str, float]]
     seconds: dict[str, float]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
@@ -27,6 +27,7 @@ class SegmenterOutput:
     logits: Float[Tensor, "B C h w"]
 
 
+@runtime_checkable
 class Segmenter(Protocol):
     """One image segmentation model, split into a frozen encoder and an adapted decoder.
 

@@ -1,13 +1,14 @@
 """Stage B, second half: give every tracked object a class and paint the labels to learn from."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Float, Int16, Int64, Integer
 from torch import Tensor
 
-from ditta_adapt.config import AdaptConfig, Fill
+from ditta_adapt.config import AdaptConfig
 from ditta_adapt.predictions import FrozenPrediction
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.propagator import Masks
@@ -20,33 +21,25 @@ IGNORE = -1
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What the student learns from, one frame at a time.
+    """What the student learns from, frame by frame.
 
     Attributes:
-        object_ids: per frame `(H, W)`, the object on top at each pixel, 0 = none.
-        class_of_object: `(N + 1,)` int64, winning class by object id; `IGNORE` for id 0 and for
-            objects in which no class scores above 0.
-        fill: label outside masks.
+        labels: per frame `(H, W)` int16, a class or `IGNORE`.
+        object_ids: per frame `(H, W)`, the object on top at each pixel, 0 = none. Empty where no
+            objects were followed.
+        classes: how many objects got each class, by class.
+        learnable: whether there is anything to learn from.
+        source: in plain words, where the labels come from, or why there is nothing to learn.
     """
 
+    labels: list[Int16[Tensor, "H W"]]
     object_ids: list[Integer[Tensor, "H W"]]
-    class_of_object: Int64[Tensor, " N+1"]
-    fill: Fill
-
-    @property
-    def num_objects(self) -> int:
-        """Objects that have a class."""
-        return int((self.class_of_object != IGNORE).sum())
-
-    def labels(self, t: int, prediction: FrozenPrediction) -> Int64[Tensor, "H W"]:
-        """Label of frame `t`: the winning class inside masks, `fill` outside."""
-        labels = self.class_of_object[self.object_ids[t].long()]
-        if self.fill == "iss":
-            labels = torch.where(labels == IGNORE, prediction.labels.long(), labels)
-        return labels
+    classes: dict[int, int]
+    learnable: bool
+    source: str
 
 
-def build_targets(
+def mask_targets(
     tracks: Tracks,
     predictions: Sequence[FrozenPrediction],
     num_classes: int,
@@ -54,6 +47,9 @@ def build_targets(
     progress: ProgressCallback,
 ) -> Targets:
     """Vote a class for every object over the whole warm-up, then paint every frame.
+
+    The label is the winning class inside masks; outside, and in masks in which no class scores
+    above 0, it is the frozen model's own or `IGNORE`, by `config.fill`.
 
     Source: paper, Eq. 4 and 5.
     """
@@ -66,21 +62,34 @@ def build_targets(
     scores = vote.scores(area_weight=config.area_weight, rarity_weight=config.rarity_weight)
 
     best = torch.zeros(tracks.num_objects + 1, dtype=torch.float64)
-    class_of_object = torch.full((tracks.num_objects + 1,), IGNORE)
+    winner = torch.full((tracks.num_objects + 1,), IGNORE, dtype=torch.int16)
     for object_id, row in scores.items():
-        best[object_id], winner = row.max(dim=0)
+        best[object_id], best_class = row.max(dim=0)
         if best[object_id] > 0:
-            class_of_object[object_id] = winner
+            winner[object_id] = best_class
 
     dtype = torch.uint8 if tracks.num_objects < 256 else torch.int32
+    labels: list[Tensor] = []
     object_ids: list[Tensor] = []
-    for t, packed in enumerate(tracks.frames):
-        object_ids.append(render(packed.unpack(), best).to(dtype))
+    for t, (packed, prediction) in enumerate(zip(tracks.frames, predictions, strict=True)):
+        ids = render(packed.unpack(), best)
+        painted = winner[ids]
+        if config.fill == "iss":
+            painted = torch.where(painted == IGNORE, prediction.labels.to(torch.int16), painted)
+        labels.append(painted)
+        object_ids.append(ids.to(dtype))
         progress(Progress("targets", len(predictions) + t + 1, total))
-    return Targets(object_ids=object_ids, class_of_object=class_of_object, fill=config.fill)
+    classes = Counter(winner[winner != IGNORE].tolist())
+    if classes:
+        source = f"{classes.total()} tracked objects"
+    elif tracks.num_objects == 0:
+        source = "no pixel was reliable enough to prompt the teacher"
+    else:
+        source = f"none of {tracks.num_objects} tracked objects got a class"
+    return Targets(labels, object_ids, dict(sorted(classes.items())), bool(classes), source)
 
 
-def render(masks: Masks, best_scores: Float[Tensor, " N+1"]) -> Int64[Tensor, "H W"]:
+def render(masks: Masks, best_scores: Float[Tensor, " ids"]) -> Int64[Tensor, "H W"]:
     """Paint object ids, the object with the higher winning score on top.
 
     Args:

@@ -1,7 +1,7 @@
 """Stage B, first half: prompt the teacher and follow every object both ways."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -10,12 +10,11 @@ from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.errors import DittaError, PropagationError
-from ditta_adapt.frames import Frame
 from ditta_adapt.masks import PackedMasks
 from ditta_adapt.predictions import FrozenPrediction
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.prompts import make_prompts, select_points
-from ditta_adapt.propagator import Masks, PropagationSession, Propagator, check_masks
+from ditta_adapt.propagator import Masks, PropagationSession, check_masks
 
 Points = dict[int, list[tuple[int, tuple[int, int]]]]
 """By frame: the objects prompted there, as `(object id, point)`."""
@@ -35,8 +34,8 @@ class Tracks:
 
 
 def track_objects(
-    propagator: Propagator,
-    frames: Sequence[Frame],
+    forward: PropagationSession,
+    backward: PropagationSession,
     tensors: Sequence[UInt8[Tensor, "3 H W"]],
     predictions: Sequence[FrozenPrediction],
     config: AdaptConfig,
@@ -49,9 +48,9 @@ def track_objects(
     union needs no rule for overlaps.
 
     Args:
-        propagator: the teacher.
-        frames: the warm-up as the caller gave it: `(H, W, 3)` uint8.
-        tensors: the same frames, channels first.
+        forward: a fresh session of the teacher on the warm-up.
+        backward: a second one.
+        tensors: the warm-up, `(3, H, W)` uint8 each.
         predictions: of the frozen model, one a frame.
         config: prompt settings.
         progress: called once per frame and direction.
@@ -61,13 +60,8 @@ def track_objects(
 
     Source: paper, section on spatio-temporal masks; released program.
     """
-    with ExitStack() as stack:
-        with _blame_teacher("open"):
-            # Both at once, so that the teacher can share what depends on the frames alone.
-            forward = stack.enter_context(propagator.open(frames))
-            backward = stack.enter_context(propagator.open(frames))
-        points, packed = _forward(forward, tensors, predictions, config, progress)
-        return _backward(backward, tensors, predictions, points, packed, progress)
+    points, packed = _forward(forward, tensors, predictions, config, progress)
+    return _backward(backward, tensors, predictions, points, packed, progress)
 
 
 def _forward(
@@ -84,7 +78,7 @@ def _forward(
     packed: list[PackedMasks] = []
     for t, (tensor, prediction) in enumerate(zip(tensors, predictions, strict=True)):
         if ids:
-            with _blame_teacher(f"propagate({t - 1}, {t})"):
+            with blame_teacher(f"propagate({t - 1}, {t})"):
                 masks = session.propagate(t - 1, t)
             check_masks(masks, ids, tensor, f"propagate({t - 1}, {t})")
         chosen = select_points(
@@ -99,7 +93,7 @@ def _forward(
             prompts = make_prompts(prediction.labels, chosen, first_id=len(ids) + 1)
             points[t] = [(prompt.object_id, prompt.point) for prompt in prompts]
             ids += [prompt.object_id for prompt in prompts]
-            with _blame_teacher(f"prompt({t}, ...)"):
+            with blame_teacher(f"prompt({t}, ...)"):
                 masks = session.prompt(t, prompts)
             check_masks(masks, ids, tensor, f"prompt({t}, ...)")
         packed.append(PackedMasks.pack(masks))
@@ -120,7 +114,7 @@ def _backward(
     last = max(points, default=0)
     for t in range(last, -1, -1):
         if ids:
-            with _blame_teacher(f"propagate({t + 1}, {t})"):
+            with blame_teacher(f"propagate({t + 1}, {t})"):
                 masks = session.propagate(t + 1, t)
             check_masks(masks, ids, tensors[t], f"propagate({t + 1}, {t})")
             merged[t] = packed[t].join(PackedMasks.pack(masks))
@@ -129,7 +123,7 @@ def _backward(
             chosen = [point for _, point in points[t]]
             prompts = make_prompts(predictions[t].labels, chosen, first_id)
             ids += [prompt.object_id for prompt in prompts]
-            with _blame_teacher(f"prompt({t}, ...)"):
+            with blame_teacher(f"prompt({t}, ...)"):
                 masks = session.prompt(t, prompts)
             check_masks(masks, ids, tensors[t], f"prompt({t}, ...)")
         progress(Progress("track", len(tensors) + last - t + 1, 2 * len(tensors)))
@@ -137,7 +131,7 @@ def _backward(
 
 
 @contextmanager
-def _blame_teacher(call: str) -> Iterator[None]:
+def blame_teacher(call: str) -> Iterator[None]:
     """Turn whatever the teacher raises into one error that names the call."""
     try:
         yield

@@ -1,16 +1,15 @@
 """The video model: adapt to the first frames of a video, then stream the rest."""
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ditta_adapt import persistence
@@ -21,15 +20,14 @@ from ditta_adapt.errors import InputError, ShapeError
 from ditta_adapt.frame_prediction import FramePrediction, predict_frame
 from ditta_adapt.frames import Frame, frame_to_tensor, frames_to_tensors
 from ditta_adapt.isolation import device_of, weight_hash
-from ditta_adapt.predictions import predict_frozen
+from ditta_adapt.predictions import predict_frozen, resize_logits
 from ditta_adapt.progress import ProgressCallback, silent
 from ditta_adapt.propagator import Propagator
 from ditta_adapt.registry import find_propagator, find_segmenter
 from ditta_adapt.report import AdaptationReport
 from ditta_adapt.segmenter import Segmenter, SegmenterOutput, check_output
 from ditta_adapt.student import Student
-from ditta_adapt.targets import IGNORE, Targets, build_targets
-from ditta_adapt.tracking import track_objects
+from ditta_adapt.teaching import teach
 
 
 def wrap(
@@ -131,30 +129,31 @@ class VideoSegmenter:
                 predictions = predict_frozen(
                     student.segmenter, encodings, size, normalizer, progress
                 )
-            with clock.stage("track"), torch.no_grad():
-                tracks = track_objects(
-                    propagator, frames, tensors, predictions, self.config, progress
+            with clock.stage("teach"):
+                targets = teach(
+                    propagator,
+                    frames,
+                    tensors,
+                    student.segmenter,
+                    encodings,
+                    predictions,
+                    self.config,
+                    progress,
                 )
-            num_classes = self.segmenter.num_classes
-            with clock.stage("targets"), torch.no_grad():
-                targets = build_targets(tracks, predictions, num_classes, self.config, progress)
             losses: list[dict[str, float]] = []
-            if targets.num_objects == 0:
+            if not targets.learnable:
                 student = Student.pretrained(self.segmenter)
             else:
                 with clock.stage("adapt"):
-                    losses = adapt_student(
-                        student, encodings, predictions, targets, self.config, progress
-                    )
+                    losses = adapt_student(student, encodings, targets, self.config, progress)
                 student = replace(student, projection=None)
             with torch.no_grad():
                 last = student.segmenter.decode(encodings[len(tensors) - 1])
         report = AdaptationReport(
             adapted=bool(losses),
-            reason=_reason(tracks.num_objects, targets),
+            reason=("adapted to " if losses else "not adapted: ") + targets.source,
             num_frames=len(tensors),
-            num_objects=targets.num_objects,
-            classes=_count_classes(targets),
+            classes=targets.classes,
             losses=losses,
             seconds=clock.seconds,
             config=self.config,
@@ -171,7 +170,14 @@ class VideoSegmenter:
         One pass of the image model a frame, in constant memory: frame t-1's features and logits
         are kept. See `predict` for errors.
         """
-        return self.predict(frame).labels
+        output, second, size = self._look(frame, fuse=True)
+        if second is None:
+            with torch.no_grad():
+                labels: Tensor = resize_logits(output.logits, size).max(dim=1).indices[0]
+        else:
+            labels = self._finish(output, second, size).labels
+        self._previous, self._size = output, size
+        return labels
 
     def predict(self, frame: Frame, *, fuse: bool = True) -> FramePrediction:
         """Predict the next frame of the stream, with probabilities and reliability.
@@ -186,6 +192,15 @@ class VideoSegmenter:
 
         The stream's memory is as before if anything is raised.
         """
+        output, second, size = self._look(frame, fuse)
+        prediction = self._finish(output, second, size)
+        self._previous, self._size = output, size
+        return prediction
+
+    def _look(
+        self, frame: Frame, fuse: bool
+    ) -> tuple[SegmenterOutput, Float[Tensor, "1 C h w"] | None, tuple[int, int]]:
+        """Decoder output of a frame, the add-on's logits if there are any, and the frame size."""
         tensor = frame_to_tensor(frame)
         size = (tensor.shape[1], tensor.shape[2])
         if self._size is not None and size != self._size:
@@ -194,22 +209,29 @@ class VideoSegmenter:
                 "or call clear_memory() before a stream of another size, or reset() before "
                 "another video."
             )
-        segmenter, addon = self._student.segmenter, self._student.addon
+        segmenter, addon, previous = self._student.segmenter, self._student.addon, self._previous
         with torch.no_grad():
             output = segmenter.decode(encode_frame(segmenter, tensor, device_of(segmenter)))
             check_output(output, segmenter.num_classes, segmenter.feature_dim)
             second = None
-            if fuse and addon is not None and self._previous is not None:
-                second = addon(output.features, self._previous.features, self._previous.logits)
-            prediction = predict_frame(
+            if fuse and addon is not None and previous is not None:
+                second = addon(output.features, previous.features, previous.logits)
+        return output, second, size
+
+    def _finish(
+        self,
+        output: SegmenterOutput,
+        second: Float[Tensor, "1 C h w"] | None,
+        size: tuple[int, int],
+    ) -> FramePrediction:
+        with torch.no_grad():
+            return predict_frame(
                 output.logits,
                 second,
                 size,
                 normalizer=self.config.reliability_normalizer,
                 threshold=self.config.fusion_threshold,
             )
-        self._previous, self._size = output, size
-        return prediction
 
     def segment(
         self,
@@ -277,7 +299,7 @@ class VideoSegmenter:
         """
         persistence.save(path, self._student, self.config, weight_hash(self.segmenter))
 
-    def load_pretrained(self, path: str | Path) -> Self:
+    def load_pretrained(self, path: str | Path) -> "VideoSegmenter":
         """Take over what `save_pretrained` wrote, with its config; the memory is emptied.
 
         Returns:
@@ -313,19 +335,6 @@ def _warmup_length(frames: Iterable[Frame], warmup: int | float) -> int:
         )
     # The tiny term makes 0.1 of 50 frames 5, also where the product falls just under it.
     return max(int(len(frames) * warmup + 1e-9), 1)
-
-
-def _count_classes(targets: Targets) -> dict[int, int]:
-    winners = targets.class_of_object[targets.class_of_object != IGNORE]
-    return dict(sorted(Counter(winners.tolist()).items()))
-
-
-def _reason(num_tracked: int, targets: Targets) -> str:
-    if targets.num_objects:
-        return f"adapted to {targets.num_objects} tracked objects"
-    if num_tracked == 0:
-        return "not adapted: no pixel was reliable enough to prompt the teacher"
-    return f"not adapted: none of {num_tracked} tracked objects got a class"
 
 
 @contextmanager

@@ -1,0 +1,31 @@
+"""The command line: `ditta-adapt`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ditta_adapt import __version__
+from ditta_adapt.errors import DittaError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; an error of ours is one line on standard error and exit status 1."""
+    parser = argparse.ArgumentParser(prog="ditta-adapt", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser(
+        "demo", help="adapt a small SegFormer to a shifted video and compare it with itself"
+    )
+    demo.add_argument("--video", type=Path, help="your own clip instead of the generated one")
+    demo.add_argument("--output", type=Path, default=Path("demo-output"), help="folder to write to")
+    options = parser.parse_args(arguments)
+    try:
+        # Imported here: the demo brings OpenCV and transformers.
+        from ditta_adapt.demo.program import run_demo
+
+        run_demo(options.output, options.video)
+    except DittaError as error:
+        print(f"ditta-adapt: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,20 @@
+"""Shapes written in the signatures are checked under test, and small models all tests share."""
+
+from collections.abc import Iterator
+
+import jaxtyping
+
+# Before the package is first imported, so that every annotated function is checked.
+jaxtyping.install_import_hook(
+    "ditta_adapt", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+)
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Shape checks off: to see what a user, who runs without them, gets for bad input."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

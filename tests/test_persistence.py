@@ -1,0 +1,164 @@
+"""Saved adaptations: what is in them, and what is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ditta_adapt import AdaptConfig, CheckpointError, VideoSegmenter, wrap
+from tests.toys import ToyNet, ToySegmenter, toy_segmenter, toy_video
+
+FRAMES = toy_video(7)
+
+
+@pytest.fixture
+def adapted() -> VideoSegmenter:
+    model = wrap(toy_segmenter(), config=AdaptConfig(learning_rate=1e-3, seed=5))
+    model.adapt(FRAMES[:4])
+    return model
+
+
+@pytest.fixture
+def folder(adapted: VideoSegmenter, tmp_path: Path) -> Path:
+    adapted.save_pretrained(tmp_path / "clip")
+    return tmp_path / "clip"
+
+
+def test_round_trip_is_bit_identical(adapted: VideoSegmenter, folder: Path) -> None:
+    loaded = wrap(toy_segmenter())
+    assert loaded.load_pretrained(folder) is loaded
+    assert loaded.config == adapted.config
+    adapted.clear_memory()
+    for frame in FRAMES[4:]:
+        ours, theirs = adapted.predict(frame), loaded.predict(frame)
+        assert torch.equal(ours.probabilities, theirs.probabilities)
+
+
+def test_only_what_was_adapted_is_written(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+    names = load_file(folder / "model.safetensors").keys()
+    assert {name.partition(".")[0] for name in names} == {"segmenter", "addon"}
+    assert all(name.startswith(("segmenter.decoder.", "addon.")) for name in names)
+    assert json.loads((folder / "config.json").read_text())["schema_version"] == 1
+
+
+def test_without_addon_and_without_adaptation(tmp_path: Path) -> None:
+    model = wrap(toy_segmenter())
+    model.save_pretrained(tmp_path)
+    loaded = wrap(toy_segmenter()).load_pretrained(tmp_path)
+    assert torch.equal(loaded(FRAMES[0]), wrap(toy_segmenter())(FRAMES[0]))
+
+
+def test_saving_again_replaces(adapted: VideoSegmenter, folder: Path) -> None:
+    adapted.adapt(FRAMES[3:])
+    adapted.save_pretrained(folder)
+    loaded = wrap(toy_segmenter()).load_pretrained(folder)
+    adapted.clear_memory()
+    assert torch.equal(
+        loaded.predict(FRAMES[0]).probabilities, adapted.predict(FRAMES[0]).probabilities
+    )
+
+
+def refuses(folder: Path, match: str, segmenter: ToySegmenter | None = None) -> None:
+    """Loading raises, and the video model goes on as if it had not been asked."""
+    model = wrap(segmenter or toy_segmenter(), config=AdaptConfig(seed=9))
+    model.adapt(FRAMES[:3])
+    expected, report = model.predict(FRAMES[3]).probabilities, model.report
+    model.adapt(FRAMES[:3])
+    with pytest.raises(CheckpointError, match=match):
+        model.load_pretrained(folder)
+    assert torch.equal(model.predict(FRAMES[3]).probabilities, expected)
+    assert model.config.seed == 9
+    assert report is not None
+
+
+def test_other_weights(folder: Path) -> None:
+    refuses(folder, "other weights", toy_segmenter(seed=1))
+
+
+def test_other_frozen_weights_only(folder: Path) -> None:
+    other = toy_segmenter()
+    with torch.no_grad():
+        other.model.encoder[0].bias[0] += 0.5
+    refuses(folder, "other weights", other)
+
+
+def test_other_kind_of_segmenter(folder: Path) -> None:
+    class Renamed(ToySegmenter):
+        pass
+
+    refuses(folder, "segmenter = 'ToySegmenter'", Renamed(ToyNet().eval()))
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    refuses(tmp_path / "nowhere", "does not exist")
+
+
+def test_missing_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    refuses(folder, "missing or corrupt")
+
+
+@pytest.mark.parametrize("keep", [0, 7, 200])
+def test_truncated_weights(folder: Path, keep: int) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    refuses(folder, "missing or corrupt")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"a": 1}', "\x00\xff"])
+def test_foreign_config(folder: Path, text: str) -> None:
+    (folder / "config.json").write_text(text, encoding="utf-8")
+    refuses(folder, "config.json")
+
+
+def test_other_schema(folder: Path) -> None:
+    change(folder, schema_version=2)
+    refuses(folder, "schema_version 2")
+
+
+@pytest.mark.parametrize(
+    "config", [{"learning_rate": -1}, {"unknown": 1}, 3, {"betas": "wide"}, {"betas": [0.9]}]
+)
+def test_invalid_config_inside(folder: Path, config: object) -> None:
+    change(folder, config=config)
+    refuses(folder, "no valid config")
+
+
+def test_tensors_that_do_not_fit(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    save_file({**tensors, "segmenter.decoder.4.bias": torch.zeros(9)}, path)
+    refuses(folder, "decoder.4.bias")
+    save_file({k: v for k, v in tensors.items() if not k.startswith("addon.query")}, path)
+    refuses(folder, "does not fit")
+    save_file({**tensors, "segmenter.decoder.4.bias": torch.full((4,), torch.nan)}, path)
+    refuses(folder, "not finite")
+
+
+def test_folder_that_cannot_be_made(adapted: VideoSegmenter, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(CheckpointError, match="cannot write"):
+        adapted.save_pretrained(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_failed_save_leaves_the_old_files(
+    adapted: VideoSegmenter, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full_disk(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("ditta_adapt.persistence.save_file", full_disk)
+    with pytest.raises(CheckpointError, match="no space"):
+        adapted.save_pretrained(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def change(folder: Path, **values: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))

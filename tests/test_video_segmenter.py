@@ -1,0 +1,303 @@
+"""The whole: adapt, stream, segment, reset."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ditta_adapt import AdaptConfig, InputError, Progress, ShapeError, VideoSegmenter, wrap
+from tests.toys import StillPropagator, ToySegmenter, toy_segmenter, toy_video
+
+MASKS = AdaptConfig(targets="masks", prompt_threshold=0.3)
+PAPER = AdaptConfig.from_dict(AdaptConfig.paper().to_dict() | {"prompt_threshold": 0.3})
+
+
+def labels_of(model: VideoSegmenter, frames: list[np.ndarray]) -> list[Tensor]:
+    return [model(frame) for frame in frames]
+
+
+def same(a: list[Tensor], b: list[Tensor]) -> bool:
+    return len(a) == len(b) and all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("config", [AdaptConfig(), MASKS, PAPER], ids=["default", "masks", "paper"])
+class TestAdaptAndStream:
+    def test_labels_are_int64_at_frame_size_and_weights_moved(self, config: AdaptConfig) -> None:
+        frames = toy_video(6)
+        model = wrap(toy_segmenter(), config=config)
+        report = model.adapt(frames[:4])
+        assert report.adapted
+        assert report.num_frames == 4
+        assert len(report.losses) == 4 * config.passes
+        assert set(report.seconds) == {"predict", "teach", "adapt"}
+        for labels in labels_of(model, frames[4:]):
+            assert labels.shape == frames[0].shape[:2]
+            assert labels.dtype == torch.int64
+        fresh = wrap(toy_segmenter()).predict(frames[5], fuse=False).probabilities
+        assert not torch.equal(model.predict(frames[5], fuse=False).probabilities, fresh)
+
+    def test_repeats_bit_for_bit(self, config: AdaptConfig) -> None:
+        frames = toy_video(6)
+        outputs = []
+        for noise in (1, 2):
+            torch.manual_seed(noise)  # The caller's random state must not matter.
+            model = wrap(toy_segmenter(), config=config)
+            losses = model.adapt(frames[:4]).losses
+            outputs.append((losses, [model.predict(frame).probabilities for frame in frames[4:]]))
+        assert outputs[0][0] == outputs[1][0]
+        assert same(outputs[0][1], outputs[1][1])
+
+    def test_adapting_again_starts_from_the_pretrained_weights(self, config: AdaptConfig) -> None:
+        frames, other = toy_video(6), toy_video(5, seed=3)
+        model = wrap(toy_segmenter(), config=config)
+        model.adapt(other)
+        model.adapt(frames[:4])
+        again = labels_of(model, frames[4:])
+        fresh = wrap(toy_segmenter(), config=config)
+        fresh.adapt(frames[:4])
+        assert same(again, labels_of(fresh, frames[4:]))
+
+    def test_reset_gives_the_image_model_back(self, config: AdaptConfig) -> None:
+        frames = toy_video(6)
+        untouched = labels_of(wrap(toy_segmenter()), frames)
+        model = wrap(toy_segmenter(), config=config)
+        model.adapt(frames[:4])
+        model.reset()
+        assert model.report is None
+        assert same(labels_of(model, frames), untouched)
+
+    def test_callers_random_state_is_untouched(self, config: AdaptConfig) -> None:
+        model = wrap(toy_segmenter(), config=config)
+        torch.manual_seed(7)
+        before = torch.get_rng_state()
+        model.adapt(toy_video(3))
+        assert torch.equal(torch.get_rng_state(), before)
+
+    def test_works_under_no_grad_and_inference_mode(self, config: AdaptConfig) -> None:
+        frames = toy_video(5)
+        reference = wrap(toy_segmenter(), config=config)
+        losses = reference.adapt(frames[:4]).losses
+        for mode in (torch.no_grad(), torch.inference_mode()):
+            model = wrap(toy_segmenter(), config=config)
+            with mode:
+                assert model.adapt(frames[:4]).losses == losses
+                assert torch.equal(model(frames[4]), reference(frames[4]))
+            reference.adapt(frames[:4])
+
+
+def test_image_model_before_adaptation() -> None:
+    segmenter, frame = toy_segmenter(), toy_video(1)[0]
+    with torch.no_grad():
+        image = torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 127.5 - 1
+        logits = segmenter.model(image)
+        expected = torch.nn.functional.interpolate(
+            logits, frame.shape[:2], mode="bilinear", align_corners=False
+        ).softmax(1)[0]
+    prediction = wrap(segmenter).predict(frame)
+    torch.testing.assert_close(prediction.probabilities, expected)
+    assert torch.equal(prediction.labels, expected.argmax(0))
+
+
+def test_one_encoder_pass_a_frame() -> None:
+    counts: list[int] = []
+
+    class Counting(ToySegmenter):
+        def encode(self, images: Tensor) -> Tensor:
+            counts.append(images.shape[0])
+            return super().encode(images)
+
+    frames = toy_video(9)
+    model = wrap(Counting(toy_segmenter().model), config=PAPER)
+    model.adapt(frames[:4])
+    assert counts == [1] * 4  # Five passes and two decoders, and every frame encoded once.
+    labels_of(model, frames[4:])
+    assert counts == [1] * 9
+
+
+def test_encodings_that_fit_no_budget_are_recomputed_with_the_same_result() -> None:
+    frames = toy_video(6)
+    losses = []
+    for budget in (2**30, 20_000, 0):
+        config = AdaptConfig(device_cache_bytes=budget, cpu_cache_bytes=0)
+        losses.append(wrap(toy_segmenter(), config=config).adapt(frames).losses)
+    assert losses[0] == losses[1] == losses[2]
+
+
+def test_stream_continues_from_the_warmup() -> None:
+    frames = toy_video(5)
+    model = wrap(toy_segmenter())
+    model.adapt(frames[:4])
+    continued = model.predict(frames[4]).probabilities
+    model.clear_memory()
+    cut = model.predict(frames[4]).probabilities
+    assert not torch.equal(continued, cut)
+    model.clear_memory()
+    model(frames[3])
+    assert torch.equal(model.predict(frames[4]).probabilities, continued)
+
+
+def test_fuse_false_is_the_decoder_alone() -> None:
+    frames = toy_video(5)
+    model = wrap(toy_segmenter())
+    model.adapt(frames[:4])
+    alone = model.predict(frames[4], fuse=False).probabilities
+    model.clear_memory()
+    assert torch.equal(model.predict(frames[4]).probabilities, alone)
+
+
+def test_predictions_are_distributions() -> None:
+    frames = toy_video(6)
+    model = wrap(toy_segmenter())
+    model.adapt(frames[:3])
+    for frame in frames[3:]:
+        prediction = model.predict(frame)
+        total = prediction.probabilities.sum(0)
+        torch.testing.assert_close(total, torch.ones_like(total))
+        assert ((prediction.reliability >= 0) & (prediction.reliability <= 1)).all()
+        assert torch.equal(prediction.probabilities.argmax(0), prediction.labels)
+
+
+class TestSegment:
+    def test_labels_every_frame_like_adapt_then_stream(self) -> None:
+        frames = toy_video(6)
+        model = wrap(toy_segmenter())
+        produced = list(model.segment(iter(frames), warmup=3))
+        reference = wrap(toy_segmenter())
+        reference.adapt(frames[:3])
+        reference.clear_memory()
+        assert same(produced, labels_of(reference, frames))
+
+    @pytest.mark.parametrize(
+        ("share", "num_frames", "expected"),
+        [(0.1, 71, 7), (0.25, 71, 17), (0.5, 71, 35), (0.1, 9, 1), (1.0, 3, 3), (0.1, 50, 5)],
+    )
+    def test_share_follows_the_published_rule(
+        self, share: float, num_frames: int, expected: int
+    ) -> None:
+        frames = [toy_video(1, size=(16, 16))[0]] * num_frames
+        model = wrap(toy_segmenter())
+        next(model.segment(frames, warmup=share))
+        assert model.report is not None
+        assert model.report.num_frames == expected
+
+    def test_reads_no_further_than_it_must(self) -> None:
+        taken: list[int] = []
+
+        def camera() -> Iterator[np.ndarray]:
+            for t, frame in enumerate(toy_video(10)):
+                taken.append(t)
+                yield frame
+
+        stream = wrap(toy_segmenter()).segment(camera(), warmup=4)
+        assert taken == []
+        next(stream)
+        assert taken == [0, 1, 2, 3]
+        for _ in range(4):
+            next(stream)
+        assert taken == [0, 1, 2, 3, 4]
+
+    def test_generator_that_ends_early(self) -> None:
+        model = wrap(toy_segmenter())
+        assert len(list(model.segment(iter(toy_video(3)), warmup=8))) == 3
+        assert model.report is not None
+        assert model.report.num_frames == 3
+
+    def test_without_warmup_it_is_the_image_model(self) -> None:
+        frames = toy_video(3)
+        model = wrap(toy_segmenter())
+        assert same(list(model.segment(frames, warmup=0)), labels_of(wrap(toy_segmenter()), frames))
+
+    def test_generator_that_raises_leaves_the_adapted_model_usable(self) -> None:
+        frames = toy_video(5)
+
+        def broken() -> Iterator[np.ndarray]:
+            yield from frames[:4]
+            raise OSError("camera unplugged")
+
+        model = wrap(toy_segmenter())
+        stream = model.segment(broken(), warmup=3)
+        with pytest.raises(OSError, match="unplugged"):
+            list(stream)
+        assert model.report is not None
+        assert model(frames[4]).shape == frames[4].shape[:2]
+
+    @pytest.mark.parametrize("warmup", [-1, 0.0, 1.5, True, float("nan")])
+    def test_wrong_warmup(self, warmup: float) -> None:
+        with pytest.raises(InputError, match="warmup"):
+            wrap(toy_segmenter()).segment(toy_video(2), warmup=warmup)
+
+    def test_share_needs_a_length(self) -> None:
+        with pytest.raises(InputError, match="length"):
+            wrap(toy_segmenter()).segment(iter(toy_video(2)), warmup=0.5)
+
+    def test_no_frames(self) -> None:
+        with pytest.raises(InputError, match="no frames"):
+            next(wrap(toy_segmenter()).segment([]))
+
+
+def test_progress_counts_every_stage_to_its_end() -> None:
+    for config, stages in ((AdaptConfig(), 3), (MASKS, 4)):
+        steps: list[Progress] = []
+        wrap(toy_segmenter(), config=config).adapt(toy_video(4), progress=steps.append)
+        seen = dict.fromkeys(step.stage for step in steps)
+        assert len(seen) == stages
+        for stage in seen:
+            done = [step.done for step in steps if step.stage == stage]
+            assert done == sorted(done)
+            assert done[0] >= 1
+            assert done[-1] <= next(step.total for step in steps if step.stage == stage)
+        assert all((step.loss is not None) == (step.stage == "adapt") for step in steps)
+
+
+def test_teacher_is_closed_before_streaming() -> None:
+    teacher = StillPropagator()
+    frames = toy_video(6)
+    model = wrap(toy_segmenter(), propagator=teacher, config=MASKS)
+    model.adapt(frames[:4])
+    calls = [len(session.calls) for session in teacher.sessions]
+    labels_of(model, frames[4:])
+    assert [len(session.calls) for session in teacher.sessions] == calls
+
+
+def test_frame_size_may_change_only_after_a_cut(unchecked: None) -> None:
+    small, large = toy_video(3), toy_video(2, size=(48, 60))
+    model = wrap(toy_segmenter())
+    model.adapt(small)
+    kept = model.predict(small[2]).probabilities
+    with pytest.raises(ShapeError, match="clear_memory"):
+        model(large[0])
+    assert kept.shape == model.predict(small[2]).probabilities.shape
+    model.clear_memory()
+    assert model(large[0]).shape == (48, 60)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 3), (16, 97)])
+def test_any_frame_size(size: tuple[int, int]) -> None:
+    frames = toy_video(4, size=size)
+    model = wrap(toy_segmenter())
+    model.adapt(frames[:3])
+    assert model(frames[3]).shape == size
+
+
+def test_tensor_frames_equal_arrays() -> None:
+    frames = toy_video(5)
+    tensors = [torch.from_numpy(frame) for frame in frames]
+    results = []
+    for video in (frames, tensors):
+        model = wrap(toy_segmenter())
+        model.adapt(video[:4])
+        results.append(model.predict(video[4]).probabilities)
+    assert torch.equal(*results)
+
+
+def test_labels_are_those_of_predict() -> None:
+    frames = toy_video(6)
+    for adapt in (False, True):
+        called, predicted = wrap(toy_segmenter()), wrap(toy_segmenter())
+        if adapt:
+            called.adapt(frames[:3])
+            predicted.adapt(frames[:3])
+        for frame in frames[3:]:
+            assert torch.equal(called(frame), predicted.predict(frame).labels)
