@@ -18,10 +18,10 @@ GRIDS = [
     (1, 37),
     (20, 1),
     (3, 4),
-    (8, 16),  # exactly one tile
-    (7, 15),
+    (7, 7),
+    (8, 8),  # exactly one tile
     (9, 17),
-    (16, 32),  # exactly four tiles
+    (16, 24),  # exactly six tiles
     (13, 21),
 ]
 
@@ -164,13 +164,17 @@ def test_chunking_does_not_matter(monkeypatch: pytest.MonkeyPatch, limit: int) -
     whole = local_window_attention(*inputs, radius=2)
     expected = torch.autograd.grad(whole.square().sum(), inputs)
     monkeypatch.setattr(attention, "_MAX_SCORES", limit)
+    monkeypatch.setattr(attention, "_MAX_SCORES_WITH_GRADIENT", limit)
+    with torch.no_grad():
+        torch.testing.assert_close(local_window_attention(*inputs, radius=2), whole, **EXACT)
     parts = local_window_attention(*inputs, radius=2)
     torch.testing.assert_close(parts, whole, **EXACT)
     result = torch.autograd.grad(parts.square().sum(), inputs)
     torch.testing.assert_close(result, expected, **EXACT)
 
 
-def test_the_limit_on_scores_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("learning", [False, True])
+def test_the_limit_on_scores_is_kept(monkeypatch: pytest.MonkeyPatch, learning: bool) -> None:
     """With room for two rows of tiles, six rows take three calls."""
     rows: list[int] = []
     attend = attention._attend
@@ -180,9 +184,18 @@ def test_the_limit_on_scores_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         return attend(query, *rest)
 
     monkeypatch.setattr(attention, "_attend", spy)
-    monkeypatch.setattr(attention, "_MAX_SCORES", 2 * (8 * 16) * (10 * 18) + 1)
-    local_window_attention(*maps(1, batch=1, dim=2, values=2, h=44, w=16), radius=1)
+    # Two tiles of 8 x 8 queries a row, 10 x 10 keys a tile, two frames; the other limit is wide.
+    limit = 2 * (2 * (8 * 8) * (10 * 10) * 2) + 1
+    monkeypatch.setattr(attention, "_MAX_SCORES", 10**9 if learning else limit)
+    monkeypatch.setattr(attention, "_MAX_SCORES_WITH_GRADIENT", limit if learning else 10**9)
+    with torch.set_grad_enabled(learning):
+        local_window_attention(*maps(1, batch=2, dim=2, values=2, h=44, w=16), radius=1)
     assert rows == [2, 2, 2]
+    rows.clear()
+    local_window_attention(
+        *(m.detach() for m in maps(1, batch=2, dim=2, values=2, h=44, w=16)), radius=1
+    )
+    assert rows == ([6] if learning else [2, 2, 2])
 
 
 def test_large_scores_stay_finite() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ditta_adapt.errors import InputError, ShapeError
-from ditta_adapt.reliability import reliability, reliability_of
+from ditta_adapt.reliability import probabilities_and_reliability, reliability
 
 quick = settings(max_examples=30, deadline=None)
 
@@ -98,12 +98,14 @@ def test_frames_of_a_batch_do_not_mix(logits: Tensor) -> None:
 
 
 @quick
-@given(logits=logit_maps())
-def test_probabilities_give_the_same_as_logits(logits: Tensor) -> None:
-    p = logits.softmax(dim=1)
+@given(logits=logit_maps(min_classes=1))
+def test_both_in_one_go_are_the_same_as_each(logits: Tensor) -> None:
     for normalizer in ("frame", "classes"):
-        result = reliability_of(p, normalizer=normalizer)
-        assert torch.equal(result, reliability(logits, normalizer=normalizer))
+        p, result = probabilities_and_reliability(logits, normalizer=normalizer)
+        torch.testing.assert_close(p, logits.softmax(dim=1), rtol=0, atol=1e-14)
+        # Rounding of the entropy over the frame's largest entropy.
+        expected = reliability(logits, normalizer=normalizer)
+        torch.testing.assert_close(result, expected, rtol=0, atol=1e-7)
 
 
 def test_by_hand() -> None:
@@ -128,6 +130,7 @@ def test_a_certain_frame_is_reliable_everywhere(normalizer: str) -> None:
     certain = torch.full((2, 3, 2, 2), -1e4)
     certain[:, 1] = 1e4
     assert (reliability(certain, normalizer=normalizer) == 1).all()
+    assert (probabilities_and_reliability(certain, normalizer=normalizer)[1] == 1).all()
     certain[0, :, 0, 0] = 0  # one undecided pixel in the first frame only
     result = reliability(certain, normalizer=normalizer)
     assert result[0, 0, 0] == pytest.approx(0, abs=1e-6)
@@ -137,6 +140,17 @@ def test_a_certain_frame_is_reliable_everywhere(normalizer: str) -> None:
 @pytest.mark.parametrize("normalizer", ["frame", "classes"])
 def test_a_single_class_is_certain(normalizer: str) -> None:
     assert (reliability(torch.randn(1, 1, 2, 2), normalizer=normalizer) == 1).all()
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_rounding_does_not_leave_the_unit_interval(both: bool) -> None:
+    """In single precision the entropy of a flat distribution may exceed ln C."""
+    for classes in range(2, 60):
+        logits = torch.full((1, classes, 1, 2), 0.3)
+        result = reliability(logits, normalizer="classes")
+        if both:
+            _, result = probabilities_and_reliability(logits, normalizer="classes")
+        assert ((result >= 0) & (result <= 1e-6)).all()
 
 
 def test_a_flat_frame_is_not_reliable() -> None:

@@ -1,0 +1,36 @@
+"""The small SegFormer that ships with the package, trained on procedural scenes alone."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ditta_adapt.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from transformers import SegformerForSemanticSegmentation
+
+WEIGHTS_DIR: Path = Path(__file__).parent / "weights"
+"""The shipped folder: config, weights, preprocessor settings and a model card."""
+
+
+def load_demo_model() -> "SegformerForSemanticSegmentation":
+    """Load the demo model from the files in the package, without any download.
+
+    Its logits are float32, `(B, 9, ceil(H / 4), ceil(W / 4))`, over the classes of
+    `ditta_adapt.demo.scenes.CLASS_NAMES`; images are normalised as the preprocessor settings say.
+
+    Returns:
+        A new model of transformers' own class, float32, on the CPU, in eval mode.
+
+    Raises:
+        MissingDependencyError: transformers is not installed.
+    """
+    try:
+        from transformers import SegformerForSemanticSegmentation
+    except ImportError as error:
+        raise MissingDependencyError.for_extra("transformers", "hf") from error
+    # The file holds float16 to stay small.
+    return SegformerForSemanticSegmentation.from_pretrained(
+        WEIGHTS_DIR, dtype=torch.float32, local_files_only=True
+    )

@@ -1,0 +1,48 @@
+"""Pictures of a segmentation: labels laid over the frame, panels side by side."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ditta_adapt.errors import MissingDependencyError
+
+_TITLE_HEIGHT = 16
+
+
+def overlay(
+    frame: np.ndarray, labels: np.ndarray, palette: np.ndarray, *, opacity: float = 0.65
+) -> np.ndarray:
+    """Colour a frame by its labels.
+
+    Args:
+        frame: `(H, W, 3)` uint8 RGB.
+        labels: `(H, W)` integers in `[0, len(palette))`.
+        palette: `(C, 3)` uint8 RGB.
+        opacity: of the colour, in [0, 1].
+
+    Returns:
+        `(H, W, 3)` uint8.
+    """
+    mixed = (1 - opacity) * frame + opacity * palette[labels]
+    picture: np.ndarray = mixed.round().astype(np.uint8)
+    return picture
+
+
+def side_by_side(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
+    """Titled pictures `(H, W, 3)` of one height in a row, 4 pixels apart."""
+    height = panels[0][1].shape[0] + _TITLE_HEIGHT
+    gap = np.full((height, 4, 3), 255, np.uint8)
+    row: list[np.ndarray] = []
+    for title, picture in panels:
+        row += [np.concatenate([_title(title, picture.shape[1]), picture]), gap]
+    return np.concatenate(row[:-1], axis=1)
+
+
+def _title(text: str, width: int) -> np.ndarray:
+    try:
+        from PIL import Image, ImageDraw
+    except ImportError as error:
+        raise MissingDependencyError.for_extra("Pillow", "video") from error
+    bar = Image.new("RGB", (width, _TITLE_HEIGHT), "white")
+    ImageDraw.Draw(bar).text((3, 2), text, fill="black")
+    return np.asarray(bar)

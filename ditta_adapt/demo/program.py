@@ -1,0 +1,174 @@
+"""`ditta-adapt demo`: a flickering image model before and after, in pictures and numbers."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ditta_adapt.demo.model import load_demo_model
+from ditta_adapt.demo.pictures import overlay, side_by_side
+from ditta_adapt.demo.scenes import CLASS_NAMES, PALETTE, render_video
+from ditta_adapt.demo.shift import shift_frames
+from ditta_adapt.errors import InputError, MissingDependencyError
+from ditta_adapt.metrics import SegmentationScore, VideoConsistency
+from ditta_adapt.registry import find_segmenter
+from ditta_adapt.report import AdaptationReport
+from ditta_adapt.segmenter import Segmenter
+from ditta_adapt.video import read_video, write_video
+from ditta_adapt.video_segmenter import wrap
+
+NUM_FRAMES = 60
+WARMUP = 12
+SEED = 3
+# A user's clip: enough to see the effect within a minute or two on two cores.
+_CLIP_FRAMES, _CLIP_SIDE = 96, 640
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video, and its true labels where they are known."""
+
+    frames: Sequence[np.ndarray]
+    truth: Sequence[np.ndarray] | None
+
+
+def run_demo(output: Path, video: Path | None = None) -> dict[str, Any]:
+    """Adapt the shipped SegFormer to a video and compare it with itself.
+
+    Args:
+        output: folder for `before-after.mp4`, `strip.png` and `report.json`; made if missing.
+        video: a video file; by default a generated street scene with noise, motion blur and
+            exposure drift, which the model was not trained on.
+
+    Returns:
+        What `report.json` holds.
+
+    Raises:
+        InputError: the video cannot be read, or has fewer frames than the warm-up and two more.
+        MissingDependencyError: an extra is not installed.
+    """
+    clip = _generated_clip() if video is None else _read_clip(video)
+    output.mkdir(parents=True, exist_ok=True)
+    model = load_demo_model()
+    before, before_ms = _label(_image_model(find_segmenter(model)), clip.frames[WARMUP:])
+    video_model = wrap(model, propagator="flow")
+    print(f"adapting to the first {WARMUP} of {len(clip.frames)} frames ...", flush=True)
+    adaptation = video_model.adapt(clip.frames[:WARMUP])
+    print(adaptation)
+    after, after_ms = _label(lambda frame: video_model(frame).numpy(), clip.frames[WARMUP:])
+
+    truth = None if clip.truth is None else clip.truth[WARMUP:]
+    table = {
+        "image model": _scores(before, truth) | {"ms a frame": before_ms},
+        "adapted": _scores(after, truth) | {"ms a frame": after_ms},
+    }
+    _print_table(table)
+    _write_pictures(output, clip, before, after)
+    report = _report(table, adaptation, clip, "generated" if video is None else video.name)
+    (output / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(f"wrote before-after.mp4, strip.png and report.json to {output}/")
+    return report
+
+
+def _generated_clip() -> Clip:
+    frames, labels = render_video(SEED, NUM_FRAMES)
+    return Clip(list(shift_frames(frames, seed=SEED)), list(labels))
+
+
+def _read_clip(path: Path) -> Clip:
+    frames = list(islice(read_video(path, max_side=_CLIP_SIDE), _CLIP_FRAMES))
+    if len(frames) < WARMUP + 2:
+        raise InputError(
+            f"{path} has {len(frames)} frames; the demo adapts to {WARMUP} and needs at least two "
+            "more to compare."
+        )
+    return Clip(frames, None)
+
+
+def _image_model(segmenter: Segmenter) -> Callable[[np.ndarray], np.ndarray]:
+    """The image model frame by frame, as it would be used without this library."""
+
+    def label(frame: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            images = segmenter.preprocess(torch.from_numpy(frame).permute(2, 0, 1)[None])
+            logits = segmenter.decode(segmenter.encode(images)).logits
+            resized = F.interpolate(logits, frame.shape[:2], mode="bilinear", align_corners=False)
+            labels: np.ndarray = resized.argmax(dim=1)[0].numpy()
+            return labels
+
+    return label
+
+
+def _label(
+    model: Callable[[np.ndarray], np.ndarray], frames: Sequence[np.ndarray]
+) -> tuple[list[np.ndarray], float]:
+    """Labels of all frames, and milliseconds a frame."""
+    start = time.perf_counter()
+    labels = [model(frame) for frame in frames]
+    return labels, 1000 * (time.perf_counter() - start) / len(frames)
+
+
+def _scores(labels: Sequence[np.ndarray], truth: Sequence[np.ndarray] | None) -> dict[str, float]:
+    """Accuracy and consistency; without true labels, how steady the labels are everywhere."""
+    if truth is None:
+        changed = [np.mean(a != b) for a, b in pairwise(labels)]
+        return {"pixels changing, %": 100 * float(np.mean(changed))}
+    score = SegmentationScore(len(CLASS_NAMES))
+    for predicted, true in zip(labels, truth, strict=True):
+        score.update(predicted, true)
+    values = {"mIoU": 100 * score.miou(), "wIoU": 100 * score.wiou()}
+    for window in (8, 16):
+        consistency = VideoConsistency(window)
+        consistency.add_video(labels, truth)
+        values[f"mVC{window}"] = 100 * consistency.value()
+    return values
+
+
+def _print_table(table: dict[str, dict[str, float]]) -> None:
+    columns = list(next(iter(table.values())))
+    print(f"\n{'':12s}" + "".join(f"{name:>20s}" for name in columns))
+    for method, values in table.items():
+        print(f"{method:12s}" + "".join(f"{values[name]:20.2f}" for name in columns))
+    print()
+
+
+def _write_pictures(
+    output: Path, clip: Clip, before: Sequence[np.ndarray], after: Sequence[np.ndarray]
+) -> None:
+    def panel(index: int) -> np.ndarray:
+        frame = clip.frames[WARMUP + index]
+        panels = [("frame", frame)]
+        if clip.truth is not None:
+            panels.append(("truth", overlay(frame, clip.truth[WARMUP + index], PALETTE)))
+        panels.append(("image model", overlay(frame, before[index], PALETTE)))
+        panels.append(("adapted", overlay(frame, after[index], PALETTE)))
+        return side_by_side(panels)
+
+    write_video(output / "before-after.mp4", (panel(index) for index in range(len(before))))
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise MissingDependencyError.for_extra("Pillow", "video") from error
+    rows = np.linspace(0, len(before) - 1, 5).round().astype(int)
+    Image.fromarray(np.concatenate([panel(int(row)) for row in rows])).save(output / "strip.png")
+
+
+def _report(
+    table: dict[str, dict[str, float]], adaptation: AdaptationReport, clip: Clip, source: str
+) -> dict[str, Any]:
+    height, width = clip.frames[0].shape[:2]
+    return {
+        "video": source,
+        "frames": len(clip.frames),
+        "size": [height, width],
+        "warmup_frames": WARMUP,
+        "results": table,
+        "adaptation": adaptation.to_dict(),
+    }

@@ -1,0 +1,98 @@
+"""The command line, as a user meets it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ditta_adapt.cli import main
+from ditta_adapt.demo import program
+from ditta_adapt.demo.pictures import overlay, side_by_side
+from ditta_adapt.video import read_video, write_video
+from tests.toys import toy_video
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, dict[str, Any]]]:
+    """Two runs of the demo on a shorter video."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(program, "NUM_FRAMES", 30)
+        patch.setattr(program, "WARMUP", 8)
+        results = []
+        for _ in range(2):
+            folder = tmp_path_factory.mktemp("demo")
+            assert main(["demo", "--output", str(folder)]) == 0
+            results.append((folder, json.loads((folder / "report.json").read_text())))
+    return results
+
+
+def without_times(report: dict[str, Any]) -> dict[str, Any]:
+    for values in report["results"].values():
+        values.pop("ms a frame")
+    report["adaptation"].pop("seconds")
+    return report
+
+
+def test_demo_gives_the_same_numbers_on_every_run(
+    runs: list[tuple[Path, dict[str, Any]]],
+) -> None:
+    (_, first), (_, second) = runs
+    assert without_times(first) == without_times(second)
+
+
+def test_demo_shows_steadier_and_no_worse_labels(
+    runs: list[tuple[Path, dict[str, Any]]],
+) -> None:
+    results = runs[0][1]["results"]
+    assert results["adapted"]["mVC8"] > results["image model"]["mVC8"] + 3
+    assert results["adapted"]["mIoU"] > results["image model"]["mIoU"]
+
+
+def test_demo_writes_pictures_of_every_frame(runs: list[tuple[Path, dict[str, Any]]]) -> None:
+    folder, report = runs[0]
+    frames = list(read_video(folder / "before-after.mp4"))
+    assert len(frames) == report["frames"] - report["warmup_frames"] == 22
+    strip = np.asarray(Image.open(folder / "strip.png"))
+    assert strip.shape == (5 * (192 + 16), 4 * 320 + 3 * 4, 3)
+    assert strip.std() > 20
+
+
+def test_demo_on_ones_own_clip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_video(tmp_path / "mine.mp4", toy_video(15, size=(64, 96)))
+    output = tmp_path / "out"
+    assert main(["demo", "--video", str(tmp_path / "mine.mp4"), "--output", str(output)]) == 0
+    report = json.loads((output / "report.json").read_text())
+    assert report["video"] == "mine.mp4"
+    assert report["frames"] == 15
+    assert set(report["results"]["adapted"]) == {"pixels changing, %", "ms a frame"}
+    assert (output / "before-after.mp4").exists()
+    assert "image model" in capsys.readouterr().out
+
+
+def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_video(tmp_path / "short.mp4", toy_video(5, size=(64, 96)))
+    for video, said in (("missing.mp4", "there is no video"), ("short.mp4", "has 5 frames")):
+        output = tmp_path / "out"
+        assert main(["demo", "--video", str(tmp_path / video), "--output", str(output)]) == 1
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.count("\n") == 1
+        assert not output.exists()
+
+
+def test_overlay_by_hand() -> None:
+    frame = np.full((1, 2, 3), 100, np.uint8)
+    palette = np.array([[0, 0, 0], [200, 100, 0]], np.uint8)
+    mixed = overlay(frame, np.array([[0, 1]]), palette, opacity=0.25)
+    assert mixed.tolist() == [[[75, 75, 75], [125, 100, 75]]]
+
+
+def test_panels_keep_their_pixels() -> None:
+    left, right = np.full((5, 30, 3), 7, np.uint8), np.full((5, 20, 3), 9, np.uint8)
+    row = side_by_side([("a", left), ("b", right)])
+    assert row.shape == (21, 54, 3)
+    assert (row[16:, :30] == 7).all()
+    assert (row[16:, 34:] == 9).all()
