@@ -10,7 +10,6 @@ from torch import Tensor
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.dense_vote import dense_targets
 from ditta_adapt.encodings import EncodingCache
-from ditta_adapt.frames import Frame
 from ditta_adapt.predictions import FrozenPrediction, resize_logits
 from ditta_adapt.progress import ProgressCallback
 from ditta_adapt.propagator import DenseTransport, Propagator
@@ -21,8 +20,7 @@ from ditta_adapt.tracking import blame_teacher, track_objects
 
 def teach(
     propagator: Propagator,
-    frames: Sequence[Frame],
-    tensors: Sequence[UInt8[Tensor, "3 H W"]],
+    frames: Sequence[UInt8[Tensor, "3 H W"]],
     segmenter: Segmenter,
     encodings: EncodingCache,
     predictions: Sequence[FrozenPrediction],
@@ -36,8 +34,7 @@ def teach(
 
     Args:
         propagator: the teacher.
-        frames: the warm-up as the caller gave it, `(H, W, 3)` uint8.
-        tensors: the same frames, channels first.
+        frames: the warm-up, channels first; the teacher gets them channels last.
         segmenter: the frozen model, with the encodings of the warm-up.
         encodings: of the warm-up.
         predictions: of the frozen model.
@@ -47,20 +44,22 @@ def teach(
     Raises:
         PropagationError: the teacher raised or broke its contract.
     """
-    size = (tensors[0].shape[1], tensors[0].shape[2])
+    size = (frames[0].shape[1], frames[0].shape[2])
+    # One object for all sessions: by it a teacher knows that they can share work.
+    seen = tuple(frame.permute(1, 2, 0) for frame in frames)
 
     def logits(t: int) -> Float[Tensor, "1 C H W"]:
         return resize_logits(segmenter.decode(encodings[t]).logits, size)
 
     with torch.no_grad(), ExitStack() as stack:
         with blame_teacher("open"):
-            session = stack.enter_context(propagator.open(frames))
+            session = stack.enter_context(propagator.open(seen))
         if config.targets == "auto" and isinstance(session, DenseTransport):
             return dense_targets(
                 session, logits, predictions, decay=config.vote_decay, progress=progress
             )
         with blame_teacher("open"):
             # While the first is open, so that the two can share what depends on frames alone.
-            second = stack.enter_context(propagator.open(frames))
-        tracks = track_objects(session, second, tensors, predictions, config, progress)
+            second = stack.enter_context(propagator.open(seen))
+        tracks = track_objects(session, second, frames, predictions, config, progress)
         return mask_targets(tracks, predictions, segmenter.num_classes, config, progress)

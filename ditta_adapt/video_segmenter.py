@@ -110,7 +110,6 @@ class VideoSegmenter:
 
         Whatever is raised, this video model and the user's model are as they were before.
         """
-        frames = tuple(frames) if isinstance(frames, Iterable) else frames
         tensors = frames_to_tensors(frames)
         size = (tensors[0].shape[1], tensors[0].shape[2])
         propagator = find_propagator(self._propagator)
@@ -132,7 +131,6 @@ class VideoSegmenter:
             with clock.stage("teach"):
                 targets = teach(
                     propagator,
-                    frames,
                     tensors,
                     student.segmenter,
                     encodings,
@@ -263,7 +261,11 @@ class VideoSegmenter:
         self, frames: Iterable[Frame], warmup: int, progress: ProgressCallback
     ) -> Iterator[Int64[Tensor, "H W"]]:
         stream = iter(frames)
-        first = list(islice(stream, max(warmup, 1)))
+        # Copied, since a camera may hand out one buffer again and again.
+        first = [
+            frame_to_tensor(frame, name=f"frame {t}").permute(1, 2, 0)
+            for t, frame in enumerate(islice(stream, max(warmup, 1)))
+        ]
         if not first:
             raise InputError("no frames: the iterable was empty.")
         if warmup:

@@ -198,6 +198,20 @@ class TestSegment:
             next(stream)
         assert taken == [0, 1, 2, 3, 4]
 
+    def test_camera_that_reuses_its_buffer(self) -> None:
+        frames = toy_video(6)
+
+        def camera() -> Iterator[np.ndarray]:
+            buffer = np.empty_like(frames[0])
+            for frame in frames:
+                buffer[:] = frame
+                yield buffer
+
+        expected = list(wrap(toy_segmenter()).segment(frames, warmup=3))
+        assert same(list(wrap(toy_segmenter()).segment(camera(), warmup=3)), expected)
+        model, reference = wrap(toy_segmenter()), wrap(toy_segmenter())
+        assert model.adapt(camera()).losses == reference.adapt(frames).losses
+
     def test_generator_that_ends_early(self) -> None:
         model = wrap(toy_segmenter())
         assert len(list(model.segment(iter(toy_video(3)), warmup=8))) == 3
