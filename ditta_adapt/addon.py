@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from ditta_adapt.attention import local_window_attention
 
-# Start of the learned temperature of the residual form: cosine similarities of neighbouring cells
-# differ by a few tenths, so 10 lets the best match dominate without being the only one.
-_START_TEMPERATURE = 10.0
+# Start of the learned temperature of the residual form. Cosine similarities of neighbouring cells
+# differ by a few hundredths; 10 still averaged over most of the window and blurred outlines.
+_START_TEMPERATURE = 50.0
 
 
 class TemporalAddon(nn.Module):
@@ -22,7 +22,7 @@ class TemporalAddon(nn.Module):
 
     * `"paper"`: `Linear(D, D) -> ReLU -> Linear(D, D)` from PyTorch's default start, `s = 1`.
     * `"residual"`: the features plus that network, whose last layer starts at zero, then scaled to
-      unit length; `s` is learned and starts at 10. So the add-on starts as attention by cosine
+      unit length; `s` is learned and starts at 50. So the add-on starts as attention by cosine
       similarity of the features themselves, which follows the image before any training.
 
     Args:

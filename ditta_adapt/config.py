@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
@@ -113,16 +114,16 @@ class AdaptConfig:
             _check_type(name, getattr(self, name), hint)
         for name in ("prompt_threshold", "vote_decay", "ema_rate", "fusion_threshold"):
             self._check_range(name, 0, 1)
-        for name in ("prompt_dilation", "window_radius", "seed"):
-            self._check_range(name, 0, math.inf)
-        for name in ("area_weight", "rarity_weight", "contrastive_weight", "weight_decay"):
-            self._check_range(name, 0, math.inf)
-        for name in ("device_cache_bytes", "cpu_cache_bytes"):
-            self._check_range(name, 0, math.inf)
+        for name in ("prompt_dilation", "window_radius", "area_weight", "rarity_weight"):
+            self._check_range(name, 0)
+        for name in ("contrastive_weight", "weight_decay", "device_cache_bytes", "cpu_cache_bytes"):
+            self._check_range(name, 0)
         for name in ("max_objects", "passes"):
-            self._check_range(name, 1, math.inf)
+            self._check_range(name, 1)
         for name in ("learning_rate", "contrastive_temperature"):
-            self._check_range(name, math.ulp(0.0), math.inf)
+            self._check_range(name, math.ulp(0.0))
+        # What torch takes as a seed.
+        self._check_range("seed", 0, 2**63 - 1)
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ConfigError(f"betas is {self.betas}; expected two numbers in [0, 1).")
         if self.contrastive_weight > 0 and self.targets != "masks":
@@ -171,11 +172,11 @@ class AdaptConfig:
             arguments["betas"] = tuple(arguments["betas"])
         return cls(**arguments)
 
-    def _check_range(self, name: str, low: float, high: float) -> None:
+    def _check_range(self, name: str, low: float, high: float = sys.float_info.max) -> None:
         value = getattr(self, name)
-        if not (low <= value <= high and math.isfinite(value)):
+        if not low <= value <= high:
             shown = "above 0" if 0 < low < 1 else f"of at least {low}"
-            bound = shown if high == math.inf else f"in [{low}, {high}]"
+            bound = shown if high == sys.float_info.max else f"in [{low}, {high}]"
             raise ConfigError(f"{name} is {value}; expected a finite number {bound}.")
 
 

@@ -75,7 +75,8 @@ def frames_to_tensors(frames: Iterable[Frame]) -> list[UInt8[Tensor, "3 H W"]]:
         InputError: no frame at all, or `frames` is not iterable.
         ShapeError: a frame is malformed, or differs in size from the first (named by index).
     """
-    if not isinstance(frames, Iterable):
+    scalar = getattr(frames, "ndim", 1) == 0
+    if scalar or not isinstance(frames, Iterable):
         raise InputError(
             f"frames is a {type(frames).__name__}; expected a sequence of (H, W, 3) uint8 frames."
         )

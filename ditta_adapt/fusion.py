@@ -37,12 +37,12 @@ def fuse(
 
     Source: paper, Eq. 3; on probabilities at frame size, as the released program does.
     """
-    expected = (probs.shape[0], *probs.shape[2:])
     if probs.ndim != 4 or probs.shape != addon_probs.shape:
         raise ShapeError(
             f"probs has shape {tuple(probs.shape)} and addon_probs {tuple(addon_probs.shape)}; "
             "expected the same (B, C, H, W)."
         )
+    expected = (probs.shape[0], *probs.shape[2:])
     if rel.shape != expected or addon_rel.shape != expected:
         raise ShapeError(
             f"rel has shape {tuple(rel.shape)} and addon_rel {tuple(addon_rel.shape)}; expected "

@@ -50,10 +50,9 @@ def distillation_loss(
             f"logits has shape {tuple(logits.shape)} and labels {tuple(labels.shape)}; expected "
             "(B, C, H, W) and (B, H, W)."
         )
+    labels = labels.long()
     scores = logits.softmax(dim=1) if from_probabilities else logits
-    total: Tensor = F.cross_entropy(
-        scores, labels.long(), ignore_index=ignore_index, reduction="sum"
-    )
+    total: Tensor = F.cross_entropy(scores, labels, ignore_index=ignore_index, reduction="sum")
     if reduction == "all":
         return total / max(labels.numel(), 1)
     if reduction == "valid":
@@ -78,7 +77,8 @@ def mask_prototypes(
 
     Returns:
         ids `(N,)` int64 in increasing order, and prototypes `(N, D)`, unit length, without
-        gradient. An object whose reliability is 0 everywhere gets its unweighted mean.
+        gradient. An object whose weighted mean is 0 gets its unweighted mean; if that is 0 too,
+        its prototype is 0.
 
     Raises:
         ShapeError: the three do not share `H, W`.
@@ -139,7 +139,7 @@ def mask_contrastive_loss(
             f"prototypes has shape {tuple(prototypes.shape)}; expected "
             f"{(len(ids), features.shape[0])}: one row per id, one column per feature channel."
         )
-    if temperature <= 0:
+    if not temperature > 0:
         raise InputError(f"temperature is {temperature}; expected a number above 0.")
     known = torch.isin(object_ids, ids)
     slots = torch.searchsorted(ids, object_ids[known])

@@ -28,7 +28,7 @@ def reliability(
 
     Returns:
         `(B, H, W)` float in [0, 1]. Where :math:`H_{max} = 0` (every pixel certain, or a single
-        class) it is 1 everywhere. NaN logits give NaN.
+        class) it is 1 everywhere. NaN logits give NaN, with `"frame"` in the whole frame.
 
     Raises:
         ShapeError: `logits` does not have four axes.

@@ -105,7 +105,7 @@ class ClassVote:
         Raises:
             InputError: a negative weight.
         """
-        if area_weight < 0 or rarity_weight < 0:
+        if not (area_weight >= 0 and rarity_weight >= 0):
             raise InputError(
                 f"area_weight is {area_weight} and rarity_weight {rarity_weight}; expected "
                 "numbers of at least 0."
@@ -115,9 +115,7 @@ class ClassVote:
         for object_id, pixels in self._pixels.items():
             mean_reliability = self._reliability[object_id] / pixels.clamp(min=1)
             area = pixels / pixels.sum()
-            score = mean_reliability * area**area_weight * rarity**rarity_weight
-            # 0 ** 0 is 1: a class the mask does not contain must not score for it.
-            result[object_id] = torch.where(pixels > 0, score, 0.0)
+            result[object_id] = mean_reliability * area**area_weight * rarity**rarity_weight
         return result
 
     def _histogram(self, labels: Tensor, weights: Tensor | None = None) -> Tensor:

@@ -103,7 +103,8 @@ def render(masks: Masks, best_scores: Float[Tensor, " ids"]) -> Int64[Tensor, "H
     ids = masks.object_ids.cpu()
     scores = best_scores[ids]
     canvas = torch.zeros(masks.masks.shape[1:], dtype=torch.int64)
-    for index in scores.argsort(stable=True).tolist():
+    order = sorted(range(len(ids)), key=lambda index: (float(scores[index]), int(ids[index])))
+    for index in order:
         if scores[index] > 0:
             canvas[masks.masks[index].cpu()] = ids[index]
     return canvas

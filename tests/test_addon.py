@@ -50,7 +50,7 @@ def test_residual_form_starts_as_cosine_attention_of_the_features() -> None:
     features, previous, logits = maps()
     unit = features / features.norm(dim=1, keepdim=True)
     unit_previous = previous / previous.norm(dim=1, keepdim=True)
-    expected = attend_by_loops(10 * unit, unit_previous, logits, 5)
+    expected = attend_by_loops(50 * unit, unit_previous, logits, 5)
     with torch.no_grad():
         result = TemporalAddon(8)(features, previous, logits)
     torch.testing.assert_close(result.double(), expected, atol=1e-5, rtol=1e-4)

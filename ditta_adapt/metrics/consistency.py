@@ -1,12 +1,15 @@
 """mVC: how constant predictions stay where the truth does."""
 
 from collections.abc import Iterable
+from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ditta_adapt.errors import InputError, ShapeError
+from ditta_adapt.metrics.labels import label_map
 
 
 class VideoConsistency:
@@ -37,35 +40,32 @@ class VideoConsistency:
     ) -> None:
         """Add one video: label maps `(H, W)` frame by frame; two frames are held at a time.
 
-        A video of at most `n` frames adds nothing.
+        A video of at most `n` frames adds nothing; nor does one that is refused.
 
         Raises:
             ShapeError: a frame whose maps differ in size from each other or from the first.
             InputError: one of the two has more frames than the other.
         """
         steady_pred, steady_target = _Steadiness(), _Steadiness()
-        pending: float | None = None
-        try:
-            for t, (pred, target) in enumerate(zip(preds, targets, strict=True)):
-                prediction = torch.as_tensor(pred)
-                truth = torch.as_tensor(target).to(prediction.device)
-                if prediction.shape != truth.shape:
-                    raise ShapeError(
-                        f"frame {t}: pred has shape {tuple(prediction.shape)} and target "
-                        f"{tuple(truth.shape)}; expected the same."
-                    )
-                # The window that ended with the frame before counts now that it is not the last.
-                if pending is not None:
-                    self._scores.append(pending)
-                pending = None
-                quiet = steady_target.add(truth, t) >= self.window
-                same = (steady_pred.add(prediction, t) >= self.window) & quiet
-                if t + 1 >= self.window and quiet.any():
-                    pending = float(same.sum() / quiet.sum())
-        except ValueError as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"preds and targets differ in length: {error}") from error
+        scores: list[float | None] = []
+        missing: Any = object()
+        for t, (pred, target) in enumerate(zip_longest(preds, targets, fillvalue=missing)):
+            if pred is missing or target is missing:
+                raise InputError(
+                    f"preds and targets differ in length: one of them has only {t} frames."
+                )
+            prediction, truth = label_map(pred), label_map(target)
+            truth = truth.to(prediction.device)
+            if prediction.shape != truth.shape:
+                raise ShapeError(
+                    f"frame {t}: pred has shape {tuple(prediction.shape)} and target "
+                    f"{tuple(truth.shape)}; expected the same."
+                )
+            quiet = steady_target.add(truth, t) >= self.window
+            same = (steady_pred.add(prediction, t) >= self.window) & quiet
+            scores.append(float(same.sum() / quiet.sum().double()) if quiet.any() else None)
+        # The last window that fits is not counted.
+        self._scores += [score for score in scores[:-1] if score is not None]
 
     def value(self) -> float:
         """mVC in [0, 1]; NaN if no window was added."""

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from ditta_adapt.errors import InputError, ShapeError
+from ditta_adapt.metrics.labels import label_map
 
 
 class SegmentationScore:
@@ -34,7 +35,7 @@ class SegmentationScore:
             ShapeError: the shapes differ.
             InputError: a prediction outside `[0, C)` at a pixel that counts.
         """
-        prediction, truth = torch.as_tensor(pred), torch.as_tensor(target)
+        prediction, truth = label_map(pred), label_map(target)
         if prediction.shape != truth.shape:
             raise ShapeError(
                 f"pred has shape {tuple(prediction.shape)} and target {tuple(truth.shape)}; "
@@ -42,7 +43,7 @@ class SegmentationScore:
             )
         truth = truth.to(prediction.device)
         counted = (truth >= 0) & (truth < self.num_classes)
-        prediction, truth = prediction[counted].long(), truth[counted].long()
+        prediction, truth = prediction[counted], truth[counted]
         if prediction.numel() == 0:
             return
         low, high = int(prediction.min()), int(prediction.max())
@@ -65,5 +66,5 @@ class SegmentationScore:
 
     def wiou(self) -> float:
         """IoU weighted by each class's share of the target pixels; NaN if there is none."""
-        share = self.confusion.sum(1) / self.confusion.sum()
+        share = self.confusion.sum(1).double() / self.confusion.sum()
         return float((share * self.iou())[share > 0].sum()) if share.isfinite().all() else np.nan
