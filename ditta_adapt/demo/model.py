@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
+from safetensors.torch import load_file
 
 from ditta_adapt.errors import MissingDependencyError
 
@@ -27,10 +27,13 @@ def load_demo_model() -> "SegformerForSemanticSegmentation":
         MissingDependencyError: transformers is not installed.
     """
     try:
-        from transformers import SegformerForSemanticSegmentation
+        from transformers import SegformerConfig, SegformerForSemanticSegmentation
     except ImportError as error:
         raise MissingDependencyError.for_extra("transformers", "hf") from error
-    # The file holds float16 to stay small.
-    return SegformerForSemanticSegmentation.from_pretrained(
-        WEIGHTS_DIR, dtype=torch.float32, local_files_only=True
-    )
+    model = SegformerForSemanticSegmentation(SegformerConfig.from_pretrained(WEIGHTS_DIR))
+    # The file holds float16 to stay small; copying into the float32 model converts.
+    model.load_state_dict(load_file(WEIGHTS_DIR / "model.safetensors"))
+    # As transformers' own loading does: by it the adapter finds the preprocessor settings.
+    model.name_or_path = str(WEIGHTS_DIR)
+    model.train(False)
+    return model
