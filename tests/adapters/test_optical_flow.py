@@ -111,7 +111,7 @@ def test_forward_backward_check_by_hand(
     def flow(self: object, start: int, end: int) -> torch.Tensor:
         return torch.tensor(back if start > end else forth)[:, None, None].expand(2, *SIZE)
 
-    monkeypatch.setattr("ditta_adapt.adapters.optical_flow._FlowField._flow", flow)
+    monkeypatch.setattr("ditta_adapt.adapters._flow_field.FlowField._flow", flow)
     with OpticalFlowPropagator(tolerance=2.0).open(panning(2)) as session:
         _, valid = session.carry(torch.zeros(1, *SIZE), 0, 1)
     inner = valid[10:-10, 10:-10]
