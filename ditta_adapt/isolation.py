@@ -14,7 +14,7 @@ S = TypeVar("S", bound=Segmenter)
 
 
 def private_copy(segmenter: S) -> S:
-    """Copy a segmenter: its adaptable tensors are cloned, its frozen ones share memory.
+    """Copy a segmenter; only the memory of its frozen parameters is shared.
 
     All module objects of the copy are its own, so train flags, `requires_grad` and hooks can be
     changed without the original noticing. The copy is in eval mode; exactly its adaptable
@@ -26,9 +26,10 @@ def private_copy(segmenter: S) -> S:
     adaptable = {id(tensor) for tensor in _adaptable_tensors(segmenter).values()}
     memo: dict[int, object] = {}
     for module in modules_of(segmenter):
-        for tensor in (*module.parameters(), *module.buffers()):
-            if id(tensor) not in adaptable:
-                memo[id(tensor)] = _frozen_view(tensor)
+        for parameter in module.parameters():
+            # A subclass of Parameter is left to its own way of copying.
+            if id(parameter) not in adaptable and type(parameter) is nn.Parameter:
+                memo[id(parameter)] = nn.Parameter(parameter.detach(), requires_grad=False)
     try:
         duplicate = copy.deepcopy(segmenter, memo)
     except Exception as error:
@@ -98,10 +99,3 @@ def _adaptable_tensors(segmenter: Segmenter) -> dict[str, Tensor]:
             "one module with weights, usually the decoder."
         )
     return tensors
-
-
-def _frozen_view(tensor: Tensor) -> Tensor:
-    """The same memory behind a tensor of our own, so that gradients and flags stay apart."""
-    if type(tensor) is nn.Parameter:
-        return nn.Parameter(tensor.detach(), requires_grad=False)
-    return tensor.detach() if type(tensor) is Tensor else tensor

@@ -73,7 +73,7 @@ def require_equal(found: Tensor, expected: Tensor, what: str) -> None:
 def require_close(found: Tensor, expected: Tensor, what: str) -> None:
     """Fail unless two float tensors agree up to rounding, relative to the largest value."""
     _require_same_shape(found, expected, what)
-    difference, scale = _difference(found, expected), float(expected.abs().max())
+    difference, scale = _difference(found, expected), float(expected.detach().abs().max())
     tolerance = _TOLERANCE.get(expected.dtype, _HALF_TOLERANCE)
     if not difference <= tolerance * max(scale, 1e-6):
         raise CheckFailure(
@@ -91,4 +91,5 @@ def _require_same_shape(found: Tensor, expected: Tensor, what: str) -> None:
 
 
 def _difference(found: Tensor, expected: Tensor) -> float:
-    return float((found.double() - expected.double()).abs().max()) if found.numel() else 0.0
+    difference = found.detach().double() - expected.detach().double()
+    return float(difference.abs().max()) if found.numel() else 0.0

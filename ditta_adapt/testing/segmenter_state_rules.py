@@ -27,6 +27,7 @@ from ditta_adapt.testing.segmenter_case import (
     tensors_in,
     training_step,
 )
+from ditta_adapt.testing.segmenter_output_rules import CONTRACT
 
 
 @rule(
@@ -70,11 +71,17 @@ def original_untouched(case: SegmenterCase) -> None:
     needs=("finite",),
 )
 def prediction_is_pure(case: SegmenterCase) -> None:
-    """Prediction changes no weight, buffer, train flag, `requires_grad` or hook."""
+    """Prediction changes no weight, buffer, train flag or `requires_grad`, and leaves no hook."""
     segmenter = case.copy()
+    frames = case.frames_for(segmenter)
     before = state_of(segmenter)
-    predict(segmenter, case.frames_for(segmenter))
-    found = changes(before, state_of(segmenter))
+    predict(segmenter, frames)
+    between = state_of(segmenter)
+    predict(segmenter, frames)
+    after = state_of(segmenter)
+    # Some libraries hook their own modules once, on first use; what may not be is one more a call.
+    found = [name for name in changes(before, after) if not name.startswith("hooks of")]
+    found += [name for name in changes(between, after) if name.startswith("hooks of")]
     require(not found, f"prediction changed {found[:4]}.")
 
 
@@ -172,7 +179,7 @@ def no_graph(case: SegmenterCase) -> None:
 @rule(
     hint="Avoid casts by hand and fixed dtypes between layers; compare dtypes only where it "
     "matters.",
-    needs=("odd_sizes",),
+    needs=CONTRACT,
 )
 def autocast(case: SegmenterCase) -> None:
     """Under bfloat16 autocast the output keeps its contract."""
@@ -184,7 +191,7 @@ def autocast(case: SegmenterCase) -> None:
 
 @rule(
     hint="Let preprocess end with .to(next(self.model.parameters()).dtype).",
-    needs=("odd_sizes",),
+    needs=CONTRACT,
 )
 def dtype_moves(case: SegmenterCase) -> None:
     """With `.model` in bfloat16 the adapter works, and its output keeps its contract."""
@@ -199,7 +206,7 @@ def dtype_moves(case: SegmenterCase) -> None:
 
 @rule(
     hint="Make constants with new_tensor of an input, or register them as buffers; fix no device.",
-    needs=("odd_sizes",),
+    needs=CONTRACT,
 )
 def device_moves(case: SegmenterCase) -> None:
     """Moved to another device, the adapter works there."""

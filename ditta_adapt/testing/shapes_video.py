@@ -32,11 +32,11 @@ def shapes_video(num_frames: int = 6, size: tuple[int, int] = (96, 128)) -> Shap
     frame 4 on; another disc moves up by 1. They never overlap, and the background is still.
     """
     height, width = size
-    back = _texture(0, size)
-    # Brighter, greener and bluer than what is behind them, so that colour alone tells them apart.
-    tints = torch.tensor([[90, 0, -60], [-60, 90, 0], [-60, 0, 90]])
+    back = 80 + _texture(0, size) // 4
+    # Colour alone tells the shapes from what is behind them, and from each other.
+    tints = torch.tensor([[110, 20, 0], [0, 110, 20], [20, 0, 110]], dtype=torch.uint8)
     fronts = [
-        (_texture(1 + i, (2 * height, 2 * width)).int() + tint.view(3, 1, 1)).clamp(0, 255).byte()
+        tint.view(3, 1, 1) + _texture(1 + i, (2 * height, 2 * width)) // 2
         for i, tint in enumerate(tints)
     ]
     ys, xs = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
@@ -48,7 +48,7 @@ def shapes_video(num_frames: int = 6, size: tuple[int, int] = (96, 128)) -> Shap
             dy, dx = ys - y, xs - x
             inside = torch.maximum(dy.abs(), dx.abs()) < 15 if i == MOVER else dy**2 + dx**2 < 14**2
             # The texture moves with its shape.
-            shifted = front[:, (dy + height // 2).clamp(min=0), (dx + width).clamp(min=0)]
+            shifted = front[:, (dy + height) % (2 * height), (dx + width) % (2 * width)]
             frame = torch.where(inside, shifted, frame)
             masks.append(inside)
         frames.append(frame.permute(1, 2, 0).contiguous().numpy())

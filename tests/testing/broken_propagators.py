@@ -1,0 +1,322 @@
+"""Teachers that each break a rule: the flow teacher, bent."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ditta_adapt import Frame, Masks, Prompt
+from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
+
+
+class Session:
+    """Passes everything on."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def prompt(self, t: int, prompts: Sequence[Prompt]) -> Any:
+        return self.inner.prompt(t, prompts)
+
+    def propagate(self, t: int, to: int) -> Any:
+        return self.inner.propagate(t, to)
+
+    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        return self.inner.carry(maps, t, to)
+
+
+class GoodPropagator:
+    """The flow teacher; sessions are of a class of one's choice."""
+
+    def __init__(self, session: Callable[[Any], Any] = Session) -> None:
+        self.flow, self.session = OpticalFlowPropagator(), session
+
+    @contextmanager
+    def open(self, frames: Sequence[Frame]) -> Iterator[Any]:
+        with self.flow.open(frames) as inner:
+            yield self.session(inner)
+
+
+class NoPropagate:
+    def __init__(self, inner: Any) -> None:
+        self.prompt = inner.prompt
+
+
+class Answers(Session):
+    """Bends every answer alike."""
+
+    def bend(self, masks: Masks) -> Any:
+        return masks
+
+    def prompt(self, t: int, prompts: Sequence[Prompt]) -> Any:
+        return self.bend(super().prompt(t, prompts))
+
+    def propagate(self, t: int, to: int) -> Any:
+        return self.bend(super().propagate(t, to))
+
+
+class FloatMasks(Answers):
+    def bend(self, masks: Masks) -> Any:
+        return Masks(masks.object_ids, masks.masks.float())
+
+
+class HalfSize(Answers):
+    def bend(self, masks: Masks) -> Any:
+        return Masks(masks.object_ids, masks.masks[:, ::2, ::2])
+
+
+class PlainTuple(Answers):
+    def bend(self, masks: Masks) -> Any:
+        # Has the attributes, so that only the type is wrong.
+        return type("Answer", (), {"object_ids": masks.object_ids, "masks": masks.masks})()
+
+
+class SortedIds(Answers):
+    def bend(self, masks: Masks) -> Any:
+        order = masks.object_ids.argsort()
+        return Masks(masks.object_ids[order], masks.masks[order])
+
+
+class ShortIds(Answers):
+    def bend(self, masks: Masks) -> Any:
+        return Masks(masks.object_ids.int(), masks.masks)
+
+
+class DropsAtTheBorder(Answers):
+    def bend(self, masks: Masks) -> Any:
+        seen = ~masks.masks[:, :, 0].any(1)
+        return Masks(masks.object_ids[seen], masks.masks[seen])
+
+
+class FillsFromTheBorder(Answers):
+    def bend(self, masks: Masks) -> Any:
+        lost = masks.masks[:, :, 0].any(1)
+        return Masks(masks.object_ids, masks.masks | lost[:, None, None])
+
+
+class EvenSizes(Answers):
+    def bend(self, masks: Masks) -> Any:
+        height, width = (side // 2 * 2 for side in masks.masks.shape[1:])
+        return Masks(masks.object_ids, masks.masks[:, :height, :width])
+
+
+class Random(Answers):
+    def bend(self, masks: Masks) -> Any:
+        return Masks(masks.object_ids, masks.masks ^ (torch.rand(masks.masks.shape) < 1e-4))
+
+
+class NeedsAPrompt(Session):
+    def prompt(self, t: int, prompts: Sequence[Prompt]) -> Any:
+        return super().prompt(prompts[0] and t, prompts)
+
+
+class NeedsArea(Session):
+    def prompt(self, t: int, prompts: Sequence[Prompt]) -> Any:
+        if any(prompt.region.sum() < 4 for prompt in prompts):
+            raise ValueError("region too small")
+        return super().prompt(t, prompts)
+
+
+class NeedsBackground(Session):
+    def prompt(self, t: int, prompts: Sequence[Prompt]) -> Any:
+        for prompt in prompts:
+            _ = (~prompt.region).nonzero()[0]
+        return super().prompt(t, prompts)
+
+
+class RowBeforeColumn(Session):
+    """Starts from a box around the point, with x and y exchanged."""
+
+    def prompt(self, t: int, prompts: Sequence[Prompt]) -> Any:
+        moved = []
+        for prompt in prompts:
+            (y, x), region = prompt.point, torch.zeros_like(prompt.region)
+            region[max(y - 14, 0) : y + 15, max(x - 14, 0) : x + 15] = True
+            moved.append(Prompt(prompt.object_id, prompt.point, region))
+        return super().prompt(t, moved)
+
+
+class StillForward(Session):
+    def propagate(self, t: int, to: int) -> Any:
+        return self.inner.prompt(t, []) if to > t else super().propagate(t, to)
+
+
+class StillBackward(Session):
+    def propagate(self, t: int, to: int) -> Any:
+        return self.inner.prompt(t, []) if to < t else super().propagate(t, to)
+
+
+class StartsAgain(Session):
+    """A new object resets all others to where they were first prompted."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.first: Tensor | None = None
+
+    def prompt(self, t: int, prompts: Sequence[Prompt]) -> Any:
+        masks = super().prompt(t, prompts)
+        if self.first is not None:
+            self.inner._masks[: len(self.first)] = self.first
+        self.first = self.inner._masks.clone()
+        return Masks(masks.object_ids, self.first.clone())
+
+
+class WritesToRegions(Session):
+    def prompt(self, t: int, prompts: Sequence[Prompt]) -> Any:
+        masks = super().prompt(t, prompts)
+        for prompt in prompts:
+            prompt.region.zero_()
+        return masks
+
+
+class NoValidMask(Session):
+    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        moved, valid = super().carry(maps, t, to)
+        return moved, valid.float()
+
+
+class CarriesInPlace(Session):
+    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        moved, valid = super().carry(maps, t, to)
+        return maps.copy_(moved), valid
+
+
+class Transposes(Session):
+    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        moved, valid = super().carry(maps, t, to)
+        return moved.flip(1), valid
+
+
+class ArraysOnly(GoodPropagator):
+    @contextmanager
+    def open(self, frames: Sequence[Any]) -> Iterator[Any]:
+        with super().open([frame.astype("uint8") for frame in frames]) as session:
+            yield session
+
+
+class WritesToFrames(GoodPropagator):
+    @contextmanager
+    def open(self, frames: Sequence[Any]) -> Iterator[Any]:
+        with super().open(frames) as session:
+            yield session
+        for frame in frames:
+            frame[:] = 0
+
+
+class OneSessionForAll(GoodPropagator):
+    current: Any = None
+
+    @contextmanager
+    def open(self, frames: Sequence[Frame]) -> Iterator[Any]:
+        if self.current is not None:
+            yield self.current
+            return
+        with super().open(frames) as session:
+            self.current = session
+            try:
+                yield session
+            finally:
+                self.current = None
+
+
+class SwallowsExceptions(GoodPropagator):
+    @contextmanager
+    def open(self, frames: Sequence[Frame]) -> Iterator[Any]:
+        try:
+            with super().open(frames) as session:
+                yield session
+        except Exception:
+            pass
+
+
+class StaysBusy(GoodPropagator):
+    """Counts itself as open for ever once a session failed."""
+
+    failed = False
+
+    @contextmanager
+    def open(self, frames: Sequence[Frame]) -> Iterator[Any]:
+        if self.failed:
+            raise RuntimeError("busy")
+        self.failed = True
+        with super().open(frames) as session:
+            self.failed = False
+            try:
+                yield session
+            except Exception:
+                self.failed = True
+                raise
+
+
+class KeepsFrames(GoodPropagator):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Frame] = []
+
+    @contextmanager
+    def open(self, frames: Sequence[Frame]) -> Iterator[Any]:
+        self.seen += frames
+        with super().open(frames) as session:
+            yield session
+
+
+class KeepsTensors(GoodPropagator):
+    def __init__(self) -> None:
+        super().__init__()
+        self.features: list[Tensor] = []
+
+    @contextmanager
+    def open(self, frames: Sequence[Frame]) -> Iterator[Any]:
+        self.features.append(torch.zeros(3))
+        with super().open(frames) as session:
+            yield session
+
+
+class NoContext:
+    def open(self, frames: Sequence[Frame]) -> Any:
+        return Session(None)
+
+
+def _with(session: Callable[[Any], Any]) -> Callable[[], GoodPropagator]:
+    return lambda: GoodPropagator(session)
+
+
+BROKEN: dict[str, tuple[Callable[[], object], set[str]]] = {
+    "returns nothing": (lambda: None, {"builds"}),
+    "returns the class": (lambda: GoodPropagator, {"builds"}),
+    "no context": (NoContext, {"builds"}),
+    "no propagate": (_with(NoPropagate), {"builds"}),
+    "float masks": (_with(FloatMasks), {"masks"}),
+    "half size": (_with(HalfSize), {"masks"}),
+    "plain tuple": (_with(PlainTuple), {"masks"}),
+    "sorted ids": (_with(SortedIds), {"ids"}),
+    "short ids": (_with(ShortIds), {"ids"}),
+    "drops at the border": (_with(DropsAtTheBorder), {"one_pixel", "full_frame", "leaving_object"}),
+    "fills from the border": (_with(FillsFromTheBorder), {"leaving_object"}),
+    "even sizes": (_with(EvenSizes), {"odd_sizes"}),
+    "random": (
+        _with(Random),
+        {"repeatable", "tensor_frames", "independent_sessions", "after_exception"},
+    ),
+    "needs a prompt": (_with(NeedsAPrompt), {"no_prompt"}),
+    "needs area": (_with(NeedsArea), {"one_pixel"}),
+    "needs background": (_with(NeedsBackground), {"full_frame"}),
+    "row before column": (_with(RowBeforeColumn), {"prompted_object"}),
+    "still forward": (_with(StillForward), {"forward"}),
+    "still backward": (_with(StillBackward), {"backward"}),
+    "starts again": (_with(StartsAgain), {"late_object"}),
+    "writes to regions": (_with(WritesToRegions), {"inputs_untouched"}),
+    "no valid mask": (_with(NoValidMask), {"carry_contract"}),
+    "carries in place": (_with(CarriesInPlace), {"carry_contract"}),
+    "transposes": (_with(Transposes), {"carry_still"}),
+    "arrays only": (ArraysOnly, {"tensor_frames"}),
+    "writes to frames": (WritesToFrames, {"inputs_untouched"}),
+    "one session for all": (OneSessionForAll, {"independent_sessions", "after_exception"}),
+    "swallows exceptions": (SwallowsExceptions, {"after_exception"}),
+    "stays busy": (StaysBusy, {"after_exception"}),
+    "keeps frames": (KeepsFrames, {"closing_frees"}),
+    "keeps tensors": (KeepsTensors, {"closing_frees"}),
+}
+"""Factory, and the checks that must fail, no more and no fewer."""
