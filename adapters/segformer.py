@@ -7,20 +7,17 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from ditta_adapt import InputError, MissingDependencyError, SegmenterOutput, ShapeError
+from ditta_adapt import InputError, SegmenterOutput, ShapeError
+from ditta_adapt.adapters._image_settings import (
+    DEFAULT_SETTINGS,
+    fixed_size,
+    rescale_and_normalise,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from transformers import SegformerForSemanticSegmentation
 
-# What SegFormer checkpoints are trained with; used where a model comes without settings.
-_DEFAULT_SETTINGS = {
-    "do_resize": False,
-    "do_rescale": True,
-    "rescale_factor": 1 / 255,
-    "do_normalize": True,
-    "image_mean": (0.485, 0.456, 0.406),
-    "image_std": (0.229, 0.224, 0.225),
-}
 # The encoder reduces 32-fold; a smaller image has no cell left in its last stage.
 _MIN_SIDE = 32
 
@@ -56,9 +53,9 @@ class SegformerSegmenter:
                     "SegformerForSemanticSegmentation (a SegformerModel has no decode head)."
                 )
         self.model = model
-        found = _settings_of(model) if settings is None else settings
-        self.settings: dict[str, Any] = {**_DEFAULT_SETTINGS, **found}
-        self._size = _size_of(self.settings) if self.settings["do_resize"] else None
+        found = settings_of(model) if settings is None else settings
+        self.settings: dict[str, Any] = {**DEFAULT_SETTINGS, **found}
+        self._size = fixed_size(self.settings) if self.settings["do_resize"] else None
 
     @property
     def num_classes(self) -> int:
@@ -84,15 +81,7 @@ class SegformerSegmenter:
                 f"the image is {tuple(images.shape[2:])} (H, W); SegFormer needs at least "
                 f"{_MIN_SIDE} pixels on each side. Enlarge the frames."
             )
-        if self.settings["do_rescale"]:
-            images = images * self.settings["rescale_factor"]
-        if self.settings["do_normalize"]:
-            mean, std = (
-                images.new_tensor(self.settings[key]).view(3, 1, 1)
-                for key in ("image_mean", "image_std")
-            )
-            images = (images - mean) / std
-        return images.to(self.model.dtype)
+        return rescale_and_normalise(images, self.settings).to(self.model.dtype)
 
     def encode(self, images: Float[Tensor, "B 3 H2 W2"]) -> tuple[Tensor, ...]:
         """The hidden states of all encoder stages."""
@@ -113,31 +102,3 @@ class SegformerSegmenter:
     def adaptable_modules(self) -> Mapping[str, nn.Module]:
         """The decode head."""
         return {"decode_head": self.model.decode_head}
-
-
-def _settings_of(model: Any) -> Mapping[str, Any]:
-    source = getattr(model, "name_or_path", "")
-    if not source:
-        return {}
-    try:
-        from transformers.image_processing_base import ImageProcessingMixin
-    except ImportError as error:
-        raise MissingDependencyError.for_extra("transformers", "hf") from error
-    try:
-        settings, _ = ImageProcessingMixin.get_image_processor_dict(source, local_files_only=True)
-    except (OSError, ValueError):
-        # No settings beside the weights: the defaults are what such checkpoints are trained with.
-        return {}
-    return dict(settings)
-
-
-def _size_of(settings: Mapping[str, Any]) -> tuple[int, int]:
-    size = settings.get("size")
-    if isinstance(size, int):
-        return size, size
-    if isinstance(size, Mapping) and {"height", "width"} <= set(size):
-        return int(size["height"]), int(size["width"])
-    raise InputError(
-        f"settings ask to resize to size = {size!r}; expected an int or a mapping with height and "
-        "width, or do_resize = False."
-    )

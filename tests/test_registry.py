@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from importlib.metadata import EntryPoint, entry_points
 
 import pytest
 from torch import nn
 
 from ditta_adapt import InputError, UnknownModelError, wrap
+from ditta_adapt.registry import PROPAGATORS, SEGMENTERS
 from tests.toys import StillPropagator, ToyNet, toy_segmenter, toy_video
 
 
@@ -65,3 +67,31 @@ def test_adapters_folder_is_no_package_of_its_own() -> None:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert result.returncode != 0
     assert "ditta_adapt.adapters" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "point",
+    [point for group in (SEGMENTERS, PROPAGATORS) for point in entry_points(group=group)],
+    ids=lambda point: point.name,
+)
+def test_every_registered_adapter_can_be_imported(point: EntryPoint) -> None:
+    assert isinstance(point.load(), type)
+
+
+def test_transformers_models_find_their_adapter() -> None:
+    """By the name of their class or of a base, without importing any adapter before."""
+    from transformers import MaskFormerConfig, MaskFormerForInstanceSegmentation, SwinConfig
+
+    pytest.importorskip("scipy", reason="transformers builds MaskFormer only with scipy")
+    config = MaskFormerConfig(
+        backbone_config=SwinConfig(
+            embed_dim=16, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], image_size=64
+        ),
+        num_labels=3,
+    )
+    config.decoder_config.encoder_layers = config.decoder_config.decoder_layers = 1
+
+    class Mine(MaskFormerForInstanceSegmentation):
+        pass
+
+    assert type(wrap(Mine(config)).segmenter).__name__ == "Mask2FormerSegmenter"

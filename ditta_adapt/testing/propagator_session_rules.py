@@ -88,20 +88,23 @@ def closing_frees(case: PropagatorCase) -> None:
     kept: list[weakref.ref[Any]] = []
     # What was there before need not be looked through, which may take seconds.
     gc.freeze()
+    tensors: list[int] = []
     try:
         for _ in range(3):
             frames = _FrameList(case.frames())
             kept += [weakref.ref(thing) for thing in (frames, *frames)]
             _short_run(case, propagator, frames=frames)
             del frames
-        gc.collect()
-        # By type: isinstance would wake up lazy proxies of other libraries.
-        tensors = sum(issubclass(type(thing), Tensor) for thing in gc.get_objects())
+            gc.collect()
+            # By type: isinstance would wake up lazy proxies of other libraries.
+            tensors.append(sum(issubclass(type(thing), Tensor) for thing in gc.get_objects()))
     finally:
         gc.unfreeze()
     alive = sum(reference() is not None for reference in kept)
     require(alive == 0, f"{alive} of {len(kept)} frames and lists of closed sessions are kept.")
-    require(tensors == 0, f"three closed sessions left {tensors} tensors behind.")
+    # A library may replace a cache of its own; what matters is that nothing piles up.
+    left = tensors[-1] - tensors[0]
+    require(left <= 0, f"every closed session leaves tensors behind: {left} more after two.")
 
 
 @rule(

@@ -1,0 +1,150 @@
+"""A teacher that follows objects from one click each: SAM 2, run by the `sam2` package."""
+
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ditta_adapt import Frame, InputError, Masks, Prompt, PropagationError
+from ditta_adapt.adapters._sam2_package_loading import DEFAULT_HUB_ID, check_source, load_predictor
+from ditta_adapt.adapters._sam2_package_state import ImageFeatures, new_state, track
+
+
+class SAM2Propagator:
+    """Follows each object from one positive click, with the `SAM2VideoPredictor` of sam2 1.1.
+
+    With no argument it loads `hub_id` when it is first used. Give a predictor, or `config` with
+    `checkpoint`, or another `hub_id`. Runs in bfloat16 autocast on CUDA, else in float32.
+
+    Args:
+        predictor: built, in eval mode; used as it is, and moved only if `device` is given.
+        config: name of a config of the package, `"configs/sam2.1/sam2.1_hiera_l.yaml"`.
+        checkpoint: file with the weights for that config.
+        hub_id: model on the Hugging Face hub.
+        device: where to run; CUDA if there is one, unless a predictor is given.
+        cached_frames: how many frames' image features are kept for all sessions open on the same
+            frames; a published model's take 17 MB a frame in float32.
+
+    Raises:
+        MissingDependencyError: sam2, or what it needs, is not installed.
+        InputError: arguments that do not go together, an unknown hub id, no such file.
+    """
+
+    def __init__(
+        self,
+        predictor: Any = None,
+        *,
+        config: str | None = None,
+        checkpoint: str | Path | None = None,
+        hub_id: str = DEFAULT_HUB_ID,
+        device: str | torch.device | None = None,
+        cached_frames: int = 64,
+    ) -> None:
+        if cached_frames < 1:
+            raise InputError(f"cached_frames is {cached_frames}; expected at least 1.")
+        check_source(predictor, config, checkpoint, hub_id)
+        if predictor is not None and device is not None:
+            predictor = predictor.to(device)
+        self.predictor = predictor
+        self.cached_frames = cached_frames
+        self._source = (config, checkpoint, hub_id, device)
+        self._features: weakref.WeakSet[ImageFeatures] = weakref.WeakSet()
+
+    @contextmanager
+    def open(self, frames: Sequence[Frame]) -> Iterator["SAM2Session"]:
+        """Start a session; sessions open on the same frames share their image features.
+
+        Raises:
+            InputError: the checkpoint does not fit the config.
+            PropagationError: the model could not be fetched from the hub.
+        """
+        if self.predictor is None:
+            self.predictor = load_predictor(*self._source)
+        features = next((shared for shared in self._features if shared.frames is frames), None)
+        if features is None:
+            features = ImageFeatures(frames, self.predictor, self.cached_frames)
+            self._features.add(features)
+        session = SAM2Session(features)
+        del features
+        try:
+            yield session
+        finally:
+            session.close()
+
+
+class SAM2Session:
+    """One run over one list of frames. Each object is tracked on its own."""
+
+    def __init__(self, features: ImageFeatures) -> None:
+        self._features: ImageFeatures | None = features
+        self._state = new_state(features)
+        self._masks = torch.zeros(0, *features.size, dtype=torch.bool)
+        self._reached = 0
+
+    def prompt(self, t: int, prompts: Sequence[Prompt]) -> Masks:
+        """Click on new objects in frame `t`, the frame last reached."""
+        features = self._alive(t)
+        ids = list(self._state["obj_ids"])
+        for prompt in prompts:
+            (x, y), (height, width) = prompt.point, features.size
+            if not (0 <= x < width and 0 <= y < height):
+                raise InputError(f"the point {(x, y)} is outside the frame of {height, width}.")
+            if prompt.object_id in ids:
+                raise PropagationError(f"object {prompt.object_id} was prompted already.")
+            ids.append(prompt.object_id)
+        if not prompts:
+            return self._current()
+        with features.inference():
+            self._state["cached_features"] = {t: features[t]}
+            for prompt in prompts:
+                _, _, logits = features.predictor.add_new_points_or_box(
+                    self._state, t, prompt.object_id, points=[prompt.point], labels=[1]
+                )
+            # Encodes the memories of the new objects, while the features of this frame are there.
+            features.predictor.propagate_in_video_preflight(self._state)
+        return self._reach(t, logits)
+
+    def propagate(self, t: int, to: int) -> Masks:
+        """Track all objects from frame `t` to a neighbour."""
+        features = self._alive(t)
+        if abs(t - to) != 1 or not 0 <= to < len(features.frames):
+            raise PropagationError(
+                f"cannot go from frame {t} to {to} of {len(features.frames)}; expected neighbours."
+            )
+        if not self._state["obj_ids"]:
+            return self._current()
+        with features.inference():
+            self._state["cached_features"] = {to: features[to]}
+            objects = self._state["output_dict_per_obj"].values()
+            low = [track(features.predictor, self._state, each, t, to) for each in objects]
+            _, logits = features.predictor._get_orig_video_res_output(self._state, torch.cat(low))
+        return self._reach(to, logits)
+
+    def close(self) -> None:
+        """Free memories and image features; a closed session refuses to go on."""
+        self._features = None
+        self._state = {}
+        self._masks = self._masks[:0].clone()
+
+    def _reach(self, t: int, logits: Tensor) -> Masks:
+        # Called outside the package's inference mode, so that callers get ordinary tensors.
+        self._masks, self._reached = (logits[:, 0] > 0).cpu(), t
+        return self._current()
+
+    def _current(self) -> Masks:
+        return Masks(torch.tensor(self._state["obj_ids"], dtype=torch.int64), self._masks.clone())
+
+    def _alive(self, t: int) -> ImageFeatures:
+        if self._features is None:
+            raise PropagationError("the session is closed; open a new one.")
+        if not 0 <= t < len(self._features.frames):
+            raise PropagationError(f"there is no frame {t} in {len(self._features.frames)}.")
+        if self._state["obj_ids"] and t != self._reached:
+            raise PropagationError(
+                f"the objects are on frame {self._reached}, not {t}; propagate them there first."
+            )
+        return self._features

@@ -1,0 +1,317 @@
+"""The teacher against transformers' own inference session, on small models with random weights."""
+
+import gc
+import weakref
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ditta_adapt import (
+    Prompt,
+    PropagationError,
+)
+from ditta_adapt.adapters.sam2_transformers import Sam2TransformersPropagator
+from tests.adapters.sam2_video_models import (
+    KINDS,
+    SIDE,
+    SIZE,
+    Reference,
+    counted_features,
+    follow,
+    prompts_of,
+    small_model,
+)
+from tests.toys import toy_video
+
+pytestmark = pytest.mark.filterwarnings("ignore:the .*Model was not loaded by from_pretrained")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [(37, 50), (64, 64), (91, 33)])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_masks_are_those_of_the_librarys_own_session(
+    kind: str, size: tuple[int, int], reverse: bool
+) -> None:
+    model, frames = small_model(kind), toy_video(7, size)
+    order = range(6, -1, -1) if reverse else range(7)
+    prompts = prompts_of((3, 4), (size[1] - 1, size[0] - 1), (20, 30))
+    reference = Reference(model, frames)
+    reference.prompt(order[0], prompts)
+    expected = reference.follow(order[0], reverse=reverse)
+    with Sam2TransformersPropagator(model).open(frames) as session:
+        found = follow(session, order, prompts)
+    assert list(found) == list(expected)
+    for t, masks in found.items():
+        assert masks.object_ids.tolist() == [1, 2, 3]
+        assert masks.masks.shape == (3, *size)
+        assert torch.equal(masks.masks, expected[t]), f"frame {t}"
+    # The comparison would be empty if the small models saw nothing, or the same everywhere.
+    assert len({masks.masks.sum().item() for masks in found.values()}) > 3
+    assert 0.01 < torch.stack([masks.masks for masks in found.values()]).float().mean() < 0.99
+
+
+def test_preprocessing_by_hand() -> None:
+    model = small_model()
+    images: list[Tensor] = []
+    model.vision_encoder.register_forward_pre_hook(lambda module, args: images.append(args[0]))
+    still = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    # Columns in turn black and white, four to a pixel of the model: grey, if anti-aliased.
+    stripes = np.zeros((4 * SIDE, 4 * SIDE, 3), dtype=np.uint8)
+    stripes[:, ::2] = 255
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    for frame in (still, stripes):
+        region = torch.zeros(frame.shape[:2], dtype=torch.bool)
+        with Sam2TransformersPropagator(model).open([frame]) as session:
+            session.prompt(0, [Prompt(1, (3, 4), region)])
+    found = [image[0].permute(1, 2, 0).numpy() for image in images]
+    np.testing.assert_allclose(found[0], (still / 255 - mean) / std, atol=1e-5)
+    inner = found[1][2:-2, 2:-2]
+    np.testing.assert_allclose(inner, np.broadcast_to((0.5 - mean) / std, inner.shape), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_late_object_changes_no_earlier_track(kind: str) -> None:
+    model, frames = small_model(kind), toy_video(7, SIZE)
+    early, late = prompts_of((3, 4), (40, 30)), prompts_of((20, 20), first_id=7)
+    with Sam2TransformersPropagator(model).open(frames) as session:
+        alone = follow(session, range(7), early)
+    reference = Reference(model, frames)
+    reference.prompt(3, late)
+    expected = reference.follow(3)
+    with Sam2TransformersPropagator(model).open(frames) as session:
+        follow(session, range(4), early)
+        found = {3: session.prompt(3, late)}
+        for t in range(3, 6):
+            found[t + 1] = session.propagate(t, t + 1)
+    for t, masks in found.items():
+        assert masks.object_ids.tolist() == [1, 2, 7]
+        assert torch.equal(masks.masks[:2], alone[t].masks)
+        assert torch.equal(masks.masks[2:], expected[t])
+
+
+def test_turning_round_is_as_in_the_library() -> None:
+    model, frames = small_model(), toy_video(4, SIZE)
+    order, prompts = [1, 2, 3, 2, 1, 0, 1, 2], prompts_of((3, 4), (40, 30))
+    reference = Reference(model, frames)
+    reference.prompt(order[0], prompts)
+    model(reference.session, frame_idx=order[0])
+    with Sam2TransformersPropagator(model).open(frames) as session:
+        session.prompt(order[0], prompts)
+        for t, to in pairwise(order):
+            output = model(reference.session, frame_idx=to, reverse=to < t)
+            found = session.propagate(t, to)
+            assert torch.equal(found.masks, reference.masks(output.pred_masks)), (t, to)
+
+
+def held_bytes(thing: object, seen: set[int]) -> int:
+    """Bytes of all tensors that an object keeps alive, but for those of models."""
+    if id(thing) in seen or isinstance(thing, nn.Module | type):
+        return 0
+    seen.add(id(thing))
+    if isinstance(thing, Tensor):
+        storage = thing.untyped_storage()
+        known = storage.data_ptr() in seen
+        seen.add(storage.data_ptr())
+        return 0 if known else storage.nbytes()
+    if isinstance(thing, dict):
+        return sum(held_bytes(value, seen) for value in thing.values())
+    if isinstance(thing, list | tuple | set):
+        return sum(held_bytes(value, seen) for value in thing)
+    return held_bytes(vars(thing), seen) if hasattr(thing, "__dict__") else 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_memory_is_flat_and_nothing_needed_is_forgotten(kind: str, reverse: bool) -> None:
+    model = small_model(kind)
+    generator = np.random.default_rng(0)
+    frames = list(generator.integers(0, 256, (300, *SIZE, 3), dtype=np.uint8))
+    prompts = prompts_of((3, 4), (40, 30))
+    order = range(299, -1, -1) if reverse else range(300)
+    reference = Reference(model, frames)
+    reference.prompt(order[0], prompts)
+    expected = reference.follow(order[0], reverse=reverse)
+    held = []
+    with Sam2TransformersPropagator(model).open(frames) as session:
+        session.prompt(order[0], prompts)
+        for t, to in pairwise(order):
+            found = session.propagate(t, to)
+            assert torch.equal(found.masks, expected[to])
+            held.append(held_bytes(session, set()))
+        runs = session._runs
+        entries = [len(group) for run in runs for group in run.frames_tracked_per_obj.values()]
+    assert max(held[20:]) == held[20]
+    assert max(entries) <= 8
+    assert held[-1] < held_bytes(reference.session, set()) / 20
+
+
+def test_going_back_after_much_was_forgotten() -> None:
+    frames = toy_video(20, SIZE)
+    order = [*range(20), *range(18, 4, -1), *range(6, 19)]
+    with Sam2TransformersPropagator(small_model()).open(frames) as session:
+        session.prompt(0, prompts_of((3, 4)))
+        for t, to in pairwise(order):
+            assert session.propagate(t, to).object_ids.tolist() == [1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_image_features_are_computed_once_a_frame(kind: str) -> None:
+    model, frames = small_model(kind), toy_video(6, SIZE)
+    teacher = Sam2TransformersPropagator(model)
+    with (
+        counted_features(model) as passes,
+        teacher.open(frames) as forward,
+        teacher.open(frames) as backward,
+    ):
+        follow(forward, range(4), prompts_of((3, 4)))
+        forward.prompt(3, prompts_of((20, 20), (30, 30), first_id=2))
+        forward.propagate(3, 4)
+        forward.propagate(4, 5)
+        assert passes == [1] * 6
+        follow(backward, range(5, -1, -1), prompts_of((3, 4), (9, 9)))
+        assert passes == [1] * 6
+        with teacher.open(list(frames)) as other:
+            other.prompt(0, prompts_of((3, 4)))
+        assert passes == [1] * 7
+
+
+def test_a_single_session_computes_features_once_and_keeps_one_frames() -> None:
+    model, frames = small_model(), toy_video(6, SIZE)
+    teacher = Sam2TransformersPropagator(model)
+    with counted_features(model) as passes, teacher.open(frames) as session:
+        # A second one that is closed again is no reason to keep more.
+        with teacher.open(frames):
+            pass
+        follow(session, range(6), prompts_of((3, 4)))
+        assert passes == [1] * 6
+        features = session._features
+        assert features is not None
+        assert list(features._kept) == [5]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sessions_share_no_state_and_repeat_bit_for_bit(kind: str) -> None:
+    model, frames = small_model(kind), toy_video(5, SIZE)
+    teacher = Sam2TransformersPropagator(model)
+    here, there = prompts_of((3, 4)), prompts_of((40, 30), (9, 20))
+    with teacher.open(frames) as session:
+        alone = follow(session, range(5), here)
+    with teacher.open(frames) as first, teacher.open(frames) as second:
+        second.prompt(4, there)
+        first.prompt(0, here)
+        for t in range(4):
+            second.propagate(4 - t, 3 - t)
+            again = first.propagate(t, t + 1)
+            assert again.object_ids.tolist() == [1]
+            assert torch.equal(again.masks, alone[t + 1].masks)
+
+
+def test_no_prompt_no_masks() -> None:
+    model, frames = small_model(), toy_video(3, SIZE)
+    with (
+        counted_features(model) as passes,
+        Sam2TransformersPropagator(model).open(frames) as session,
+    ):
+        for masks in (session.prompt(1, []), session.propagate(1, 2), session.propagate(0, 1)):
+            assert masks.object_ids.shape == (0,)
+            assert masks.object_ids.dtype == torch.int64
+            assert masks.masks.shape == (0, *SIZE)
+            assert masks.masks.dtype == torch.bool
+        assert passes == []
+        seen = session.prompt(0, prompts_of((3, 4)))
+        assert torch.equal(session.prompt(0, []).masks, seen.masks)
+
+
+def test_object_out_of_sight_has_an_empty_mask() -> None:
+    model, frames = small_model(), toy_video(3, SIZE)
+    with torch.no_grad():
+        model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(-100.0)
+    with Sam2TransformersPropagator(model).open(frames) as session:
+        found = follow(session, range(3), prompts_of((3, 4)))
+    assert all(masks.object_ids.tolist() == [1] for masks in found.values())
+    assert not any(masks.masks.any() for masks in found.values())
+
+
+def test_ids_keep_the_order_of_prompting() -> None:
+    region = torch.zeros(SIZE, dtype=torch.bool)
+    with Sam2TransformersPropagator(small_model()).open(toy_video(3, SIZE)) as session:
+        session.prompt(0, [Prompt(9, (3, 4), region), Prompt(2, (30, 20), region)])
+        first = session.propagate(0, 1)
+        assert first.object_ids.tolist() == [9, 2]
+        both = session.prompt(1, [Prompt(5, (9, 9), region)])
+        assert both.object_ids.tolist() == [9, 2, 5]
+        assert torch.equal(both.masks[:2], first.masks)
+        # What was handed out is the caller's.
+        both.masks.fill_(False)
+        assert session.prompt(1, []).masks.any()
+
+
+def test_closing_frees_memory_and_ends_the_session() -> None:
+    class Frames(list[np.ndarray]):
+        pass
+
+    frames = Frames(toy_video(3, SIZE))
+    gone = weakref.ref(frames)
+    teacher = Sam2TransformersPropagator(small_model())
+    with teacher.open(frames) as session:
+        follow(session, range(3), prompts_of((3, 4)))
+    assert held_bytes(session, set()) == 0
+    for use in (lambda: session.propagate(1, 2), lambda: session.prompt(0, [])):
+        with pytest.raises(PropagationError, match="closed; open a new one"):
+            use()
+    del frames
+    gc.collect()
+    assert gone() is None
+
+
+def test_the_model_is_left_as_it_was_but_in_eval_mode() -> None:
+    model, frames = small_model().train(), toy_video(3, SIZE)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with Sam2TransformersPropagator(model).open(frames) as session:
+        masks = follow(session, range(3), prompts_of((3, 4)))
+    assert not model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    # Ordinary tensors, not the library's inference tensors.
+    assert not any(masks.masks.is_inference() for masks in masks.values())
+
+
+def test_tensor_frames_and_views() -> None:
+    model, frames = small_model(), toy_video(3, SIZE)
+    read_only = [frame[::-1][::-1] for frame in frames]
+    read_only[0].flags.writeable = False
+    results = []
+    for video in (frames, [torch.from_numpy(frame) for frame in frames], tuple(read_only)):
+        with Sam2TransformersPropagator(model).open(video) as session:
+            results.append(follow(session, range(3), prompts_of((3, 4)))[2].masks)
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_precision_runs_the_models_layers_and_keeps_its_weights(kind: str) -> None:
+    model, frames = small_model(kind), toy_video(4, SIZE)
+    seen: list[torch.dtype] = []
+    model.vision_encoder.register_forward_hook(
+        lambda module, args, output: seen.append(output.fpn_hidden_states[-1].dtype)
+    )
+    areas = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        with Sam2TransformersPropagator(model, dtype=dtype).open(frames) as session:
+            session.prompt(0, prompts_of((3, 4)))
+            areas[dtype] = session.propagate(0, 1).masks.float().mean()
+    assert seen == [torch.float32] * 2 + [torch.bfloat16] * 2
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert abs(areas[torch.float32] - areas[torch.bfloat16]) < 0.2
+
+
+def test_device_argument_moves_the_model() -> None:
+    moves: list[object] = []
+    model = small_model()
+    model.to = lambda device: moves.append(device) or model
+    with Sam2TransformersPropagator(model, device="cpu").open(toy_video(1, SIZE)):
+        pass
+    assert moves == ["cpu"]
