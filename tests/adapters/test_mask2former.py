@@ -12,14 +12,9 @@ import torch
 pytest.importorskip("scipy", reason="transformers builds both models only with scipy")
 
 from transformers import (
-    DetrConfig,
-    Mask2FormerConfig,
     Mask2FormerForUniversalSegmentation,
     Mask2FormerModel,
-    MaskFormerConfig,
-    MaskFormerForInstanceSegmentation,
     ResNetConfig,
-    SwinConfig,
 )
 
 # The processors without "Pil" need torchvision.
@@ -34,75 +29,14 @@ from ditta_adapt import AdaptConfig, InputError, wrap
 from ditta_adapt.adapters.mask2former import Mask2FormerSegmenter, semantic_log_scores
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.isolation import adaptable_parameters, private_copy
+from tests.adapters.mask2former_models import (
+    BOTH,
+    CLASSES,
+    MASK_FEATURES,
+    small_mask2former,
+    small_maskformer,
+)
 from tests.toys import toy_video
-
-CLASSES, MASK_FEATURES = 5, 16
-
-
-def small_swin() -> SwinConfig:
-    return SwinConfig(
-        image_size=64,
-        embed_dim=8,
-        depths=[1, 1, 1, 1],
-        num_heads=[1, 1, 2, 2],
-        window_size=4,
-        out_features=["stage1", "stage2", "stage3", "stage4"],
-    )
-
-
-def small_mask2former(**changes: Any) -> Mask2FormerForUniversalSegmentation:
-    torch.manual_seed(0)
-    settings: dict[str, Any] = {
-        "backbone_config": small_swin(),
-        "feature_size": 32,
-        "mask_feature_size": MASK_FEATURES,
-        "hidden_dim": 32,
-        "encoder_feedforward_dim": 32,
-        "encoder_layers": 1,
-        "decoder_layers": 4,
-        "num_attention_heads": 2,
-        "dim_feedforward": 32,
-        "num_queries": 6,
-        "num_labels": CLASSES,
-    }
-    model = Mask2FormerForUniversalSegmentation(Mask2FormerConfig(**settings | changes)).eval()
-    return sharpen(model, model.model.transformer_module.decoder.mask_predictor.mask_embedder)
-
-
-def small_maskformer(**changes: Any) -> MaskFormerForInstanceSegmentation:
-    torch.manual_seed(0)
-    settings: dict[str, Any] = {
-        "backbone_config": small_swin(),
-        "decoder_config": DetrConfig(
-            encoder_layers=1,
-            decoder_layers=2,
-            decoder_attention_heads=2,
-            decoder_ffn_dim=32,
-            d_model=32,
-            num_queries=6,
-        ),
-        "fpn_feature_size": 32,
-        "mask_feature_size": MASK_FEATURES,
-        "num_labels": CLASSES,
-    }
-    model = MaskFormerForInstanceSegmentation(MaskFormerConfig(**settings | changes)).eval()
-    return sharpen(model, model.mask_embedder)
-
-
-def sharpen(model: Any, mask_embedder: torch.nn.Module) -> Any:
-    """Queries that differ in class and mask, so that label maps have several classes."""
-    *_, last = (m for m in mask_embedder.modules() if isinstance(m, torch.nn.Linear))
-    with torch.no_grad():
-        last.weight.mul_(100)
-        for name, parameter in model.model.transformer_module.named_parameters():
-            if "q_proj" in name or "queries" in name:
-                parameter.mul_(100)
-        model.class_predictor.weight.mul_(60)
-        model.class_predictor.bias[-1] -= 2
-    return model
-
-
-BOTH = pytest.mark.parametrize("build", [small_mask2former, small_maskformer])
 
 
 def frames_of(size: tuple[int, int], batch: int = 1) -> torch.Tensor:

@@ -1,7 +1,5 @@
 """OCRNet: the adapter against mmsegmentation's own models, and against the authors' layout."""
 
-import sys
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -16,33 +14,14 @@ from ditta_adapt.isolation import adaptable_parameters, private_copy
 from tests.adapters.ocrnet_models import (
     CLASSES,
     IMAGENET,
-    NotCompiled,
     authors_ocrnet,
     build,
     frames_of,
     head,
     ocrnet,
-    old_library,
     plain,
 )
 from tests.toys import toy_video
-
-
-@pytest.fixture(scope="module")
-def models() -> Any:
-    """The model registry of mmsegmentation."""
-    for name in ("mmseg", "mmcv", "mmengine"):
-        if find_spec(name) is None:
-            pytest.skip(f"{name} is not installed")
-    with old_library():
-        if find_spec("mmcv._ext") is None:
-            sys.modules.setdefault("mmcv.ops", NotCompiled("mmcv.ops"))
-        import mmseg.models  # noqa: F401
-        from mmengine.registry import init_default_scope
-        from mmseg.registry import MODELS
-
-        init_default_scope("mmseg")
-    return MODELS
 
 
 @pytest.mark.filterwarnings("ignore:When align_corners=True")

@@ -1,0 +1,26 @@
+"""What several adapters' tests share."""
+
+import sys
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+from tests.adapters.ocrnet_models import NotCompiled, old_library
+
+
+@pytest.fixture(scope="module")
+def models() -> Any:
+    """The model registry of mmsegmentation."""
+    for name in ("mmseg", "mmcv", "mmengine"):
+        if find_spec(name) is None:
+            pytest.skip(f"{name} is not installed")
+    with old_library():
+        if find_spec("mmcv._ext") is None:
+            sys.modules.setdefault("mmcv.ops", NotCompiled("mmcv.ops"))
+        import mmseg.models  # noqa: F401
+        from mmengine.registry import init_default_scope
+        from mmseg.registry import MODELS
+
+        init_default_scope("mmseg")
+    return MODELS

@@ -1,0 +1,66 @@
+"""Every adapter that comes with the library keeps the rules, on its library's real classes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ditta_adapt.adapters.mask2former import Mask2FormerSegmenter
+from ditta_adapt.adapters.ocrnet import OCRNetSegmenter
+from ditta_adapt.adapters.sam2_transformers import Sam2TransformersPropagator
+from ditta_adapt.testing import CheckReport, check_propagator, check_segmenter
+from tests.adapters.ocrnet_models import authors_ocrnet, ocrnet, old_library, plain
+from tests.adapters.sam2_video_models import KINDS, small_model
+
+# A teacher with random weights does not follow what is clicked on; all else it must keep.
+UNTRAINED = {"prompted_object": "random weights"}
+
+
+def failures(report: CheckReport) -> dict[str, str]:
+    return {result.name: result.message for result in report.failures}
+
+
+@pytest.mark.parametrize("name", ["small_mask2former", "small_maskformer"])
+def test_mask2former_and_maskformer(name: str) -> None:
+    pytest.importorskip("scipy", reason="transformers builds them only with scipy")
+    from tests.adapters import mask2former_models
+
+    model = getattr(mask2former_models, name)()
+    assert failures(check_segmenter(lambda: Mask2FormerSegmenter(model), on_fail="report")) == {}
+
+
+def test_ocrnet_of_its_authors() -> None:
+    model = authors_ocrnet()
+    assert failures(check_segmenter(lambda: OCRNetSegmenter(model), on_fail="report")) == {}
+
+
+@pytest.mark.parametrize(
+    "build", [ocrnet, lambda models: plain(models, "FCNHead")], ids=["OCRHead", "FCNHead"]
+)
+def test_mmsegmentation(build: Callable[[Any], Any], models: Any) -> None:
+    model = build(models)
+    with old_library():
+        report = check_segmenter(lambda: OCRNetSegmenter(model), on_fail="report")
+    assert failures(report) == {}
+
+
+@pytest.mark.filterwarnings("ignore:the .*Model was not loaded by from_pretrained")
+@pytest.mark.parametrize("kind", KINDS)
+def test_sam2_of_transformers(kind: str) -> None:
+    model = small_model(kind)
+    report = check_propagator(
+        lambda: Sam2TransformersPropagator(model), on_fail="report", expected_failures=UNTRAINED
+    )
+    assert failures(report) == {}
+
+
+def test_sam2_of_its_package() -> None:
+    pytest.importorskip("sam2", reason="the sam2 package is not installed")
+    from ditta_adapt.adapters.sam2 import SAM2Propagator
+    from tests.adapters.sam2_package_models import small_predictor
+
+    predictor = small_predictor()
+    report = check_propagator(
+        lambda: SAM2Propagator(predictor), on_fail="report", expected_failures=UNTRAINED
+    )
+    assert failures(report) == {}
