@@ -157,9 +157,9 @@ def load_video(root: str | Path, name: str, classes: Sequence[str | int], stride
     """Read every `stride`-th frame of a video, from the first, with its masks.
 
     Args:
-        root: the folder that holds `davis/` (see `data_root`); frames are read from
-            `davis/JPEGImages/480p/<name>/*.jpg`, masks from the PNG files of the same names in
-            `davis/Annotations/480p/<name>/` (an object is any non-zero value).
+        root: the folder that holds `davis/` (see `data_root`), or that of DAVIS itself; frames
+            are read from `davis/JPEGImages/480p/<name>/*.jpg`, masks from the PNG files of the
+            same names in `davis/Annotations/480p/<name>/` (an object is any non-zero value).
         name: the video.
         classes: VOC names or ids of the annotated object.
         stride: 1 for all frames, 3 for every third.
@@ -172,7 +172,7 @@ def load_video(root: str | Path, name: str, classes: Sequence[str | int], stride
     if stride < 1:
         raise ValueError(f"stride must be at least 1, got {stride}")
     ids = class_ids(classes)
-    davis = Path(root) / "davis"
+    davis = Path(root) if (Path(root) / "JPEGImages").is_dir() else Path(root) / "davis"
     frame_folder = davis / "JPEGImages" / RESOLUTION / name
     mask_folder = davis / "Annotations" / RESOLUTION / name
     for folder in (frame_folder, mask_folder):

@@ -131,10 +131,10 @@ def mean_rows(rows: Sequence[Row]) -> list[Row]:
         for method in METHODS:
             chosen = [row for row in rows if row.warmup == warmup and row.method == method]
             if chosen:
-                values = [
-                    float(np.nanmean([getattr(row, key) for row in chosen]))
-                    for key in ("iou", "mvc8", "ms_per_frame")
-                ]
+                values = []
+                for key in ("iou", "mvc8", "ms_per_frame"):
+                    known = [v for row in chosen if not np.isnan(v := getattr(row, key))]
+                    values.append(float(np.mean(known)) if known else float("nan"))
                 means.append(Row("mean", method, warmup, *values))
     return means
 
@@ -156,9 +156,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--root", type=Path, help="folder with davis/ and weights/")
+    parser.add_argument(
+        "--root", type=Path, help="folder with davis/ and weights/, or DAVIS itself"
+    )
     parser.add_argument("--manifest", type=Path, default=DEFAULT_MANIFEST)
-    parser.add_argument("--weights", type=Path, help="ESPNetv2 state dict (default: from --root)")
+    parser.add_argument("--weights", type=Path, help="ESPNetv2 state dict (default: from the data)")
     parser.add_argument("--preset", choices=("default", "paper"), default="default")
     parser.add_argument("--warmup", type=float, nargs="+", default=[0.1, 0.5])
     parser.add_argument("--stride", type=int, default=1, help="take every N-th frame")
@@ -169,7 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--warmup takes shares of a video in [0, 1), such as 0.1 0.5")
 
     root = options.root or data_root()
-    segmenter = build_segmenter(options.weights or root / WEIGHTS)
+    beside = root / WEIGHTS
+    weights = options.weights or (beside if beside.is_file() else data_root() / WEIGHTS)
+    segmenter = build_segmenter(weights)
     preset = AdaptConfig.paper() if options.preset == "paper" else AdaptConfig()
     config = AdaptConfig.from_dict(preset.to_dict() | {"seed": options.seed})
     rows: list[Row] = []

@@ -56,6 +56,11 @@ def test_load_video_reads_frames_and_masks_in_order(tree, stride, indices):
         np.testing.assert_array_equal(mask, expected_mask(index))
 
 
+def test_root_may_be_davis_itself(tree):
+    video = davis.load_video(tree / "davis", NAME, ["horse"])
+    assert len(video.frames) == len(davis.load_video(tree, NAME, ["horse"]).frames)
+
+
 def test_palette_mask_counts_every_object(tree):
     path = tree / "davis" / "Annotations" / "480p" / NAME / "00000.png"
     mask = Image.fromarray(expected_mask(0).astype(np.uint8), mode=None).convert("P")
