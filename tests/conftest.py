@@ -1,8 +1,10 @@
 """Shapes written in the signatures are checked under test, and small models all tests share."""
 
+import os
 from collections.abc import Iterator
 
 import jaxtyping
+from hypothesis import HealthCheck, settings
 
 # Before the package is first imported, so that every annotated function is checked.
 jaxtyping.install_import_hook(
@@ -10,6 +12,15 @@ jaxtyping.install_import_hook(
 )
 
 import pytest  # noqa: E402
+
+# No clock decides a test; and where a change is judged, the same examples every time.
+settings.register_profile(
+    "project",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+)
+settings.load_profile("project")
 
 
 @pytest.fixture
