@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ditta_adapt.errors import PropagationError
 from ditta_adapt.predictions import FrozenPrediction
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.propagator import DenseTransport
@@ -44,7 +45,7 @@ def dense_targets(
         Targets without objects; with nothing to learn if no label differs from the model's own.
 
     Raises:
-        PropagationError: the teacher raised.
+        PropagationError: the teacher raised, or changed the shape of a map.
     """
     last, total = len(predictions) - 1, 2 * len(predictions)
 
@@ -54,8 +55,15 @@ def dense_targets(
         return (probabilities * weight.unsqueeze(1))[0]
 
     def carry(votes: Tensor, t: int, to: int) -> Tensor:
-        with blame_teacher(f"carry(..., {t}, {to})"):
-            return decay * session.carry(votes, t, to)[0]
+        call = f"carry(..., {t}, {to})"
+        with blame_teacher(call):
+            moved, _ = session.carry(votes, t, to)
+        if moved.shape != votes.shape:
+            raise PropagationError(
+                f"{call} returned maps of shape {tuple(moved.shape)}; expected that of the maps it "
+                f"was given, {tuple(votes.shape)}."
+            )
+        return decay * moved
 
     forward: list[_PackedVotes] = []
     votes: Tensor | float = 0.0
@@ -71,7 +79,9 @@ def dense_targets(
     for t in range(last, -1, -1):
         own = own_vote(t)
         tally = forward[t].unpack().to(own) + own + votes
-        labels.append(tally.max(dim=0).indices.to("cpu", torch.int16))
+        most, winner = (x.cpu() for x in tally.max(dim=0))
+        # Where nobody has a vote, the model's own label stands.
+        labels.append(torch.where(most > 0, winner, predictions[t].labels.long()).to(torch.int16))
         if t > 0:
             votes = carry(votes + own, t, t - 1)
         progress(Progress("track", total - t, total))

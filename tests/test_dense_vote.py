@@ -78,9 +78,10 @@ def test_agreement_teaches_nothing(num_frames: int) -> None:
 def test_no_vote_at_all_keeps_the_models_own_label() -> None:
     """Equal probabilities everywhere: nothing is reliable, all tallies are 0."""
     even = torch.zeros(1, 3, 4, 7)
-    labels, learnable = run([even] * 3, 0.9)
-    assert not learnable
-    assert all((frame == 0).all() for frame in labels)
+    own = FrozenPrediction(torch.full((4, 7), 2, dtype=torch.uint8), torch.zeros(4, 7))
+    targets = dense_targets(Rolling(), lambda t: even, [own] * 3, decay=0.9, progress=silent)
+    assert not targets.learnable
+    assert all((frame == 2).all() for frame in targets.labels)
 
 
 def test_teacher_that_raises() -> None:
@@ -92,3 +93,15 @@ def test_teacher_that_raises() -> None:
     predictions = predictions_of(video)
     with pytest.raises(PropagationError, match=r"carry\(\.\.\., 0, 1\).*lost"):
         dense_targets(Broken(), video.__getitem__, predictions, decay=0.9, progress=silent)
+
+
+def test_teacher_that_changes_the_shape(unchecked: None) -> None:
+    class Halving:
+        def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+            return maps[:, ::2], torch.ones(2, 7, dtype=torch.bool)
+
+    video = random_video(2)
+    with pytest.raises(PropagationError, match=r"\(3, 2, 7\); expected.*\(3, 4, 7\)"):
+        dense_targets(
+            Halving(), video.__getitem__, predictions_of(video), decay=0.9, progress=silent
+        )
