@@ -49,8 +49,9 @@ def save(path: str | Path, student: Student, config: AdaptConfig, model_hash: st
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot write to {folder}: {error}") from error
     finally:
-        for leftover in (weights, settings):
-            leftover.unlink(missing_ok=True) if folder.is_dir() else None
+        if folder.is_dir():
+            weights.unlink(missing_ok=True)
+            settings.unlink(missing_ok=True)
 
 
 def load(path: str | Path, segmenter: Segmenter) -> tuple[Student, AdaptConfig]:

@@ -90,10 +90,10 @@ class VideoSegmenter:
         """Adapt to the first frames of a video; the teacher runs here, and only here.
 
         Starts from the pre-trained weights, whatever was adapted to before. The next streamed
-        frame is taken to follow the last warm-up frame. If nothing can be learned (no pixel
-        reliable enough for a prompt, or no object gets a class), the weights stay pre-trained and
-        the report says so. With a single frame there is no pair to train the add-on on, so
-        predictions go without it.
+        frame is taken to follow the last warm-up frame. If nothing can be learned (the vote of the
+        frames changes no label; no pixel is reliable enough for a prompt; no object gets a class),
+        the weights stay pre-trained and the report says so. With a single frame there is no pair
+        to train the add-on on, so predictions go without it.
 
         Args:
             frames: the warm-up, in order: `(H, W, 3)` uint8 RGB of one size, at least one.
