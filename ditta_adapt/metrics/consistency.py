@@ -1,15 +1,17 @@
 """mVC: how constant predictions stay where the truth does."""
 
-from collections.abc import Iterable
-from itertools import zip_longest
-from typing import Any
+import math
+from collections.abc import Collection, Iterable
+from typing import Literal, get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ditta_adapt.errors import InputError, ShapeError
-from ditta_adapt.metrics.labels import label_map
+from ditta_adapt.errors import InputError
+from ditta_adapt.metrics.labels import Labels, frame_pairs
+
+Windows = Literal["official", "paper"]
+Average = Literal["windows", "videos"]
 
 
 class VideoConsistency:
@@ -19,57 +21,91 @@ class VideoConsistency:
 
     `G_i` are the pixels whose target is constant over frames `i .. i + n - 1`, `Q_i` those whose
     prediction is. Whether the prediction is *right* is not asked: one that never changes scores 1.
-    A video of `L` frames has the windows `i = 0 .. L - n - 1`, one fewer than fit, as in the
-    official program; windows with an empty `G_i` are left out, and all windows of all videos
-    weigh the same.
+    By default a video of `L` frames has the windows `i = 0 .. L - n - 1`, one fewer than fit, as
+    in the official program; windows with an empty `G_i` are left out, and all windows of all
+    videos weigh the same.
+
+    Attribute `scores` has one list per video added, with the score of each of its windows in
+    order. Kept as they are, and put back with `add_scores`, they pool to the same value.
 
     Args:
         window: `n`, at least 2.
+        windows: `"official"`: `L - n` windows. `"paper"`: all `L - n + 1` that fit.
+        average: `"windows"`: the mean over all windows. `"videos"`: the mean over the videos of
+            each video's mean, as the paper has it.
+        require_correct: count a pixel of `Q_i` only where it equals the target.
+        ignored: targets left out of `G_i`, such as 255. In the official program a constant
+            255 counts like any other label.
 
-    Source: the VSPW evaluator.
+    Source: the VSPW paper and evaluator.
     """
 
-    def __init__(self, window: int) -> None:
+    def __init__(
+        self,
+        window: int,
+        *,
+        windows: Windows = "official",
+        average: Average = "windows",
+        require_correct: bool = False,
+        ignored: Collection[int] = (),
+    ) -> None:
         if window < 2:
             raise InputError(f"window is {window}; expected at least 2 frames.")
+        if windows not in get_args(Windows):
+            raise InputError(f"windows is {windows!r}; expected 'official' or 'paper'.")
+        if average not in get_args(Average):
+            raise InputError(f"average is {average!r}; expected 'windows' or 'videos'.")
         self.window = window
-        self._scores: list[float] = []
+        self.windows = windows
+        self.average = average
+        self.require_correct = require_correct
+        self.ignored = frozenset(ignored)
+        self.scores: list[list[float]] = []
 
-    def add_video(
-        self, preds: Iterable[Tensor | np.ndarray], targets: Iterable[Tensor | np.ndarray]
-    ) -> None:
+    def add_video(self, preds: Iterable[Labels], targets: Iterable[Labels]) -> None:
         """Add one video: label maps `(H, W)` frame by frame; two frames are held at a time.
 
-        A video of at most `n` frames adds nothing; nor does one that is refused.
+        A video with too few frames for a window adds an empty list of scores; one that is refused
+        adds nothing.
 
         Raises:
             ShapeError: a frame whose maps differ in size from each other or from the first.
             InputError: one of the two has more frames than the other.
         """
         steady_pred, steady_target = _Steadiness(), _Steadiness()
-        scores: list[float | None] = []
-        missing: Any = object()
-        for t, (pred, target) in enumerate(zip_longest(preds, targets, fillvalue=missing)):
-            if pred is missing or target is missing:
-                raise InputError(
-                    f"preds and targets differ in length: one of them has only {t} frames."
-                )
-            prediction, truth = label_map(pred), label_map(target)
-            truth = truth.to(prediction.device)
-            if prediction.shape != truth.shape:
-                raise ShapeError(
-                    f"frame {t}: pred has shape {tuple(prediction.shape)} and target "
-                    f"{tuple(truth.shape)}; expected the same."
-                )
-            quiet = steady_target.add(truth, t) >= self.window
-            same = (steady_pred.add(prediction, t) >= self.window) & quiet
-            scores.append(float(same.sum() / quiet.sum().double()) if quiet.any() else None)
-        # The last window that fits is not counted.
-        self._scores += [score for score in scores[:-1] if score is not None]
+        counts: list[Tensor] = []
+        for prediction, truth in frame_pairs(preds, targets):
+            quiet = steady_target.add(truth) >= self.window
+            for label in self.ignored:
+                quiet &= truth != label
+            same = (steady_pred.add(prediction) >= self.window) & quiet
+            if self.require_correct:
+                # Both are constant over the window, so its last frame speaks for all.
+                same &= prediction == truth
+            counts.append(torch.stack([same.sum(), quiet.sum()]))
+        if self.windows == "official":
+            counts = counts[:-1]
+        pairs = torch.stack(counts).tolist() if counts else []
+        self.scores.append([both / quiet for both, quiet in pairs if quiet])
+
+    def add_scores(self, scores: Iterable[float]) -> None:
+        """Add one video by the stored scores of its windows.
+
+        Raises:
+            InputError: a score outside [0, 1].
+        """
+        video = [float(score) for score in scores]
+        for score in video:
+            if not 0 <= score <= 1:
+                raise InputError(f"a window's score is {score}; expected one in [0, 1].")
+        self.scores.append(video)
 
     def value(self) -> float:
         """mVC in [0, 1]; NaN if no window was added."""
-        return float(np.mean(self._scores)) if self._scores else float("nan")
+        videos = [video for video in self.scores if video]
+        if self.average == "videos":
+            return _mean([_mean(video) for video in videos])
+        return _mean([score for video in videos for score in video])
 
 
 class _Steadiness:
@@ -79,14 +115,14 @@ class _Steadiness:
         self._labels: Tensor | None = None
         self._count: Tensor | None = None
 
-    def add(self, labels: Tensor, t: int) -> Tensor:
+    def add(self, labels: Tensor) -> Tensor:
         count = torch.ones_like(labels, dtype=torch.int32)
         if self._labels is not None and self._count is not None:
-            if labels.shape != self._labels.shape:
-                raise ShapeError(
-                    f"frame {t} has shape {tuple(labels.shape)}; the frames before it "
-                    f"{tuple(self._labels.shape)}."
-                )
             count += torch.where(labels == self._labels, self._count, 0)
         self._labels, self._count = labels, count
         return count
+
+
+def _mean(values: list[float]) -> float:
+    # Summed exactly, so that the order of videos cannot matter.
+    return math.fsum(values) / len(values) if values else math.nan

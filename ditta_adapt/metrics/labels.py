@@ -1,13 +1,20 @@
 """Label maps as metrics take them."""
 
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from ditta_adapt.errors import InputError
+from ditta_adapt.errors import InputError, ShapeError
+
+Labels = Tensor | np.ndarray
+"""A label map: integers of any dtype, as a tensor or an array."""
 
 
-def label_map(labels: Tensor | np.ndarray) -> Tensor:
+def label_map(labels: Labels, name: str = "labels") -> Tensor:
     """Integer labels of any dtype and memory layout as int64, in memory of their own.
 
     Raises:
@@ -18,6 +25,54 @@ def label_map(labels: Tensor | np.ndarray) -> Tensor:
     if isinstance(labels, Tensor) and not (labels.is_floating_point() or labels.is_complex()):
         return labels.to(torch.int64, copy=True)
     raise InputError(
-        f"labels are a {type(labels).__name__} of dtype {getattr(labels, 'dtype', None)}; expected "
+        f"{name} are a {type(labels).__name__} of dtype {getattr(labels, 'dtype', None)}; expected "
         "an array or tensor of integers."
     )
+
+
+def label_pair(pred: Labels, target: Labels, name: str = "target") -> tuple[Tensor, Tensor]:
+    """Prediction and target of one shape as `label_map`s, both on the prediction's device.
+
+    Raises:
+        ShapeError: the shapes differ.
+        InputError: not integers.
+    """
+    prediction, truth = label_map(pred), label_map(target)
+    if prediction.shape != truth.shape:
+        raise ShapeError(
+            f"pred has shape {tuple(prediction.shape)} and {name} {tuple(truth.shape)}; "
+            "expected the same."
+        )
+    return prediction, truth.to(prediction.device)
+
+
+def frame_pairs(
+    preds: Iterable[Labels], targets: Iterable[Labels]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The frames of one video as `label_pair`s `(H, W)`, one at a time.
+
+    Raises:
+        ShapeError: a frame that is not `(H, W)`, or whose maps differ in size from each other or
+            from the first.
+        InputError: one of the two has more frames than the other.
+    """
+    missing: Any = object()
+    size: torch.Size | None = None
+    for t, (pred, target) in enumerate(zip_longest(preds, targets, fillvalue=missing)):
+        if pred is missing or target is missing:
+            raise InputError(
+                f"preds and targets differ in length: one of them has only {t} frames."
+            )
+        try:
+            prediction, truth = label_pair(pred, target)
+        except ShapeError as error:
+            raise ShapeError(f"frame {t}: {error}") from None
+        if prediction.ndim != 2:
+            raise ShapeError(f"frame {t} has shape {tuple(prediction.shape)}; expected (H, W).")
+        size = size or prediction.shape
+        if prediction.shape != size:
+            raise ShapeError(
+                f"frame {t} has shape {tuple(prediction.shape)}; the frames before it "
+                f"{tuple(size)}."
+            )
+        yield prediction, truth

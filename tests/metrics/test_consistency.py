@@ -1,5 +1,8 @@
+import gc
+import json
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,23 +43,32 @@ def videos(draw: st.DrawFn) -> Video:
     return one(), one()
 
 
-def windows_by_hand(video: Video, n: int) -> list[float]:
+def windows_by_hand(
+    video: Video,
+    n: int,
+    *,
+    windows: str = "official",
+    require_correct: bool = False,
+    ignored: Collection[int] = (),
+) -> list[float]:
     """The official evaluator's definition, window by window, pixel by pixel."""
     preds, targets = video
     scores = []
-    for i in range(len(preds) - n):
+    for i in range(len(preds) - n + (windows == "paper")):
         steady = both = 0
         for y, x in np.ndindex(preds.shape[1:]):
-            if len(set(targets[i : i + n, y, x])) == 1:
+            truths = targets[i : i + n, y, x].tolist()
+            if len(set(truths)) == 1 and truths[0] not in ignored:
                 steady += 1
-                both += len(set(preds[i : i + n, y, x])) == 1
+                found = preds[i : i + n, y, x].tolist()
+                both += found == truths if require_correct else len(set(found)) == 1
         if steady:
             scores.append(both / steady)
     return scores
 
 
-def consistency(n: int, *videos: Video) -> float:
-    metric = VideoConsistency(n)
+def consistency(n: int, *videos: Video, **options: Any) -> float:
+    metric = VideoConsistency(n, **options)
     for preds, targets in videos:
         metric.add_video(preds, targets)
     return metric.value()
@@ -218,3 +230,132 @@ def test_label_maps_of_any_integer_dtype(dtype: type) -> None:
     targets = np.array([[[1, 1, 2, 255]]] * 3, dtype)
     preds = np.array([[[1, 5, 2, 7]], [[1, 5, 3, 7]], [[1, 5, 3, 7]]], dtype)
     assert consistency(2, (preds, targets)) == 0.75
+
+
+@quick
+@given(
+    several=st.lists(videos(), max_size=3),
+    n=st.integers(2, 5),
+    windows=st.sampled_from(["official", "paper"]),
+    average=st.sampled_from(["windows", "videos"]),
+    require_correct=st.booleans(),
+    ignored=st.sampled_from([(), (255,), (0, 255)]),
+)
+def test_every_option_equals_its_definition(
+    several: list[Video],
+    n: int,
+    windows: str,
+    average: str,
+    require_correct: bool,
+    ignored: tuple[int, ...],
+) -> None:
+    rule: dict[str, Any] = {
+        "windows": windows,
+        "require_correct": require_correct,
+        "ignored": ignored,
+    }
+    scores = [scores for video in several if (scores := windows_by_hand(video, n, **rule))]
+    if average == "videos":
+        scores = [[sum(video) / len(video)] for video in scores]
+    pooled = [score for video in scores for score in video]
+    expected = sum(pooled) / len(pooled) if pooled else math.nan
+    value = consistency(n, *several, average=average, **rule)
+    assert value == pytest.approx(expected, abs=1e-12, nan_ok=True)
+    assert math.isnan(value) or 0 <= value <= 1
+
+
+@quick
+@given(several=st.lists(videos(), max_size=4), n=st.integers(2, 4), cut=st.integers(0, 4))
+@pytest.mark.parametrize("average", ["windows", "videos"])
+def test_stored_scores_pool_to_the_same_value(
+    several: list[Video], n: int, cut: int, average: Any
+) -> None:
+    whole = VideoConsistency(n, average=average)
+    pooled = VideoConsistency(n, average=average)
+    for video in several:
+        whole.add_video(*video)
+        alone = VideoConsistency(n)
+        alone.add_video(*video)
+        for scores in json.loads(json.dumps(alone.scores)):
+            pooled.add_scores(scores)
+    assert pooled.scores == whole.scores
+    assert len(whole.scores) == len(several)
+    assert pooled.value() == whole.value() or math.isnan(whole.value())
+
+
+HAND = (
+    np.array([[[1, 5, 2, 7]], [[1, 5, 3, 7]], [[1, 5, 3, 7]]]),
+    np.array([[[1, 1, 2, 255]]] * 3),
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, 0.75),
+        ({"windows": "paper"}, 0.875),
+        ({"require_correct": True}, 0.25),
+        ({"ignored": [255]}, 2 / 3),
+        ({"ignored": [255], "require_correct": True}, 1 / 3),
+    ],
+    ids=str,
+)
+def test_options_by_hand(options: dict[str, Any], expected: float) -> None:
+    assert consistency(2, HAND, **options) == pytest.approx(expected, abs=1e-12)
+
+
+def test_videos_may_weigh_the_same() -> None:
+    """Two windows of 1 in one video and one of 0 in the other: 1/2."""
+    still, jumpy = np.zeros((4, 1, 1), int), np.array([[[0]], [[1]], [[0]]])
+    videos = (still, still), (jumpy, np.zeros((3, 1, 1), int))
+    assert consistency(2, *videos, average="videos") == 0.5
+
+
+def test_a_constant_error_is_consistent_but_not_correct() -> None:
+    targets = np.zeros((4, 2, 2), int)
+    assert consistency(2, (targets + 1, targets)) == 1
+    assert consistency(2, (targets + 1, targets), require_correct=True) == 0
+
+
+def test_a_video_without_a_window_has_an_empty_list() -> None:
+    """So that the lists stay in step with the videos."""
+    short, long = np.zeros((2, 1, 1), int), np.zeros((4, 1, 1), int)
+    metric = VideoConsistency(2)
+    metric.add_video(short, short)
+    metric.add_video([], [])
+    metric.add_video(long, long)
+    assert metric.scores == [[], [], [1.0, 1.0]]
+
+
+@pytest.mark.parametrize("score", [-0.1, 1.1, math.nan])
+def test_stored_scores_out_of_range(score: float) -> None:
+    metric = VideoConsistency(2)
+    with pytest.raises(InputError, match=r"window's score is .*expected one in \[0, 1\]"):
+        metric.add_scores([0.5, score])
+    assert metric.scores == []
+
+
+@pytest.mark.parametrize("options", [{"windows": "all"}, {"average": "frames"}], ids=str)
+def test_unknown_options(options: dict[str, Any], unchecked: None) -> None:
+    (name, value), *_ = options.items()
+    with pytest.raises(InputError, match=f"{name} is '{value}'; expected"):
+        VideoConsistency(2, **options)
+
+
+def test_frames_are_maps() -> None:
+    frames = np.zeros((3, 1, 2, 2), int)
+    with pytest.raises(ShapeError, match=r"frame 0 has shape \(1, 2, 2\); expected \(H, W\)"):
+        VideoConsistency(2).add_video(frames, frames)
+
+
+def test_memory_does_not_grow_with_the_video() -> None:
+    size = (7, 11)
+    alive: list[int] = []
+
+    def frames() -> Iterator[torch.Tensor]:
+        for _ in range(8):
+            alive.append(sum(type(x) is torch.Tensor and x.shape == size for x in gc.get_objects()))
+            yield torch.zeros(size, dtype=torch.int64)
+
+    VideoConsistency(3).add_video(frames(), np.zeros((8, *size), int))
+    assert max(alive[4:]) <= max(alive[:4])

@@ -188,3 +188,140 @@ def test_shapes_that_differ() -> None:
 def test_there_must_be_a_class(classes: int) -> None:
     with pytest.raises(InputError, match=f"num_classes is {classes}"):
         SegmentationScore(classes)
+
+
+@quick
+@given(video=videos(), data=st.data())
+def test_names_of_classes_do_not_matter(video: tuple[int, Frames], data: st.DataObject) -> None:
+    classes, frames = video
+    renamed = np.array(data.draw(st.permutations(range(classes))))
+
+    def rename(labels: np.ndarray) -> np.ndarray:
+        known = (labels >= 0) & (labels < classes)
+        return np.where(known, renamed[np.where(known, labels, 0)], labels)
+
+    score = score_of(classes, frames)
+    other = score_of(classes, [(rename(pred), rename(target)) for pred, target in frames])
+    assert torch.equal(other.confusion[renamed][:, renamed], score.confusion)
+    for one, two in ((score.miou(), other.miou()), (score.wiou(), other.wiou())):
+        assert two == pytest.approx(one, abs=1e-12, nan_ok=True)
+    assert other.miou(include_predicted=True) == pytest.approx(
+        score.miou(include_predicted=True), abs=1e-12, nan_ok=True
+    )
+
+
+@quick
+@given(video=videos())
+def test_a_perfect_prediction_scores_one(video: tuple[int, Frames]) -> None:
+    classes, frames = video
+    score = score_of(classes, [(target, target) for _, target in frames])
+    values = (score.miou(), score.miou(include_predicted=True), score.wiou(), score.mean_accuracy())
+    if score.confusion.any():
+        assert values == pytest.approx((1, 1, 1, 1), abs=1e-12)
+    else:
+        assert all(math.isnan(value) for value in values)
+
+
+@quick
+@given(video=videos())
+def test_the_other_mean_and_accuracy_equal_sets_of_pixels(video: tuple[int, Frames]) -> None:
+    classes, frames = video
+    score = score_of(classes, frames)
+    ious = [iou for iou in scores_by_hand(classes, frames)[0] if not math.isnan(iou)]
+    expected = sum(ious) / len(ious) if ious else math.nan
+    assert score.miou(include_predicted=True) == pytest.approx(expected, abs=1e-12, nan_ok=True)
+    recalls = []
+    for c in range(classes):
+        there = [
+            p == c
+            for pred, target in frames
+            for p, y in zip(pred.flat, target.flat, strict=True)
+            if y == c
+        ]
+        recalls.append(sum(there) / len(there) if there else math.nan)
+    assert score.accuracy().tolist() == pytest.approx(recalls, abs=1e-12, nan_ok=True)
+    assert score.accuracy().dtype == torch.float64
+    recalls = [recall for recall in recalls if not math.isnan(recall)]
+    expected = sum(recalls) / len(recalls) if recalls else math.nan
+    assert score.mean_accuracy() == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+def test_a_class_that_is_only_predicted_counts_if_asked() -> None:
+    score = score_of(3, [(np.array([[0, 2]]), np.array([[0, 0]]))])
+    assert score.miou(include_predicted=True) == 0.25
+    assert score.mean_accuracy() == 0.5
+
+
+@quick
+@given(video=videos(), cut=st.integers(0, 4))
+def test_merged_halves_equal_the_whole(video: tuple[int, Frames], cut: int) -> None:
+    """Also when one half was stored and read back."""
+    classes, frames = video
+    first, second = score_of(classes, frames[:cut]), score_of(classes, frames[cut:])
+    whole = score_of(classes, frames)
+    untouched = second.confusion.clone()
+    first.merge(SegmentationScore.from_confusion(second.confusion.numpy()))
+    assert torch.equal(first.confusion, whole.confusion)
+    assert torch.equal(second.confusion, untouched)
+
+
+def test_scores_of_different_classes_do_not_merge() -> None:
+    with pytest.raises(InputError, match="has 3 classes; expected 2"):
+        SegmentationScore(2).merge(SegmentationScore(3))
+
+
+def test_a_stored_matrix_is_copied() -> None:
+    stored = np.array([[2, 1], [0, 1]])
+    score = SegmentationScore.from_confusion(stored)
+    score.update(np.array([[0]]), np.array([[0]]))
+    assert stored.tolist() == [[2, 1], [0, 1]]
+    assert score.confusion.tolist() == [[3, 1], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        (np.zeros((2, 3), int), r"\(2, 3\); expected \(C, C\)"),
+        (np.zeros(4, int), r"\(4,\); expected \(C, C\)"),
+        (np.array([[1, -2], [0, 1]]), "count of -2"),
+        (np.zeros((2, 2)), "counts are a ndarray of dtype float64"),
+    ],
+    ids=["not square", "flat", "negative", "float"],
+)
+def test_what_is_no_confusion_matrix(stored: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        SegmentationScore.from_confusion(stored)
+
+
+def test_ignored_classes_are_left_out() -> None:
+    """Where they are the target; predicted elsewhere they are wrong."""
+    score = SegmentationScore(3, ignored=[0])
+    score.update(np.array([[1, 9, 0, 2]]), np.array([[1, 0, 1, 255]]))
+    assert score.confusion.tolist() == [[0, 0, 0], [1, 1, 0], [0, 0, 0]]
+    assert score.miou() == 0.5
+
+
+def test_gradient_modes_do_not_matter() -> None:
+    """A score that has seen frames in inference mode goes on outside of it, and back."""
+    score = SegmentationScore(2)
+    frame = torch.tensor([[0, 1]])
+    with torch.inference_mode():
+        score.update(frame.clone(), frame)
+    score.update(frame, frame)
+    with torch.inference_mode():
+        score.merge(score)
+    score.update(frame, frame)
+    assert score.confusion.tolist() == [[5, 0], [0, 5]]
+
+
+def test_an_update_waits_for_the_device_once() -> None:
+    """For the range of the predictions. Selecting pixels and counting them in bins would, too."""
+    score = SegmentationScore(3)
+    pred, target = torch.tensor([[0, 1, 2]]), torch.tensor([[0, 255, 2]])
+    with torch.autograd.profiler.profile() as profile:
+        score.update(pred, target)
+    waits = {"_local_scalar_dense", "nonzero", "index", "masked_select", "bincount", "_unique2"}
+    names = [event.name.removeprefix("aten::") for event in profile.function_events]
+    assert "index_add_" in names
+    assert sum(name in waits for name in names) == 1
+    assert score.confusion.sum() == 2
