@@ -1,0 +1,54 @@
+"""What a user names as `package.module:factory`."""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ditta_adapt.errors import InputError
+
+
+def find_factory(spec: str) -> Callable[..., Any]:
+    """Import what `"package.module:name"` names; the name may have dots.
+
+    Raises:
+        InputError: a malformed spec, a module that cannot be imported, no such name in it, or
+            something that cannot be called.
+    """
+    module_name, colon, name = spec.partition(":")
+    if not (module_name and colon and name):
+        raise InputError(
+            f"{spec!r} does not name a factory; expected package.module:factory, such as "
+            "my_adapter:make_segmenter."
+        )
+    try:
+        found: Any = importlib.import_module(module_name)
+    # Whatever a module raises while it is imported, it cannot be used.
+    except Exception as error:
+        raise InputError(
+            f"cannot import {module_name!r}: {type(error).__name__}: {error}. Modules are looked "
+            "for in the current folder and among the installed packages."
+        ) from error
+    for part in name.split("."):
+        if not hasattr(found, part):
+            names = [public for public in vars(found) if not public.startswith("_")]
+            raise InputError(f"{module_name!r} has no {name!r}; it has {names[:12]}.")
+        found = getattr(found, part)
+    if not callable(found):
+        raise InputError(
+            f"{spec} is a {type(found).__name__}; expected a function or class that returns what "
+            "is asked for."
+        )
+    factory: Callable[..., Any] = found
+    return factory
+
+
+@contextmanager
+def importable_folder(folder: str) -> Iterator[None]:
+    """Look for modules in a folder too, as Python does for a script that lies there."""
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
