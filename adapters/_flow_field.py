@@ -10,14 +10,19 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ditta_adapt import Frame, MissingDependencyError, PropagationError
+from ditta_adapt.live_frames import oldest_kept
 
 
 class FlowField:
-    """Flow between neighbouring frames, computed once a pair and direction."""
+    """Flow between neighbouring frames, computed once a pair and direction.
+
+    It is kept for as long as both frames are: in a live video, for the last two.
+    """
 
     def __init__(self, frames: Sequence[Frame], max_side: int, tolerance: float) -> None:
         self.frames = frames
-        self.size: tuple[int, int] = (int(frames[0].shape[0]), int(frames[0].shape[1]))
+        height, width = frames[oldest_kept(frames)].shape[:2]
+        self.size: tuple[int, int] = (int(height), int(width))
         self._tolerance = tolerance
         scale = min(1.0, max_side / max(self.size))
         # DIS needs a few pixels for its coarsest patches.
@@ -63,6 +68,8 @@ class FlowField:
             flow = self._dis.calc(self._grey(start), self._grey(end), None)
             # Half precision is exact to 1/16 pixel for motions under 128 pixels.
             self._flows[start, end] = flow.astype(np.float16)
+            oldest = oldest_kept(self.frames)
+            self._flows = {pair: kept for pair, kept in self._flows.items() if min(pair) >= oldest}
         return torch.from_numpy(self._flows[start, end].astype(np.float32)).permute(2, 0, 1)
 
     def _grey(self, index: int) -> np.ndarray:

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ditta_adapt import Frame, InputError
+from ditta_adapt import Frame, InputError, LiveFrames
 from ditta_adapt.frames import frame_to_tensor
+from ditta_adapt.live_frames import oldest_kept
 
 # Of ImageNet: what SAM 2 was trained with.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -29,7 +30,8 @@ class ImageFeatures:
         if not len(frames):
             raise InputError("no frames: a session needs at least one frame of the video.")
         self.frames = frames
-        self.size: tuple[int, int] = (int(frames[0].shape[0]), int(frames[0].shape[1]))
+        height, width = frames[oldest_kept(frames)].shape[:2]
+        self.size: tuple[int, int] = (int(height), int(width))
         self.predictor = predictor
         self._limit = limit
         self._kept: dict[int, tuple[Tensor, dict[str, list[Tensor]]]] = {}
@@ -44,9 +46,23 @@ class ImageFeatures:
             kept = {"backbone_fpn": output["backbone_fpn"], "vision_pos_enc": self._positions}
             # Of the image itself the package only wants the four axes.
             self._kept[t] = (torch.empty(1, 0, 0, 0), kept)
+            oldest = oldest_kept(self.frames)
+            self._kept = {index: kept for index, kept in self._kept.items() if index >= oldest}
             if len(self._kept) > self._limit:
                 del self._kept[next(iter(self._kept))]
         return self._kept[t]
+
+    @property
+    def count(self) -> int:
+        """How many frames the package is told there are.
+
+        It scales the age of its memories to the video's length, up to the number of pointers it
+        looks at. A live video counts as long from the start, or its first masks would depend on
+        how far it had come.
+        """
+        live = isinstance(self.frames, LiveFrames)
+        least: int = self.predictor.max_obj_ptrs_in_encoder if live else 0
+        return max(len(self.frames), least)
 
     @contextmanager
     def inference(self) -> Iterator[None]:
@@ -67,7 +83,7 @@ def new_state(features: ImageFeatures) -> dict[str, Any]:
     """What the package's own `init_state` makes of a file or a folder, without the images."""
     height, width = features.size
     return {
-        "num_frames": len(features.frames),
+        "num_frames": features.count,
         "video_height": height,
         "video_width": width,
         "device": features.predictor.device,

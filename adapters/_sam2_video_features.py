@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ditta_adapt import Frame, InputError, Prompt, ShapeError
+from ditta_adapt import Frame, InputError, LiveFrames, Prompt, ShapeError
+from ditta_adapt.live_frames import oldest_kept
 
 _POINTER = ("object_pointer",)
 _MEMORY = (*_POINTER, "maskmem_features", "maskmem_pos_enc")
@@ -25,23 +26,31 @@ class FrameFeatures:
         run_class: the class of its inference sessions.
         frames: `(H, W, 3)` uint8 each.
         dtype: what to autocast to, `torch.float32` for not at all; by default bfloat16 on CUDA.
+        mask_prompts: objects start from the prompt's region, not from its point.
     """
 
     def __init__(
-        self, model: Any, run_class: Any, frames: Sequence[Frame], dtype: torch.dtype | None
+        self,
+        model: Any,
+        run_class: Any,
+        frames: Sequence[Frame],
+        dtype: torch.dtype | None,
+        mask_prompts: bool,
     ) -> None:
         if not len(frames):
             raise InputError("no frames: a session needs at least one frame of the video.")
         self.frames = frames
-        self.size: tuple[int, int] = (int(frames[0].shape[0]), int(frames[0].shape[1]))
+        height, width = frames[oldest_kept(frames)].shape[:2]
+        self.size: tuple[int, int] = (int(height), int(width))
         self.sessions = 0
         default = torch.bfloat16 if model.device.type == "cuda" else torch.float32
         self._model, self._run_class, self._dtype = model, run_class, dtype or default
+        self._mask_prompts = mask_prompts
         self._kept: dict[int, list[Tensor]] = {}
         self._position: list[Tensor] = []
 
     def new_run(self, t: int, prompts: Sequence[Prompt]) -> Any:
-        """An inference session of transformers with a positive click on frame `t` per prompt."""
+        """An inference session of transformers with a click or a mask on frame `t` per prompt."""
         device, (height, width) = self._model.device, self.size
         run = self._run_class(
             video_height=height,
@@ -50,26 +59,20 @@ class FrameFeatures:
             inference_state_device=device,
             dtype=self._model.dtype,
         )
-        # It is handed features, never pixels; but the model counts its frames.
-        run.processed_frames = dict.fromkeys(range(len(self.frames)))
-        side = self._model.config.image_size
         for prompt in prompts:
-            x, y = prompt.point
-            if not (0 <= x < width and 0 <= y < height):
-                raise InputError(
-                    f"the point {prompt.point} of object {prompt.object_id} is outside the frame "
-                    f"of {self.size} (H, W)."
-                )
-            point = torch.tensor([x * (side / width), y * (side / height)]).view(1, 1, 1, 2)
-            label = torch.ones(1, 1, 1, dtype=torch.int32)
-            click = {"point_coords": point, "point_labels": label}
-            run.add_point_inputs(run.obj_id_to_idx(prompt.object_id), t, click)
+            index = run.obj_id_to_idx(prompt.object_id)
+            if self._mask_prompts:
+                run.add_mask_inputs(index, t, self._mask_of(prompt))
+            else:
+                run.add_point_inputs(index, t, self._click_of(prompt))
         run.obj_with_new_inputs = [prompt.object_id for prompt in prompts]
         return run
 
     def step(self, run: Any, t: int, *, reverse: bool) -> Bool[Tensor, "N H W"]:
         """Run the model on frame `t` for all objects of `run`; masks on the CPU."""
-        features = self._at(t)
+        features = self.at(t)
+        # It is handed features, never pixels; but the model counts its frames.
+        run.processed_frames = range(self._count())
         run.cache.cache_vision_features(
             t, {"vision_feats": features, "vision_pos_embeds": self._position}
         )
@@ -80,17 +83,48 @@ class FrameFeatures:
         masks = [F.interpolate(one[None].float(), self.size, mode="bilinear") for one in logits]
         return torch.stack([(one[0, 0] > 0).cpu() for one in masks])
 
-    def _at(self, t: int) -> list[Tensor]:
+    def at(self, t: int) -> list[Tensor]:
+        """Features of frame `t`, finest level first: `(h * w, 1, D)` each."""
         if t not in self._kept:
             with torch.no_grad(), self._autocast():
                 output = self._model.get_image_features(self._image(t), return_dict=True)
             if self.sessions < 2:
                 # A single session will not come back to a frame it has left.
                 self._kept.clear()
+            oldest = oldest_kept(self.frames)
+            self._kept = {index: kept for index, kept in self._kept.items() if index >= oldest}
             self._kept[t] = list(output.fpn_hidden_states)
             # The same for all frames, and of all levels the model reads the last.
             self._position = self._position or [output.fpn_position_encoding[-1]]
         return self._kept[t]
+
+    def _count(self) -> int:
+        """How many frames the model is told there are.
+
+        It scales the age of its memories to the video's length, up to the number of pointers it
+        looks at. A live video counts as long from the start, or its first masks would depend on
+        how far it had come.
+        """
+        pointers: int = self._model.config.max_object_pointers_in_encoder
+        live = isinstance(self.frames, LiveFrames)
+        return max(len(self.frames), pointers) if live else len(self.frames)
+
+    def _click_of(self, prompt: Prompt) -> dict[str, Tensor]:
+        (x, y), (height, width) = prompt.point, self.size
+        if not (0 <= x < width and 0 <= y < height):
+            raise InputError(
+                f"the point {prompt.point} of object {prompt.object_id} is outside the frame "
+                f"of {self.size} (H, W)."
+            )
+        side = self._model.config.image_size
+        point = torch.tensor([x * (side / width), y * (side / height)]).view(1, 1, 1, 2)
+        return {"point_coords": point, "point_labels": torch.ones(1, 1, 1, dtype=torch.int32)}
+
+    def _mask_of(self, prompt: Prompt) -> Float[Tensor, "1 1 S S"]:
+        side = self._model.config.image_size
+        region = prompt.region[None, None].to(self._model.device, torch.float32)
+        region = F.interpolate(region, (side, side), mode="bilinear", antialias=True)
+        return (region >= 0.5).float()
 
     def _image(self, t: int) -> Float[Tensor, "1 3 S S"]:
         frame = self.frames[t]

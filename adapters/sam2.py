@@ -1,4 +1,4 @@
-"""A teacher that follows objects from one click each: SAM 2, run by the `sam2` package."""
+"""A teacher that follows objects from a click or a mask each: SAM 2, run by the `sam2` package."""
 
 import weakref
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ditta_adapt import Frame, InputError, Masks, Prompt, PropagationError
@@ -18,7 +19,9 @@ class SAM2Propagator:
     """Follows each object from one positive click, with the `SAM2VideoPredictor` of sam2 1.1.
 
     With no argument it loads `hub_id` when it is first used. Give a predictor, or `config` with
-    `checkpoint`, or another `hub_id`. Runs in bfloat16 autocast on CUDA, else in float32.
+    `checkpoint`, or another `hub_id`. Runs in bfloat16 autocast on CUDA, else in float32. Takes
+    the prompt's point, not its region, unless told otherwise. The session shows the model's image
+    features (`FeatureSource`), of the level its memory works on.
 
     Args:
         predictor: built, in eval mode; used as it is, and moved only if `device` is given.
@@ -28,6 +31,7 @@ class SAM2Propagator:
         device: where to run; CUDA if there is one, unless a predictor is given.
         cached_frames: how many frames' image features are kept for all sessions open on the same
             frames; a published model's take 17 MB a frame in float32.
+        mask_prompts: start objects from the prompt's region, as a mask, instead of its point.
 
     Raises:
         MissingDependencyError: sam2, or what it needs, is not installed.
@@ -43,6 +47,7 @@ class SAM2Propagator:
         hub_id: str = DEFAULT_HUB_ID,
         device: str | torch.device | None = None,
         cached_frames: int = 64,
+        mask_prompts: bool = False,
     ) -> None:
         if cached_frames < 1:
             raise InputError(f"cached_frames is {cached_frames}; expected at least 1.")
@@ -51,6 +56,7 @@ class SAM2Propagator:
             predictor = predictor.to(device)
         self.predictor = predictor
         self.cached_frames = cached_frames
+        self.mask_prompts = mask_prompts
         self._source = (config, checkpoint, hub_id, device)
         self._features: weakref.WeakSet[ImageFeatures] = weakref.WeakSet()
 
@@ -68,7 +74,7 @@ class SAM2Propagator:
         if features is None:
             features = ImageFeatures(frames, self.predictor, self.cached_frames)
             self._features.add(features)
-        session = SAM2Session(features)
+        session = SAM2Session(features, self.mask_prompts)
         del features
         try:
             yield session
@@ -79,14 +85,15 @@ class SAM2Propagator:
 class SAM2Session:
     """One run over one list of frames. Each object is tracked on its own."""
 
-    def __init__(self, features: ImageFeatures) -> None:
+    def __init__(self, features: ImageFeatures, mask_prompts: bool) -> None:
         self._features: ImageFeatures | None = features
+        self._mask_prompts = mask_prompts
         self._state = new_state(features)
         self._masks = torch.zeros(0, *features.size, dtype=torch.bool)
         self._reached = 0
 
     def prompt(self, t: int, prompts: Sequence[Prompt]) -> Masks:
-        """Click on new objects in frame `t`, the frame last reached."""
+        """Start new objects on frame `t`, the frame last reached."""
         features = self._alive(t)
         ids = list(self._state["obj_ids"])
         for prompt in prompts:
@@ -101,9 +108,7 @@ class SAM2Session:
         with features.inference():
             self._state["cached_features"] = {t: features[t]}
             for prompt in prompts:
-                _, _, logits = features.predictor.add_new_points_or_box(
-                    self._state, t, prompt.object_id, points=[prompt.point], labels=[1]
-                )
+                logits = self._start(features.predictor, t, prompt)
             # Encodes the memories of the new objects, while the features of this frame are there.
             features.predictor.propagate_in_video_preflight(self._state)
         return self._reach(t, logits)
@@ -118,17 +123,37 @@ class SAM2Session:
         if not self._state["obj_ids"]:
             return self._current()
         with features.inference():
+            self._state["num_frames"] = features.count
             self._state["cached_features"] = {to: features[to]}
             objects = self._state["output_dict_per_obj"].values()
             low = [track(features.predictor, self._state, each, t, to) for each in objects]
             _, logits = features.predictor._get_orig_video_res_output(self._state, torch.cat(low))
         return self._reach(to, logits)
 
+    def features(self, t: int) -> Float[Tensor, "D h w"]:
+        """Features of the image encoder, coarsest level; the frame is squeezed to a square."""
+        features = self._alive(t)
+        with features.inference():
+            level = features[t][1]["backbone_fpn"][-1][0]
+        # Outside of the package's inference mode, a copy is an ordinary tensor.
+        return level.clone().float()
+
     def close(self) -> None:
         """Free memories and image features; a closed session refuses to go on."""
         self._features = None
         self._state = {}
         self._masks = self._masks[:0].clone()
+
+    def _start(self, predictor: Any, t: int, prompt: Prompt) -> Tensor:
+        """Logits of all objects, with a new one."""
+        logits: Tensor
+        if self._mask_prompts:
+            _, _, logits = predictor.add_new_mask(self._state, t, prompt.object_id, prompt.region)
+        else:
+            _, _, logits = predictor.add_new_points_or_box(
+                self._state, t, prompt.object_id, points=[prompt.point], labels=[1]
+            )
+        return logits
 
     def _reach(self, t: int, logits: Tensor) -> Masks:
         # Called outside the package's inference mode, so that callers get ordinary tensors.

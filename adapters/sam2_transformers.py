@@ -3,10 +3,13 @@
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import isqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ditta_adapt import Frame, InputError, Masks, Prompt, PropagationError
 from ditta_adapt.adapters._sam2_video_features import FrameFeatures
@@ -20,11 +23,14 @@ class Sam2TransformersPropagator:
     """Follows objects from one positive click each, with a video model of transformers.
 
     Needs no torchvision and no image processor: frames are resized to the model's square input
-    (bilinear, anti-aliased) and normalised here. Takes the prompt's point, not its region.
+    (bilinear, anti-aliased) and normalised here. Takes the prompt's point, not its region, unless
+    told otherwise. The session shows the model's image features (`FeatureSource`), of the level
+    its memory works on.
 
     Memory on the model's device at SAM2's own size: 5 to 11 MB an object, however long the video;
     and for image features 17 MB a frame, about half under autocast. These are kept while two
-    sessions are open on the same frames; a single one keeps the current frame's only.
+    sessions are open on the same frames, and the frames are kept too; a single one keeps the
+    current frame's only.
 
     Args:
         model: a `Sam2VideoModel` or `EdgeTamVideoModel`; kept as `.model`, moved to `device`, and
@@ -34,6 +40,7 @@ class Sam2TransformersPropagator:
             the GPU if there is one.
         dtype: `torch.bfloat16` for autocast, `torch.float32` for none; by default bfloat16 on CUDA
             and float32 elsewhere. Weights keep their own.
+        mask_prompts: start objects from the prompt's region, as a mask, instead of its point.
 
     Raises:
         InputError: `model` is no such video model, or its input sizes contradict one another.
@@ -49,11 +56,13 @@ class Sam2TransformersPropagator:
         checkpoint: str | Path = "facebook/sam2.1-hiera-large",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        mask_prompts: bool = False,
     ) -> None:
         # The library keeps memories in bfloat16, which does not mix with float16.
         if dtype not in (None, torch.float32, torch.bfloat16):
             raise InputError(f"dtype is {dtype}; expected torch.float32 or torch.bfloat16.")
         self.checkpoint, self.device, self.dtype = checkpoint, device, dtype
+        self.mask_prompts = mask_prompts
         self.model: Any = model
         self._features: weakref.WeakSet[FrameFeatures] = weakref.WeakSet()
         if model is not None:
@@ -73,7 +82,8 @@ class Sam2TransformersPropagator:
             if self.model is None:
                 self.model = load_model(self.checkpoint, self.device)
             self.model.to(self.device or self.model.device).eval()
-            features = FrameFeatures(self.model, run_class_of(self.model), frames, self.dtype)
+            run_class = run_class_of(self.model)
+            features = FrameFeatures(self.model, run_class, frames, self.dtype, self.mask_prompts)
             self._features.add(features)
         session = Sam2VideoSession(features)
         del features
@@ -84,7 +94,7 @@ class Sam2TransformersPropagator:
 
 
 class Sam2VideoSession:
-    """Follows objects from a positive click each.
+    """Follows objects from a positive click or a mask each.
 
     Objects prompted in one call share an inference session of transformers, later ones get their
     own: the library would encode the memory of every object on that frame as if it had been
@@ -100,7 +110,7 @@ class Sam2VideoSession:
         self._masks = torch.zeros(0, *features.size, dtype=torch.bool)
 
     def prompt(self, t: int, prompts: Sequence[Prompt]) -> Masks:
-        """Start new objects from their points on frame `t`, the frame last reached."""
+        """Start new objects on frame `t`, the frame last reached."""
         features = self._alive(t)
         ids = [prompt.object_id for prompt in prompts]
         for object_id in ids:
@@ -122,6 +132,12 @@ class Sam2VideoSession:
         masks = [features.step(run, to, reverse=to < t) for run in self._runs]
         self._masks, self._at = torch.cat([self._masks[:0], *masks]), to
         return self._current()
+
+    def features(self, t: int) -> Float[Tensor, "D h w"]:
+        """Features of the image encoder, coarsest level; the frame is squeezed to a square."""
+        level = self._alive(t).at(t)[-1]
+        side = isqrt(level.shape[0])
+        return level.permute(1, 2, 0).view(-1, side, side).float()
 
     def close(self) -> None:
         """Free memories and features; a closed session refuses to go on."""

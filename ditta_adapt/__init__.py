@@ -16,9 +16,11 @@ from ditta_adapt.errors import (
 from ditta_adapt.frame_prediction import FramePrediction
 from ditta_adapt.frames import Frame
 from ditta_adapt.hooked import HookedSegmenter
+from ditta_adapt.live_frames import LiveFrames
 from ditta_adapt.progress import Progress
 from ditta_adapt.propagator import (
     DenseTransport,
+    FeatureSource,
     Masks,
     Prompt,
     PropagationSession,
@@ -26,6 +28,8 @@ from ditta_adapt.propagator import (
 )
 from ditta_adapt.report import AdaptationReport
 from ditta_adapt.segmenter import Segmenter, SegmenterOutput
+from ditta_adapt.target_builder import TargetBuilder, WarmUp
+from ditta_adapt.targets import Targets
 from ditta_adapt.video_segmenter import VideoSegmenter, wrap
 
 __version__ = "0.1.0"
@@ -38,10 +42,12 @@ __all__ = [
     "ConfigError",
     "DenseTransport",
     "DittaError",
+    "FeatureSource",
     "Frame",
     "FramePrediction",
     "HookedSegmenter",
     "InputError",
+    "LiveFrames",
     "Masks",
     "MissingDependencyError",
     "Progress",
@@ -53,7 +59,10 @@ __all__ = [
     "SegmenterError",
     "SegmenterOutput",
     "ShapeError",
+    "TargetBuilder",
+    "Targets",
     "UnknownModelError",
     "VideoSegmenter",
+    "WarmUp",
     "wrap",
 ]

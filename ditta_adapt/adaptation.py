@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.encodings import EncodingCache
-from ditta_adapt.errors import AdaptationError
+from ditta_adapt.errors import AdaptationError, ConfigError
 from ditta_adapt.losses import distillation_loss, mask_contrastive_loss, mask_prototypes
 from ditta_adapt.predictions import resize_logits
 from ditta_adapt.progress import Progress, ProgressCallback
@@ -34,7 +34,13 @@ def adapt_student(
 
     Raises:
         AdaptationError: a loss is not finite.
+        ConfigError: a contrastive term is asked for but the targets name no objects.
     """
+    if config.contrastive_weight > 0 and not targets.object_ids:
+        raise ConfigError(
+            f"contrastive_weight is {config.contrastive_weight} but the targets, {targets.source}, "
+            "name no objects to contrast. Set the weight to 0, or take targets with objects."
+        )
     parameters = student.parameters()
     optimizer = torch.optim.AdamW(
         parameters,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ditta_adapt import __version__
 from ditta_adapt.errors import DittaError
-from ditta_adapt.testing import command
+from ditta_adapt.evaluation import command as evaluation
+from ditta_adapt.testing import command as conformance
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,11 +21,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     demo.add_argument("--video", type=Path, help="your own clip instead of the generated one")
     demo.add_argument("--output", type=Path, default=Path("demo-output"), help="folder to write to")
-    command.add_parser(commands)
+    evaluation.add_parser(commands)
+    conformance.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
         if options.command == "check":
-            return command.run(options)
+            return conformance.run(options)
+        if options.command == "eval":
+            return evaluation.run(options)
         # Imported here: the demo brings OpenCV and transformers.
         from ditta_adapt.demo.program import run_demo
 

@@ -15,7 +15,7 @@ AddonForm = Literal["residual", "paper", "none"]
 Certainty = Literal["reliability", "softmax_entropy"]
 Fill = Literal["iss", "ignore"]
 ModuleMode = Literal["eval", "train"]
-TargetKind = Literal["auto", "masks"]
+TargetKind = Literal["auto", "masks", "self", "none"]
 
 _GIB = 2**30
 
@@ -36,7 +36,9 @@ class AdaptConfig:
 
     Targets (Eq. 4, 5):
         targets: `"auto"`: a dense vote of neighbouring frames where the teacher can carry dense
-            maps, else masks; `"masks"`: objects that are prompted, followed and given a class.
+            maps, else masks; `"masks"`: objects that are prompted, followed and given a class;
+            `"self"`: the frozen model's own labels, each class one object, without a teacher;
+            `"none"`: nothing, so that `adapt` leaves the image model as it is.
         vote_decay: how much a dense vote weighs one frame further on, in [0, 1].
         area_weight: exponent of the area term of the class vote.
         rarity_weight: exponent of the rarity term; 0 turns it off.
@@ -126,10 +128,11 @@ class AdaptConfig:
         self._check_range("seed", 0, 2**63 - 1)
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ConfigError(f"betas is {self.betas}; expected two numbers in [0, 1).")
-        if self.contrastive_weight > 0 and self.targets != "masks":
+        if self.contrastive_weight > 0 and self.targets not in ("masks", "self"):
             raise ConfigError(
                 f"contrastive_weight is {self.contrastive_weight} and targets {self.targets!r}; "
-                "the contrastive loss needs objects: set targets='masks', or the weight to 0."
+                "the contrastive loss needs objects: set targets='masks' or 'self', or the weight "
+                "to 0."
             )
 
     @classmethod

@@ -8,13 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ditta_adapt.errors import PropagationError
 from ditta_adapt.predictions import FrozenPrediction
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.propagator import DenseTransport
 from ditta_adapt.reliability import probabilities_and_reliability
 from ditta_adapt.targets import Targets
-from ditta_adapt.tracking import blame_teacher
+from ditta_adapt.transport import carry
 
 
 def dense_targets(
@@ -45,7 +44,7 @@ def dense_targets(
         Targets without objects; with nothing to learn if no label differs from the model's own.
 
     Raises:
-        PropagationError: the teacher raised, or changed the shape of a map.
+        PropagationError: the teacher raised, or returned maps that do not fit.
     """
     last, total = len(predictions) - 1, 2 * len(predictions)
 
@@ -54,15 +53,8 @@ def dense_targets(
         probabilities, weight = probabilities_and_reliability(logits(t), normalizer="classes")
         return (probabilities * weight.unsqueeze(1))[0]
 
-    def carry(votes: Tensor, t: int, to: int) -> Tensor:
-        call = f"carry(..., {t}, {to})"
-        with blame_teacher(call):
-            moved, _ = session.carry(votes, t, to)
-        if moved.shape != votes.shape:
-            raise PropagationError(
-                f"{call} returned maps of shape {tuple(moved.shape)}; expected that of the maps it "
-                f"was given, {tuple(votes.shape)}."
-            )
+    def pass_on(votes: Tensor, t: int, to: int) -> Tensor:
+        moved, _ = carry(session, votes, t, to)
         return decay * moved
 
     forward: list[_PackedVotes] = []
@@ -71,7 +63,7 @@ def dense_targets(
         own = own_vote(t)
         forward.append(_PackedVotes(own.new_zeros(own.shape) + votes))
         if t < last:
-            votes = carry(votes + own, t, t + 1)
+            votes = pass_on(votes + own, t, t + 1)
         progress(Progress("track", t + 1, total))
 
     labels: list[Tensor] = []
@@ -83,7 +75,7 @@ def dense_targets(
         # Where nobody has a vote, the model's own label stands.
         labels.append(torch.where(most > 0, winner, predictions[t].labels.long()).to(torch.int16))
         if t > 0:
-            votes = carry(votes + own, t, t - 1)
+            votes = pass_on(votes + own, t, t - 1)
         progress(Progress("track", total - t, total))
     labels.reverse()
 

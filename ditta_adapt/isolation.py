@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
@@ -13,22 +14,35 @@ from ditta_adapt.segmenter import Segmenter
 S = TypeVar("S", bound=Segmenter)
 
 
-def private_copy(segmenter: S) -> S:
-    """Copy a segmenter; only the memory of its frozen parameters is shared.
+def private_copy(
+    segmenter: S, trained: Callable[[Segmenter], list[nn.Parameter]] | None = None
+) -> S:
+    """Copy a segmenter; only the memory of the parameters that are not trained is shared.
 
     All module objects of the copy are its own, so train flags, `requires_grad` and hooks can be
-    changed without the original noticing. The copy is in eval mode; exactly its adaptable
+    changed without the original noticing. The copy is in eval mode; exactly its trained
     parameters require gradients.
+
+    Args:
+        segmenter: what to copy.
+        trained: picks the parameters that will be trained out of a segmenter, which is the
+            original first and then the copy; `adaptable_parameters` if not given.
 
     Raises:
         SegmenterError: the segmenter cannot be copied, or declares nothing to adapt.
     """
-    adaptable = {id(tensor) for tensor in _adaptable_tensors(segmenter).values()}
+    trained = trained or adaptable_parameters
+    owned = {id(parameter) for parameter in trained(segmenter)}
     memo: dict[int, object] = {}
     for module in modules_of(segmenter):
         for parameter in module.parameters():
-            # A subclass of Parameter is left to its own way of copying.
-            if id(parameter) not in adaptable and type(parameter) is nn.Parameter:
+            # A subclass of Parameter is left to its own way of copying, and gradients cannot pass
+            # one made in inference mode.
+            if (
+                id(parameter) not in owned
+                and type(parameter) is nn.Parameter
+                and not parameter.is_inference()
+            ):
                 memo[id(parameter)] = nn.Parameter(parameter.detach(), requires_grad=False)
     try:
         duplicate = copy.deepcopy(segmenter, memo)
@@ -40,7 +54,7 @@ def private_copy(segmenter: S) -> S:
         ) from error
     for module in modules_of(duplicate):
         module.eval()
-    for parameter in adaptable_parameters(duplicate):
+    for parameter in trained(duplicate):
         parameter.requires_grad_(True)
     return duplicate
 
@@ -57,16 +71,38 @@ def modules_of(segmenter: Segmenter) -> list[nn.Module]:
 
 
 def adaptable_parameters(segmenter: Segmenter) -> list[nn.Parameter]:
-    """The parameters of the adaptable modules, each once."""
+    """The parameters of the adaptable modules, each once.
+
+    Raises:
+        SegmenterError: there is none.
+    """
     parameters: dict[int, nn.Parameter] = {}
     for module in segmenter.adaptable_modules().values():
+        parameters.update((id(parameter), parameter) for parameter in module.parameters())
+    if not parameters:
+        raise SegmenterError(
+            f"adaptable_modules of {type(segmenter).__name__} has no parameters; return at least "
+            "one module with weights, usually the decoder."
+        )
+    return list(parameters.values())
+
+
+def all_parameters(segmenter: Segmenter) -> list[nn.Parameter]:
+    """Every parameter a segmenter holds, frozen ones too, each once."""
+    parameters: dict[int, nn.Parameter] = {}
+    for module in modules_of(segmenter):
         parameters.update((id(parameter), parameter) for parameter in module.parameters())
     return list(parameters.values())
 
 
 def adaptable_state(segmenter: Segmenter) -> dict[str, Tensor]:
     """Parameters and buffers of the adaptable modules, by `"<module>.<name>"`, not cloned."""
-    return _adaptable_tensors(segmenter)
+    return {
+        f"{name}.{key}": tensor
+        for name, module in segmenter.adaptable_modules().items()
+        for source in (module.named_parameters(), module.named_buffers())
+        for key, tensor in source
+    }
 
 
 def device_of(segmenter: Segmenter) -> torch.device:
@@ -83,19 +119,3 @@ def weight_hash(segmenter: Segmenter) -> str:
             data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
             digest.update(data.numpy().tobytes())
     return digest.hexdigest()
-
-
-def _adaptable_tensors(segmenter: Segmenter) -> dict[str, Tensor]:
-    modules = segmenter.adaptable_modules()
-    tensors = {
-        f"{name}.{key}": tensor
-        for name, module in modules.items()
-        for source in (module.named_parameters(), module.named_buffers())
-        for key, tensor in source
-    }
-    if not any(True for module in modules.values() for _ in module.parameters()):
-        raise SegmenterError(
-            f"adaptable_modules of {type(segmenter).__name__} has no parameters; return at least "
-            "one module with weights, usually the decoder."
-        )
-    return tensors

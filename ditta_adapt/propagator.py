@@ -60,6 +60,11 @@ class Propagator(Protocol):
 
     Sessions share no state. Sessions that are open on the same list of frames at the same time
     may share what depends on the frames alone, such as image features or flow.
+
+    The list of frames may grow while a session is open on it, as `LiveFrames` does, which also
+    forgets old frames. So a session asks for the number of frames at every step, reads a frame
+    only when it goes to it or comes from it, and keeps nothing for frames that are forgotten.
+    Masks are the same whether frames came one at a time or were there from the start.
     """
 
     def open(self, frames: Sequence[Frame]) -> AbstractContextManager[PropagationSession]:
@@ -75,6 +80,15 @@ class DenseTransport(Protocol):
         self, maps: Float[Tensor, "K H W"], t: int, to: int
     ) -> tuple[Float[Tensor, "K H W"], Bool[Tensor, "H W"]]:
         """Move `maps` on frame `t` to frame `to`; also say which pixels have a valid source."""
+        ...
+
+
+@runtime_checkable
+class FeatureSource(Protocol):
+    """Optional for a session: it shows the image features the teacher works with."""
+
+    def features(self, t: int) -> Float[Tensor, "D h w"]:
+        """Float features of frame `t`, the frame last reached, on a grid over the whole frame."""
         ...
 
 

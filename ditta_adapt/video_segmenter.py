@@ -1,8 +1,6 @@
 """The video model: adapt to the first frames of a video, then stream the rest."""
 
-import time
 from collections.abc import Iterable, Iterator, Sized
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -14,19 +12,22 @@ from torch import Tensor
 
 from ditta_adapt import persistence
 from ditta_adapt.adaptation import adapt_student
+from ditta_adapt.caller_state import own_gradient_mode, seeded
+from ditta_adapt.clock import Clock
 from ditta_adapt.config import AdaptConfig
-from ditta_adapt.encodings import EncodingCache, encode_frame
+from ditta_adapt.encodings import encode_frame
 from ditta_adapt.errors import InputError, ShapeError
 from ditta_adapt.frame_prediction import FramePrediction, predict_frame
 from ditta_adapt.frames import Frame, frame_to_tensor, frames_to_tensors
 from ditta_adapt.isolation import device_of, weight_hash
-from ditta_adapt.predictions import predict_frozen, resize_logits
+from ditta_adapt.predictions import resize_logits
 from ditta_adapt.progress import ProgressCallback, silent
 from ditta_adapt.propagator import Propagator
 from ditta_adapt.registry import find_propagator, find_segmenter
 from ditta_adapt.report import AdaptationReport
 from ditta_adapt.segmenter import Segmenter, SegmenterOutput, check_output
 from ditta_adapt.student import Student
+from ditta_adapt.target_builder import TargetBuilder, WarmUp, check_builder, check_targets
 from ditta_adapt.teaching import teach
 
 
@@ -35,6 +36,7 @@ def wrap(
     *,
     propagator: Propagator | str = "flow",
     config: AdaptConfig | None = None,
+    target_builder: TargetBuilder = teach,
 ) -> "VideoSegmenter":
     """Turn an image segmentation model into a video segmentation model.
 
@@ -46,6 +48,7 @@ def wrap(
         model: a model of a known type, or any `Segmenter`.
         propagator: the teacher, or the registered name of one. It is needed by `adapt` only.
         config: hyper-parameters; the default preset if not given.
+        target_builder: makes the labels that are learned; from the teacher if not given.
 
     Raises:
         UnknownModelError: the model's type has no adapter; the message shows the two ways on.
@@ -57,7 +60,10 @@ def wrap(
         >>> labels = [video_model(frame) for frame in frames[8:]] # doctest: +SKIP
     """
     return VideoSegmenter(
-        find_segmenter(model), propagator=propagator, config=config or AdaptConfig()
+        find_segmenter(model),
+        propagator=propagator,
+        config=config or AdaptConfig(),
+        target_builder=target_builder,
     )
 
 
@@ -67,21 +73,28 @@ class VideoSegmenter:
     Attributes:
         segmenter: the image model as given; read, never written.
         config: hyper-parameters of adaptation and fusion.
+        target_builder: makes the labels that the next `adapt` learns.
         report: of the last `adapt`; none before it and after `reset`.
     """
 
     def __init__(
-        self, segmenter: Segmenter, *, propagator: Propagator | str, config: AdaptConfig
+        self,
+        segmenter: Segmenter,
+        *,
+        propagator: Propagator | str,
+        config: AdaptConfig,
+        target_builder: TargetBuilder = teach,
     ) -> None:
         self.segmenter = segmenter
         self.config = config
+        self.target_builder = check_builder(target_builder)
         self.report: AdaptationReport | None = None
         # A name is looked up by the first adapt: streaming needs no teacher's library.
         known = isinstance(propagator, str)
         self._propagator = propagator if known else find_propagator(propagator)
         self._size: tuple[int, int] | None = None
         self._previous: SegmenterOutput | None = None
-        with _own_gradient_mode():
+        with own_gradient_mode():
             self._student = Student.pretrained(segmenter)
 
     def adapt(
@@ -103,50 +116,35 @@ class VideoSegmenter:
             What was done, and how long each stage took.
 
         Raises:
-            InputError: no frame, or a malformed one (`ShapeError`).
+            InputError: no frame, or a malformed one (`ShapeError`); targets that do not fit them.
             SegmenterError: the model's output breaks its contract, such as NaN in the logits.
             PropagationError: the teacher raised or broke its contract.
             AdaptationError: a loss is not finite.
+            ConfigError: a contrastive loss is asked for, and the targets name no objects.
 
         Whatever is raised, this video model and the user's model are as they were before.
         """
         tensors = frames_to_tensors(frames)
-        size = (tensors[0].shape[1], tensors[0].shape[2])
         propagator = find_propagator(self._propagator)
-        clock = _Clock()
-        with _own_gradient_mode(), _seeded(self.config.seed, device_of(self.segmenter)):
+        clock = Clock()
+        with own_gradient_mode(), seeded(self.config.seed, device_of(self.segmenter)):
             student = Student.create(self.segmenter, self.config, num_frames=len(tensors))
-            encodings = EncodingCache(
-                student.segmenter,
-                tensors,
-                device_of(student.segmenter),
-                device_bytes=self.config.device_cache_bytes,
-                cpu_bytes=self.config.cpu_cache_bytes,
-            )
-            normalizer = self.config.reliability_normalizer
             with clock.stage("predict"):
-                predictions = predict_frozen(
-                    student.segmenter, encodings, size, normalizer, progress
-                )
+                warm_up = WarmUp.seen_by(student.segmenter, tensors, self.config, progress)
             with clock.stage("teach"):
-                targets = teach(
-                    propagator,
-                    tensors,
-                    student.segmenter,
-                    encodings,
-                    predictions,
-                    self.config,
-                    progress,
-                )
+                targets = self.target_builder(propagator, warm_up, self.config, progress)
+                check_targets(targets, warm_up)
             losses: list[dict[str, float]] = []
             if not targets.learnable:
                 student = Student.pretrained(self.segmenter)
             else:
                 with clock.stage("adapt"):
-                    losses = adapt_student(student, encodings, targets, self.config, progress)
+                    losses = adapt_student(
+                        student, warm_up.encodings, targets, self.config, progress
+                    )
                 student = replace(student, projection=None)
             with torch.no_grad():
-                last = student.segmenter.decode(encodings[len(tensors) - 1])
+                last = student.segmenter.decode(warm_up.encodings[len(tensors) - 1])
         report = AdaptationReport(
             adapted=bool(losses),
             reason=("adapted to " if losses else "not adapted: ") + targets.source,
@@ -159,7 +157,7 @@ class VideoSegmenter:
             propagator=type(propagator).__name__,
         )
         self._student, self.report = student, report
-        self._previous, self._size = last, size
+        self._previous, self._size = last, warm_up.size
         return report
 
     def __call__(self, frame: Frame) -> Int64[Tensor, "H W"]:
@@ -284,7 +282,7 @@ class VideoSegmenter:
 
     def reset(self) -> None:
         """Next video: pre-trained weights, empty memory, no report."""
-        with _own_gradient_mode():
+        with own_gradient_mode():
             self._student = Student.pretrained(self.segmenter)
         self.report = None
         self.clear_memory()
@@ -311,7 +309,7 @@ class VideoSegmenter:
             CheckpointError: a file is missing or corrupt, was written by another version of the
                 format, or belongs to a different image model. This video model is as it was.
         """
-        with _own_gradient_mode():
+        with own_gradient_mode():
             student, config = persistence.load(path, self.segmenter)
         self._student, self.config, self.report = student, config, None
         self.clear_memory()
@@ -337,32 +335,3 @@ def _warmup_length(frames: Iterable[Frame], warmup: int | float) -> int:
         )
     # The tiny term makes 0.1 of 50 frames 5, also where the product falls just under it.
     return max(int(len(frames) * warmup + 1e-9), 1)
-
-
-@contextmanager
-def _own_gradient_mode() -> Iterator[None]:
-    """Gradients on, whatever mode the caller is in."""
-    with torch.inference_mode(False), torch.enable_grad():
-        yield
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch inside, and leave the caller's random state untouched."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
-
-
-class _Clock:
-    """Wall time by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - start

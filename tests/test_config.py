@@ -23,7 +23,7 @@ INTEGERS_FROM_0 = (
 INTEGERS_FROM_1 = ("max_objects", "passes")
 BOOLEANS = ("distillation_from_probabilities", "through_previous_frame")
 CHOICES = {
-    "targets": ("auto", "masks"),
+    "targets": ("auto", "masks", "self", "none"),
     "reliability_normalizer": ("frame", "classes"),
     "fill": ("iss", "ignore"),
     "distillation_reduction": ("valid", "all"),
@@ -225,10 +225,12 @@ def test_integers_too_large_for_what_uses_them(name: str, value: int) -> None:
         with_field(name, value)
 
 
-def test_the_contrastive_loss_needs_masks() -> None:
-    with pytest.raises(ConfigError, match=r"contrastive_weight is 0\.5.*targets='masks'"):
-        AdaptConfig(contrastive_weight=0.5, targets="auto")
-    assert AdaptConfig(contrastive_weight=0.5, targets="masks").contrastive_weight == 0.5
+def test_the_contrastive_loss_needs_objects() -> None:
+    for targets in ("auto", "none"):
+        with pytest.raises(ConfigError, match=r"contrastive_weight is 0\.5.*targets='masks'"):
+            AdaptConfig(contrastive_weight=0.5, targets=targets)
+    for targets in ("masks", "self"):
+        assert AdaptConfig(contrastive_weight=0.5, targets=targets).contrastive_weight == 0.5
 
 
 def test_unknown_fields_are_named() -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ditta_adapt.frames import Frame
+from ditta_adapt.live_frames import LiveFrames
 from ditta_adapt.propagator import DenseTransport
 from ditta_adapt.testing.propagator_case import PropagatorCase, follow, require_same_tracks
 from ditta_adapt.testing.propagator_mask_rules import CONTRACT
@@ -105,6 +106,28 @@ def closing_frees(case: PropagatorCase) -> None:
     # A library may replace a cache of its own; what matters is that nothing piles up.
     left = tensors[-1] - tensors[0]
     require(left <= 0, f"every closed session leaves tensors behind: {left} more after two.")
+
+
+@rule(
+    hint="Ask for len(frames) at every step, and read only the two frames of that step; in open, "
+    "neither copy nor count the frames.",
+    needs=CONTRACT,
+)
+def live_frames(case: PropagatorCase) -> None:
+    """Frames may come one at a time, and old ones go: the masks are as if all were kept."""
+    tracks: list[dict[int, Tensor]] = []
+    for keep, ahead in ((case.last + 1, case.last + 1), (2, 1)):
+        video, live = case.frames(), LiveFrames(keep=keep)
+        for frame in video[:ahead]:
+            live.append(frame)
+        with case.open(frames=live) as session:
+            found = {0: session.prompt(0, [case.prompt(MOVER, 0, 1)]).masks.cpu()}
+            for t in range(1, len(video)):
+                if t == len(live):
+                    live.append(video[t])
+                found[t] = session.propagate(t - 1, t).masks.cpu()
+        tracks.append(found)
+    require_same_tracks(tracks[1], tracks[0], "frames that come one at a time, against all at once")
 
 
 @rule(

@@ -30,6 +30,7 @@ PROPAGATOR_RULES: tuple[Rule[PropagatorCase], ...] = (
     session.independent_sessions,
     session.after_exception,
     session.closing_frees,
+    session.live_frames,
     session.carry_contract,
     session.carry_still,
 )

@@ -284,6 +284,7 @@ def test_keeps_the_contract_of_teachers(predictor: Any) -> None:
         "independent_sessions",
         "after_exception",
         "closing_frees",
+        "live_frames",
     ]
     report = check_propagator(lambda: SAM2Propagator(predictor), include=include, on_fail="report")
     assert report.ok, str(report)

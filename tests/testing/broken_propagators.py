@@ -201,8 +201,7 @@ class WritesToFrames(GoodPropagator):
     def open(self, frames: Sequence[Any]) -> Iterator[Any]:
         with super().open(frames) as session:
             yield session
-        for frame in frames:
-            frame[:] = 0
+        frames[-1][:] = 0
 
 
 class OneSessionForAll(GoodPropagator):
@@ -274,6 +273,29 @@ class KeepsTensors(GoodPropagator):
             yield session
 
 
+class CountsInOpen(GoodPropagator):
+    @contextmanager
+    def open(self, frames: Sequence[Frame]) -> Iterator[Any]:
+        with super().open(tuple(frames)) as session:
+            yield session
+
+
+class ReadsTheFirstFrame(Session):
+    def propagate(self, t: int, to: int) -> Any:
+        _ = self.inner._field.frames[0]
+        return super().propagate(t, to)
+
+
+class LooksAhead(Session):
+    """Where the next frame is there already, it says so in the masks."""
+
+    def propagate(self, t: int, to: int) -> Any:
+        masks = super().propagate(t, to)
+        if to == 2 and len(self.inner._field.frames) > 3:
+            masks.masks[:, 40] = False
+        return masks
+
+
 class NoContext:
     def open(self, frames: Sequence[Frame]) -> Any:
         return Session(None)
@@ -298,7 +320,7 @@ BROKEN: dict[str, tuple[Callable[[], object], set[str]]] = {
     "even sizes": (_with(EvenSizes), {"odd_sizes"}),
     "random": (
         _with(Random),
-        {"repeatable", "tensor_frames", "independent_sessions", "after_exception"},
+        {"repeatable", "tensor_frames", "independent_sessions", "after_exception", "live_frames"},
     ),
     "needs a prompt": (_with(NeedsAPrompt), {"no_prompt"}),
     "needs area": (_with(NeedsArea), {"one_pixel"}),
@@ -311,12 +333,15 @@ BROKEN: dict[str, tuple[Callable[[], object], set[str]]] = {
     "no valid mask": (_with(NoValidMask), {"carry_contract"}),
     "carries in place": (_with(CarriesInPlace), {"carry_contract"}),
     "transposes": (_with(Transposes), {"carry_still"}),
-    "arrays only": (ArraysOnly, {"tensor_frames"}),
+    "arrays only": (ArraysOnly, {"tensor_frames", "live_frames"}),
     "writes to frames": (WritesToFrames, {"inputs_untouched"}),
     "one session for all": (OneSessionForAll, {"independent_sessions", "after_exception"}),
     "swallows exceptions": (SwallowsExceptions, {"after_exception"}),
     "stays busy": (StaysBusy, {"after_exception"}),
     "keeps frames": (KeepsFrames, {"closing_frees"}),
+    "counts the frames in open": (CountsInOpen, {"live_frames"}),
+    "reads the first frame": (_with(ReadsTheFirstFrame), {"live_frames"}),
+    "looks ahead": (_with(LooksAhead), {"live_frames"}),
     "keeps tensors": (KeepsTensors, {"closing_frees"}),
 }
 """Factory, and the checks that must fail, no more and no fewer."""

@@ -1,0 +1,147 @@
+"""What the student learns from is built by one replaceable callable: the target builder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ditta_adapt.config import AdaptConfig
+from ditta_adapt.encodings import EncodingCache
+from ditta_adapt.errors import InputError
+from ditta_adapt.isolation import device_of
+from ditta_adapt.predictions import FrozenPrediction, predict_frozen, resize_logits
+from ditta_adapt.progress import ProgressCallback
+from ditta_adapt.propagator import Propagator
+from ditta_adapt.segmenter import Segmenter
+from ditta_adapt.targets import IGNORE, Targets
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """The warm-up frames and what the frozen image model says about them.
+
+    Attributes:
+        frames: `(3, H, W)` uint8 RGB each, of one size.
+        segmenter: the image model with its pre-trained weights.
+        encodings: of every frame.
+        predictions: of the image model on every frame.
+    """
+
+    frames: Sequence[UInt8[Tensor, "3 H W"]]
+    segmenter: Segmenter
+    encodings: EncodingCache
+    predictions: Sequence[FrozenPrediction]
+
+    @classmethod
+    def seen_by(
+        cls,
+        segmenter: Segmenter,
+        frames: Sequence[UInt8[Tensor, "3 H W"]],
+        config: AdaptConfig,
+        progress: ProgressCallback,
+    ) -> "WarmUp":
+        """Encode and predict every frame with a segmenter as it is.
+
+        Raises:
+            SegmenterError: its output breaks its contract, such as NaN in the logits.
+        """
+        encodings = EncodingCache(
+            segmenter,
+            frames,
+            device_of(segmenter),
+            device_bytes=config.device_cache_bytes,
+            cpu_bytes=config.cpu_cache_bytes,
+        )
+        size = (frames[0].shape[1], frames[0].shape[2])
+        normalizer = config.reliability_normalizer
+        predictions = predict_frozen(segmenter, encodings, size, normalizer, progress)
+        return cls(frames, segmenter, encodings, predictions)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """`(H, W)` of the frames."""
+        height, width = self.frames[0].shape[1:]
+        return height, width
+
+    @cached_property
+    def video(self) -> tuple[UInt8[Tensor, "H W 3"], ...]:
+        """The frames as a teacher takes them, channels last.
+
+        It is one object, however often it is asked for: by it a teacher knows that its sessions
+        can share work.
+        """
+        return tuple(frame.permute(1, 2, 0) for frame in self.frames)
+
+    def logits(self, t: int) -> Float[Tensor, "1 C H W"]:
+        """Logits of the image model on frame `t`, at frame size, without gradients."""
+        with torch.no_grad():
+            return resize_logits(self.segmenter.decode(self.encodings[t]).logits, self.size)
+
+
+@runtime_checkable
+class TargetBuilder(Protocol):
+    """Builds what the student learns from; `ditta_adapt.teaching.teach` is the default one."""
+
+    def __call__(
+        self,
+        propagator: Propagator,
+        warm_up: WarmUp,
+        config: AdaptConfig,
+        progress: ProgressCallback,
+    ) -> Targets:
+        """Labels for every frame of the warm-up, or targets with nothing to learn.
+
+        Args:
+            propagator: the teacher. A builder that needs none leaves it closed.
+            warm_up: the frames and the frozen model's view of them.
+            config: of the adaptation; a builder takes from it what concerns it.
+            progress: called along the way.
+        """
+        ...
+
+
+def check_builder(builder: TargetBuilder) -> TargetBuilder:
+    """The builder itself.
+
+    Raises:
+        InputError: it cannot be called, or is a class.
+    """
+    if isinstance(builder, type) or not callable(builder):
+        shown = builder.__name__ if isinstance(builder, type) else type(builder).__name__
+        raise InputError(
+            f"target_builder is {shown}; expected a function, or an object such as "
+            "RefinedLabels(), that is called with (propagator, warm_up, config, progress)."
+        )
+    return builder
+
+
+def check_targets(targets: Targets, warm_up: WarmUp) -> None:
+    """Check what a target builder returned.
+
+    Raises:
+        InputError: labels that do not fit the frames or the classes.
+    """
+    if not targets.learnable:
+        return
+    num_frames, num_classes = len(warm_up.frames), warm_up.segmenter.num_classes
+    if len(targets.labels) != num_frames:
+        raise InputError(
+            f"the target builder returned labels for {len(targets.labels)} frames; expected one "
+            f"map for each of the {num_frames} warm-up frames."
+        )
+    for t, labels in enumerate(targets.labels):
+        if tuple(labels.shape) != warm_up.size:
+            raise InputError(
+                f"the target builder returned labels of shape {tuple(labels.shape)} for frame "
+                f"{t}; expected the frame's size {warm_up.size} (H, W)."
+            )
+        low, high = int(labels.min()), int(labels.max())
+        if low < IGNORE or high >= num_classes:
+            raise InputError(
+                f"the target builder returned labels from {low} to {high} for frame {t}; expected "
+                f"classes in [0, {num_classes}), and {IGNORE} for pixels that teach nothing."
+            )

@@ -1,0 +1,116 @@
+"""The seam: any builder may make the labels, and what it makes is checked."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from ditta_adapt import (
+    AdaptConfig,
+    ConfigError,
+    InputError,
+    TargetBuilder,
+    Targets,
+    VideoSegmenter,
+    WarmUp,
+    wrap,
+)
+from ditta_adapt.progress import ProgressCallback
+from ditta_adapt.propagator import Propagator
+from ditta_adapt.targets import IGNORE
+from ditta_adapt.teaching import teach
+from tests.toys import NUM_CLASSES, StillPropagator, toy_segmenter, toy_video
+
+SIZE = (12, 14)
+FRAMES = toy_video(5, size=SIZE)
+
+
+def painted(
+    value: int | Callable[[int], int], num_frames: int = 4, size: tuple[int, int] = SIZE
+) -> TargetBuilder:
+    """A builder that gives all of a frame one label."""
+
+    def build(
+        propagator: Propagator, warm_up: WarmUp, config: AdaptConfig, progress: ProgressCallback
+    ) -> Targets:
+        label = value if callable(value) else lambda t: value
+        frames = [torch.full(size, label(t), dtype=torch.int16) for t in range(num_frames)]
+        return Targets(frames, [], {}, True, "paint")
+
+    return build
+
+
+def test_builder_sees_the_warmup_and_its_labels_are_learned() -> None:
+    seen: list[tuple[object, WarmUp, object]] = []
+    teacher, segmenter = StillPropagator(), toy_segmenter()
+    config = AdaptConfig(passes=15, learning_rate=3e-2)
+
+    def build(
+        propagator: Propagator, warm_up: WarmUp, config: AdaptConfig, progress: ProgressCallback
+    ) -> Targets:
+        seen.append((propagator, warm_up, config))
+        assert warm_up.segmenter is not segmenter
+        for t, frame in enumerate(FRAMES[:4]):
+            assert torch.equal(warm_up.video[t], torch.from_numpy(frame))
+            logits = warm_up.logits(t)
+            assert logits.shape == (1, NUM_CLASSES, *SIZE)
+            assert not logits.requires_grad
+            assert torch.equal(logits[0].argmax(0), warm_up.predictions[t].labels.long())
+        assert warm_up.video is warm_up.video
+        return painted(2)(propagator, warm_up, config, progress)
+
+    model = wrap(segmenter, propagator=teacher, config=config, target_builder=build)
+    report = model.adapt(FRAMES[:4])
+    assert [(p is teacher, w.size, c is config) for p, w, c in seen] == [(True, SIZE, True)]
+    assert report.reason == "adapted to paint"
+    assert (model(FRAMES[4]) == 2).float().mean() > 0.95
+    assert teacher.sessions == []
+
+
+def test_builder_may_be_exchanged() -> None:
+    model = wrap(toy_segmenter(), target_builder=painted(1))
+    assert model.adapt(FRAMES[:4]).reason == "adapted to paint"
+    model.target_builder = teach
+    expected = wrap(toy_segmenter()).adapt(FRAMES[:4])
+    assert model.adapt(FRAMES[:4]).losses == expected.losses
+
+
+@pytest.mark.parametrize(
+    ("builder", "match"),
+    [
+        (painted(1, num_frames=3), "labels for 3 frames.*each of the 4 warm-up frames"),
+        (painted(1, size=(3, 4)), r"shape \(3, 4\) for frame 0.*\(12, 14\)"),
+        (painted(lambda t: 4 if t == 2 else 1), r"from 4 to 4 for frame 2.*\[0, 4\), and -1"),
+        (painted(-2), "from -2 to -2 for frame 0"),
+    ],
+)
+def test_targets_that_do_not_fit(builder: TargetBuilder, match: str) -> None:
+    model = wrap(toy_segmenter(), target_builder=builder)
+    with pytest.raises(InputError, match=match):
+        model.adapt(FRAMES[:4])
+    untouched = wrap(toy_segmenter()).predict(FRAMES[4]).probabilities
+    assert torch.equal(model.predict(FRAMES[4]).probabilities, untouched)
+
+
+def test_ignored_pixels_are_allowed() -> None:
+    builder = painted(lambda t: IGNORE if t else 3)
+    assert wrap(toy_segmenter(), target_builder=builder).adapt(FRAMES[:4]).adapted
+
+
+def test_contrast_without_objects() -> None:
+    config = AdaptConfig(targets="masks", contrastive_weight=0.5)
+    model = wrap(toy_segmenter(), config=config, target_builder=painted(1))
+    with pytest.raises(ConfigError, match=r"contrastive_weight is 0\.5.*paint, name no objects"):
+        model.adapt(FRAMES[:4])
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("wrong", "shown"), [(None, "NoneType"), (VideoSegmenter, "VideoSeg")])
+def test_what_is_no_builder(wrong: object, shown: str) -> None:
+    with pytest.raises(InputError, match=f"target_builder is {shown}"):
+        wrap(toy_segmenter(), target_builder=wrong)
+
+
+def test_default_builder_is_teach() -> None:
+    assert wrap(toy_segmenter()).target_builder is teach
+    assert isinstance(teach, TargetBuilder)
