@@ -1,0 +1,21 @@
+"""Compare methods on a data set: see `evaluate.evaluate` and the command `ditta-adapt eval`."""
+
+from ditta_adapt.evaluation.evaluate import Plan, evaluate
+from ditta_adapt.evaluation.method_names import Parts, method_names
+from ditta_adapt.evaluation.result import Case, VideoResult
+from ditta_adapt.evaluation.split import split_video
+from ditta_adapt.evaluation.table import Row, pool, render, to_csv
+
+__all__ = [
+    "Case",
+    "Parts",
+    "Plan",
+    "Row",
+    "VideoResult",
+    "evaluate",
+    "method_names",
+    "pool",
+    "render",
+    "split_video",
+    "to_csv",
+]

@@ -1,0 +1,150 @@
+"""The command `ditta-adapt eval`: does it help, on which videos, and against what."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ditta_adapt.datasets import open_dataset
+from ditta_adapt.errors import InputError
+from ditta_adapt.evaluation.evaluate import Plan, evaluate
+from ditta_adapt.evaluation.method_names import Parts, method_names
+from ditta_adapt.evaluation.model_loading import load_segmenter
+from ditta_adapt.evaluation.result import VideoResult
+from ditta_adapt.evaluation.table import pool, render, to_csv
+from ditta_adapt.factories import find_factory, importable_folder
+from ditta_adapt.methods import MaskClassifier
+from ditta_adapt.propagator import Propagator
+from ditta_adapt.registry import find_propagator
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to what `ArgumentParser.add_subparsers` returned."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "eval",
+        help="compare methods on your videos",
+        description="Run methods on a data set and print a table. A run that was stopped goes on "
+        "when the same command is given again. Exit status 1 if a video failed.",
+    )
+    parser.add_argument(
+        "--dataset",
+        required=True,
+        help="vspw, cityscapes, davis, camvid, folder, video, or package.module:factory",
+    )
+    parser.add_argument("--root", type=Path, required=True, help="where the data set lies")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="option of the data set, such as split=train; may be repeated",
+    )
+    parser.add_argument(
+        "--model",
+        required=True,
+        help="demo, package.module:factory, or a checkpoint of transformers",
+    )
+    parser.add_argument("--aux", help="second, smaller model for auxadapt, named like --model")
+    parser.add_argument(
+        "--propagator", default="flow", help="name of a teacher, or package.module:factory"
+    )
+    parser.add_argument("--classifier", type=Path, help="classifier of masks, for i-sam2")
+    parser.add_argument(
+        "--methods", nargs="+", default=["iss", "ditta"], help=", ".join(method_names())
+    )
+    parser.add_argument(
+        "--warmup", type=float, nargs="+", default=[0.1], help="shares of each video; 1 = all"
+    )
+    parser.add_argument(
+        "--corruption", nargs="+", default=[""], help="such as contrast:high; '' for none"
+    )
+    parser.add_argument("--limit", type=int, help="only the first videos")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="folder of results and tables")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluate, print the table, and write it as `table.md` and `table.csv`.
+
+    Returns:
+        The exit status: 0, or 1 if a video failed.
+
+    Raises:
+        DittaError: something named on the command line cannot be found, opened or used.
+    """
+    with importable_folder(os.getcwd()):
+        plan = Plan(
+            dataset=open_dataset(options.dataset, options.root, **_options(options.option)),
+            parts=Parts(
+                segmenter=load_segmenter(options.model, options.device),
+                propagator=_propagator(options.propagator),
+                seed=options.seed,
+                aux=load_segmenter(options.aux, options.device) if options.aux else None,
+                classifier=_classifier(options.classifier),
+            ),
+            methods=options.methods,
+            warmups=options.warmup,
+            corruptions=options.corruption,
+            limit=options.limit,
+        )
+        results = evaluate(plan, options.out, _Progress())
+    rows = pool(results)
+    print("\n" + render(rows))
+    (options.out / "table.md").write_text(render(rows, markdown=True), encoding="utf-8")
+    (options.out / "table.csv").write_text(to_csv(rows), encoding="utf-8")
+    return 1 if any(result.error for result in results) else 0
+
+
+class _Progress:
+    """A line a case on standard error: what was done, and how long the rest will take."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._count = 0
+
+    def __call__(self, result: VideoResult, done: int, total: int) -> None:
+        self._count += 1
+        left = (time.monotonic() - self._start) / self._count * (total - done)
+        width = round(20 * done / total)
+        bar = "#" * width + "." * (20 - width)
+        case = result.case
+        condition = f"{case.warmup:.0%}{f' {case.corruption}' if case.corruption else ''}"
+        outcome = f"failed: {result.error}" if result.error else f"{result.frames} frames"
+        print(
+            f"[{bar}] {done}/{total}, {_clock(left)} left: {case.video}, {condition}, "
+            f"{case.method}: {outcome}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def _options(pairs: list[str]) -> dict[str, Any]:
+    """Options of a data set; a value that reads as JSON is taken as such."""
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not (key and equals):
+            raise InputError(f"--option {pair!r} is not KEY=VALUE, such as split=train.")
+        try:
+            options[key] = json.loads(value)
+        except ValueError:
+            options[key] = value
+    return options
+
+
+def _propagator(name: str) -> Propagator:
+    return find_propagator(find_factory(name)() if ":" in name else name)
+
+
+def _classifier(path: Path | None) -> MaskClassifier | None:
+    return None if path is None else MaskClassifier.load(path)

@@ -1,0 +1,129 @@
+"""Run one method on one video, and count."""
+
+import time
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ditta_adapt.corruptions import Corruption
+from ditta_adapt.datasets import LabelledVideo
+from ditta_adapt.errors import InputError
+from ditta_adapt.evaluation.result import WINDOWS, Case, VideoResult
+from ditta_adapt.evaluation.split import Split
+from ditta_adapt.frames import Frame
+from ditta_adapt.methods import Method
+from ditta_adapt.metrics import SegmentationScore, VideoConsistency
+
+
+def run_method(
+    method: Method,
+    video: LabelledVideo,
+    split: Split,
+    num_classes: int,
+    case: Case,
+    corruption: Corruption | None = None,
+) -> VideoResult:
+    """Adapt a method to the warm-up of a video, let it label the rest, and count.
+
+    Only labelling is timed, not reading frames and not scoring. At most the warm-up's frames are
+    held, and the predictions in their smallest integer type.
+
+    Args:
+        method: whatever it was adapted to before is reset.
+        video: at least as many frames as the split needs.
+        split: which frames are adapted to and which are scored.
+        num_classes: of the labels.
+        case: goes into the result.
+        corruption: applied to all frames, those of the warm-up too, with seed 0.
+
+    Raises:
+        DittaError: see `Method`; or a prediction that is no class of the data set.
+    """
+    method.reset()
+    seconds = 0.0
+    stream = _frames(video, corruption)
+    if split.warmup:
+        warmup = list(islice(stream, split.warmup))
+        start = time.perf_counter()
+        report = method.adapt(warmup)
+        seconds = time.perf_counter() - start
+        del warmup
+    if split.scored.start == 0:
+        method.clear_memory()
+        stream = _frames(video, corruption)
+    counter = _Counter(video, num_classes)
+    for t, frame in zip(split.scored, stream, strict=True):
+        counter.label(method, frame, t)
+    return counter.result(case, seconds, getattr(report, "reason", "") if split.warmup else "")
+
+
+class _Counter:
+    """Counts of the frames labelled so far."""
+
+    def __init__(self, video: LabelledVideo, num_classes: int) -> None:
+        self._video = video
+        self._score = SegmentationScore(num_classes)
+        self._known: list[tuple[np.ndarray, np.ndarray]] = []
+        self._all_known = True
+        self._previous: Tensor | None = None
+        self._changed: list[float] = []
+        self._seconds, self._frames = 0.0, 0
+
+    def label(self, method: Method, frame: Frame, t: int) -> None:
+        start = time.perf_counter()
+        # Waits for the device too, so that no work is left for an untimed moment.
+        prediction = method(frame).cpu()
+        self._seconds += time.perf_counter() - start
+        self._frames += 1
+        if self._previous is not None:
+            self._changed.append(float((prediction != self._previous).double().mean()))
+        self._previous = prediction
+        target = self._video.labels[t]
+        if target is None:
+            self._all_known, self._known = False, []
+            return
+        self._score.update(self._relabelled(prediction), torch.from_numpy(target.astype(np.int64)))
+        if self._all_known:
+            self._known.append((_compact(prediction.numpy()), _compact(target)))
+
+    def _relabelled(self, prediction: Tensor) -> Tensor:
+        table = self._video.relabel
+        if table is None:
+            return prediction
+        if int(prediction.max()) >= len(table):
+            raise InputError(
+                f"a prediction is class {int(prediction.max())}, but the data set says what to "
+                f"take for the classes under {len(table)} only."
+            )
+        return torch.from_numpy(table.astype(np.int64))[prediction]
+
+    def result(self, case: Case, adapt_seconds: float, note: str) -> VideoResult:
+        consistency: dict[int, list[float]] = {}
+        for window in WINDOWS if self._known else ():
+            measure = VideoConsistency(window)
+            measure.add_video(*zip(*self._known, strict=True))
+            consistency[window] = measure.scores[0]
+        return VideoResult(
+            case=case,
+            frames=self._frames,
+            confusion=self._score.confusion.cpu(),
+            consistency=consistency,
+            changed=float(np.mean(self._changed)) if self._changed else float("nan"),
+            adapt_seconds=adapt_seconds,
+            stream_seconds=self._seconds,
+            note=note,
+        )
+
+
+def _frames(video: LabelledVideo, corruption: Corruption | None) -> Iterator[Frame]:
+    frames = (video.frames[t] for t in range(len(video.frames)))
+    return frames if corruption is None else corruption.apply(frames)
+
+
+def _compact(labels: np.ndarray) -> np.ndarray:
+    """The same integers in a type of 8 bits, or 16."""
+    small = labels.astype(np.uint8)
+    return small if np.array_equal(small, labels) else labels.astype(np.int16)

@@ -1,0 +1,160 @@
+"""Results pooled over videos, laid out like the tables of the literature."""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+from ditta_adapt.evaluation.result import WINDOWS, VideoResult
+from ditta_adapt.metrics import SegmentationScore, VideoConsistency
+
+SCORES = ("mIoU", "wIoU", *(f"mVC{window}" for window in WINDOWS), "changed")
+"""Names of the scores of a row; `changed` is the share of pixels that change between frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One method under one condition, over all its videos. Shares are in [0, 1].
+
+    Attributes:
+        method: its name.
+        warmup: share of each video that was adapted to.
+        corruption: or `""`.
+        videos: how many were scored.
+        failed: how many were not, because of an error.
+        fps: frames labelled a second.
+        adapt_seconds: mean time of adaptation a video.
+        scores: by name; NaN where nothing could be scored.
+    """
+
+    method: str
+    warmup: float
+    corruption: str
+    videos: int
+    failed: int
+    fps: float
+    adapt_seconds: float
+    scores: dict[str, float]
+
+
+def pool(results: Iterable[VideoResult]) -> list[Row]:
+    """One row for each method and condition, in the order of their first results.
+
+    mIoU and wIoU are read from the sum of the videos' confusion matrices, mVC is the mean over all
+    windows of all videos, and `changed` the mean over videos.
+    """
+    groups: dict[tuple[str, float, str], list[VideoResult]] = {}
+    for result in results:
+        case = result.case
+        groups.setdefault((case.method, case.warmup, case.corruption), []).append(result)
+    return [_row(*key, group) for key, group in groups.items()]
+
+
+def _row(method: str, warmup: float, corruption: str, results: Sequence[VideoResult]) -> Row:
+    # In the order of names: a sum of floats depends on its order, and a resumed run has another.
+    done = sorted((r for r in results if not r.error), key=lambda r: r.case.video)
+    scores = dict.fromkeys(SCORES, math.nan)
+    scored = [r for r in done if r.confusion.sum() > 0]
+    if scored:
+        score = SegmentationScore.from_confusion(
+            reduce(lambda total, r: total + r.confusion, scored[1:], scored[0].confusion)
+        )
+        scores |= {"mIoU": score.miou(), "wIoU": score.wiou()}
+    for window in WINDOWS:
+        measure = VideoConsistency(window)
+        for result in done:
+            measure.add_scores(result.consistency.get(window, []))
+        scores[f"mVC{window}"] = measure.value()
+    changed = [r.changed for r in done if not math.isnan(r.changed)]
+    if changed:
+        scores["changed"] = sum(changed) / len(changed)
+    seconds = sum(r.stream_seconds for r in done)
+    return Row(
+        method=method,
+        warmup=warmup,
+        corruption=corruption,
+        videos=len(done),
+        failed=len(results) - len(done),
+        fps=sum(r.frames for r in done) / seconds if seconds else math.nan,
+        adapt_seconds=sum(r.adapt_seconds for r in done) / len(done) if done else math.nan,
+        scores=scores,
+    )
+
+
+def render(rows: Sequence[Row], *, markdown: bool = False) -> str:
+    """The rows as text: one table a corruption, methods down, warm-ups across, scores times 100.
+
+    Without any true label the scores are left out, and the share of changing pixels stands alone.
+    """
+    parts = []
+    for corruption in dict.fromkeys(row.corruption for row in rows):
+        chosen = [row for row in rows if row.corruption == corruption]
+        lines = _lines(chosen)
+        title = f"Under {corruption}:" if corruption else ""
+        body = _markdown(lines) if markdown else _plain(lines)
+        parts.append("\n".join(filter(None, [title, "" if title and markdown else None, body])))
+        parts += _failures(chosen)
+    return "\n\n".join(parts) + "\n"
+
+
+def _lines(rows: Sequence[Row]) -> list[list[str]]:
+    """Header and body as text cells."""
+    names = [name for name in SCORES if name != "changed"]
+    if all(math.isnan(row.scores[name]) for row in rows for name in names):
+        names = ["changed"]
+    warmups = sorted({row.warmup for row in rows})
+    header = ["method", "FPS", *(f"{n} @{w:.0%}" for w in warmups for n in names)]
+    lines = [header]
+    for method in dict.fromkeys(row.method for row in rows):
+        own = {row.warmup: row for row in rows if row.method == method}
+        fps = [row.fps for row in own.values() if not math.isnan(row.fps)]
+        line = [method, _number(sum(fps) / len(fps) if fps else math.nan)]
+        for warmup in warmups:
+            scores = own[warmup].scores if warmup in own else {}
+            line += [_number(100 * scores.get(name, math.nan)) for name in names]
+        lines.append(line)
+    return lines
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f}"
+
+
+def _plain(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
+    rule = ["---", *["---:"] * (len(lines[0]) - 1)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
+
+
+def _failures(rows: Sequence[Row]) -> list[str]:
+    return [
+        f"{row.method} at {row.warmup:.0%}: {row.failed} of {row.failed + row.videos} videos "
+        "failed and are left out."
+        for row in rows
+        if row.failed
+    ]
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """One line a row, unrounded."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    head = ["method", "warmup", "corruption", "videos", "failed", "fps", "adapt_seconds"]
+    writer.writerow([*head, *SCORES])
+    for row in rows:
+        writer.writerow(
+            [getattr(row, name) for name in head] + [row.scores[name] for name in SCORES]
+        )
+    return text.getvalue()

@@ -1,0 +1,205 @@
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("cv2")
+
+from ditta_adapt import InputError, wrap
+from ditta_adapt.corruptions import parse_corruption
+from ditta_adapt.datasets import LabelledVideo
+from ditta_adapt.datasets.listed import ListedDataset
+from ditta_adapt.evaluation import Parts, VideoResult, evaluate, method_names
+from ditta_adapt.evaluation.evaluate import _truth
+from ditta_adapt.isolation import weight_hash
+from ditta_adapt.metrics import SegmentationScore, VideoConsistency
+from tests.evaluation.toy_dataset import (
+    LENGTH,
+    FailingPropagator,
+    toy_dataset,
+    toy_labels,
+    toy_plan,
+)
+from tests.toys import toy_segmenter, toy_video
+
+
+def counts(results: list[VideoResult]) -> list[tuple]:
+    """Everything but wall time."""
+    return [
+        (r.case, r.frames, r.confusion.tolist(), dict(r.consistency), r.changed, r.error)
+        for r in results
+    ]
+
+
+def test_counts_are_those_of_a_loop_by_hand(tmp_path: Path) -> None:
+    plan = toy_plan(dataset=toy_dataset(["b"]), warmups=[0.25])
+    iss, ditta = evaluate(plan, tmp_path)
+    video = plan.dataset[0]
+    model = wrap(plan.parts.segmenter, propagator=plan.parts.propagator)
+    model.adapt(video.frames[:3])
+    score, consistency = SegmentationScore(4), VideoConsistency(8)
+    predictions = [model(frame) for frame in video.frames[3:]]
+    for t, labels in enumerate(predictions, 3):
+        score.update(labels, video.labels[t])
+    consistency.add_video(predictions, toy_labels(1)[3:])
+    assert torch.equal(ditta.confusion, score.confusion)
+    assert ditta.consistency == {8: consistency.scores[0], 16: []}
+    assert ditta.consistency[8]
+    changes = [float((a != b).double().mean()) for a, b in pairwise(predictions)]
+    assert ditta.changed == pytest.approx(np.mean(changes))
+    assert ditta.frames == LENGTH - 3
+    assert ditta.note
+    assert ditta.adapt_seconds > 0
+    assert not torch.equal(iss.confusion, ditta.confusion)
+
+
+def test_the_order_of_videos_does_not_matter(tmp_path: Path) -> None:
+    plans = [
+        toy_plan(dataset=toy_dataset(names), methods=["iss", "ditta", "tent"])
+        for names in ("ab", "ba")
+    ]
+    first, second = (
+        counts(evaluate(plan, tmp_path / str(index))) for index, plan in enumerate(plans)
+    )
+    assert sorted(first, key=repr) == sorted(second, key=repr)
+
+
+class Stop(BaseException):
+    """What kills a run."""
+
+
+def test_a_killed_run_goes_on_and_ends_the_same(tmp_path: Path) -> None:
+    plan = toy_plan(dataset=toy_dataset("abc"))
+    whole = evaluate(plan, tmp_path / "whole")
+    ran: list[VideoResult] = []
+
+    def stop_after_three(result: VideoResult, done: int, total: int) -> None:
+        ran.append(result)
+        if len(ran) == 3:
+            raise Stop
+
+    with pytest.raises(Stop):
+        evaluate(plan, tmp_path / "killed", stop_after_three)
+    resumed = evaluate(plan, tmp_path / "killed", lambda result, done, total: ran.append(result))
+    assert counts(resumed) == counts(whole)
+    assert len(ran) == len(whole) == 6
+
+
+def test_the_model_is_as_it_was(tmp_path: Path) -> None:
+    plan = toy_plan(methods=["ditta", "tent", "cotta"], limit=1)
+    before = weight_hash(plan.parts.segmenter)
+    evaluate(plan, tmp_path)
+    assert weight_hash(plan.parts.segmenter) == before
+
+
+def test_failures_are_recorded_and_tried_again(tmp_path: Path) -> None:
+    broken = toy_plan(dataset=toy_dataset(["a", "broken", "b"]), methods=["iss"])
+    results = evaluate(broken, tmp_path / "disk")
+    assert [bool(r.error) for r in results] == [False, True, False]
+    assert "OSError: the disk is gone" in results[1].error
+
+    parts = Parts(toy_segmenter(), FailingPropagator())
+    failing = toy_plan(parts=parts, dataset=toy_dataset("a"))
+    iss, ditta = evaluate(failing, tmp_path / "teacher")
+    assert not iss.error
+    assert "out of order" in ditta.error
+    ran: list[str] = []
+    evaluate(failing, tmp_path / "teacher", lambda r, done, total: ran.append(r.case.method))
+    assert ran == ["ditta"]
+
+
+def test_full_video_adapts_to_all_and_scores_all(tmp_path: Path) -> None:
+    plan = toy_plan(dataset=toy_dataset("a"), warmups=[1.0])
+    iss, ditta = evaluate(plan, tmp_path)
+    assert iss.frames == ditta.frames == LENGTH
+    video = plan.dataset[0]
+    model = wrap(plan.parts.segmenter, propagator=plan.parts.propagator)
+    model.adapt(video.frames)
+    model.clear_memory()
+    score = SegmentationScore(4)
+    for frame, label in zip(video.frames, video.labels, strict=True):
+        score.update(model(frame), label)
+    assert torch.equal(ditta.confusion, score.confusion)
+
+
+def test_corruptions_reach_warmup_and_stream(tmp_path: Path) -> None:
+    plan = toy_plan(dataset=toy_dataset("a"), corruptions=["", "contrast:high"])
+    results = evaluate(plan, tmp_path)
+    assert [r.case.corruption for r in results] == ["", "", "contrast:high", "contrast:high"]
+    frames = list(parse_corruption("contrast:high").apply(toy_video(LENGTH, (32, 40), 0)))
+    model = wrap(plan.parts.segmenter, propagator=plan.parts.propagator)
+    model.adapt(frames[:6])
+    score = SegmentationScore(4)
+    for frame, label in zip(frames[6:], toy_labels(0)[6:], strict=True):
+        score.update(model(frame), label)
+    assert torch.equal(results[3].confusion, score.confusion)
+
+
+def test_sparse_labels_are_scored_and_have_no_consistency(tmp_path: Path) -> None:
+    labels = [label if t == 9 else None for t, label in enumerate(toy_labels(0))]
+    video = LabelledVideo("a", toy_video(LENGTH, (32, 40)), labels)
+    dataset = ListedDataset("sparse", ["a"], lambda name: video, class_names="abcd")
+    (result,) = evaluate(toy_plan(dataset=dataset, methods=["iss"]), tmp_path)
+    assert result.confusion.sum() == 31 * 40
+    assert result.consistency == {}
+    assert result.frames == 6
+
+
+def test_without_labels(tmp_path: Path) -> None:
+    plan = toy_plan(dataset=toy_dataset("a", labelled=False), methods=["iss", "true-labels"])
+    iss, told = evaluate(plan, tmp_path)
+    assert iss.confusion.sum() == 0
+    assert iss.changed > 0
+    assert "true labels" in told.error
+
+
+def test_predictions_are_relabelled(tmp_path: Path) -> None:
+    table = np.array([0, 1, 1, 0])
+    labels = [np.full((32, 40), 1, np.uint8)] * LENGTH
+    video = LabelledVideo("a", toy_video(LENGTH, (32, 40)), labels, table)
+    dataset = ListedDataset("objects", ["a"], lambda name: video, class_names=("rest", "object"))
+    plan = toy_plan(dataset=dataset, methods=["iss"], warmups=[0])
+    (result,) = evaluate(plan, tmp_path)
+    model = wrap(plan.parts.segmenter)
+    found = sum(int(torch.isin(model(f), torch.tensor([1, 2])).sum()) for f in video.frames)
+    assert result.confusion[1, 1] == found
+    assert result.confusion.sum() == LENGTH * 32 * 40
+
+
+def test_truth_in_the_models_classes() -> None:
+    labels = [np.array([[0, 1, 255]], np.uint8)]
+    video = LabelledVideo("a", [np.zeros((1, 3, 3), np.uint8)], labels, np.array([0, 0, 1, 1]))
+    (truth,) = _truth(video, 1, 4)
+    assert truth.tolist() == [[0, 2, 255]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"methods": ["iss", "magic"]}, "no method 'magic'"),
+        ({"warmups": [10]}, "whole percentage"),
+        ({"corruptions": ["fog:3"]}, "fog"),
+        ({"limit": 0}, "at least 1 video"),
+        ({"methods": []}, "nothing to run"),
+    ],
+)
+def test_bad_plans_fail_at_once(changes: dict, match: str) -> None:
+    with pytest.raises(InputError, match=match):
+        toy_plan(**changes)
+
+
+def test_another_number_of_classes_fails_at_once(tmp_path: Path) -> None:
+    dataset = ListedDataset("small", ["a"], toy_dataset()._open_video, class_names=["x", "y"])
+    with pytest.raises(InputError, match="the model has 4 classes and the data set 'small' has 2"):
+        evaluate(toy_plan(dataset=dataset), tmp_path)
+
+
+def test_every_method_runs(tmp_path: Path) -> None:
+    plan = toy_plan(dataset=toy_dataset("a"), methods=method_names(), warmups=[0.25])
+    results = evaluate(plan, tmp_path)
+    errors = {r.case.method: r.error for r in results if r.error}
+    # These two need weights that are trained on labelled videos.
+    assert set(errors) == {"i-sam2", "i-sam2-base"}
+    assert all("classifier" in error for error in errors.values())
