@@ -1,5 +1,6 @@
 """Compare methods on a data set: see `evaluate.evaluate` and the command `ditta-adapt eval`."""
 
+from ditta_adapt.evaluation.comparison import Comparison, compare, render_comparison
 from ditta_adapt.evaluation.evaluate import Plan, evaluate
 from ditta_adapt.evaluation.method_names import Parts, method_names
 from ditta_adapt.evaluation.result import Case, VideoResult
@@ -8,14 +9,17 @@ from ditta_adapt.evaluation.table import Row, pool, render, to_csv
 
 __all__ = [
     "Case",
+    "Comparison",
     "Parts",
     "Plan",
     "Row",
     "VideoResult",
+    "compare",
     "evaluate",
     "method_names",
     "pool",
     "render",
+    "render_comparison",
     "split_video",
     "to_csv",
 ]

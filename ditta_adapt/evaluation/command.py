@@ -10,6 +10,7 @@ from typing import Any
 
 from ditta_adapt.datasets import open_dataset
 from ditta_adapt.errors import InputError
+from ditta_adapt.evaluation.comparison import compare, render_comparison
 from ditta_adapt.evaluation.evaluate import Plan, evaluate
 from ditta_adapt.evaluation.method_names import Parts, method_names
 from ditta_adapt.evaluation.model_loading import load_segmenter
@@ -92,9 +93,10 @@ def run(options: argparse.Namespace) -> int:
             limit=options.limit,
         )
         results = evaluate(plan, options.out, _Progress())
-    rows = pool(results)
-    print("\n" + render(rows))
-    (options.out / "table.md").write_text(render(rows, markdown=True), encoding="utf-8")
+    rows, comparisons = pool(results), compare(results)
+    print("\n" + render(rows) + "\n" + render_comparison(comparisons))
+    text = render(rows, markdown=True) + "\n" + render_comparison(comparisons, markdown=True)
+    (options.out / "table.md").write_text(text, encoding="utf-8")
     (options.out / "table.csv").write_text(to_csv(rows), encoding="utf-8")
     return 1 if any(result.error for result in results) else 0
 

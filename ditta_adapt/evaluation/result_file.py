@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ class ResultFile:
         if not lines:
             self._append(head)
             return
-        found, *results = (self._parse(number, line) for number, line in enumerate(lines, 1))
+        found, *results = _parse(self._path, lines)
         if found != head:
             changed = sorted(k for k in {*found, *head} if found.get(k) != head.get(k))
             raise InputError(
@@ -76,11 +76,29 @@ class ResultFile:
             result = VideoResult.from_dict(values)
             self._results[result.case] = result
 
-    def _parse(self, number: int, line: str) -> dict[str, Any]:
+
+def read_results(path: Path) -> list[VideoResult]:
+    """The results in a file, whatever its settings, the last of each case.
+
+    Raises:
+        InputError: the file is missing, or is no such file.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; expected the results of an evaluation.")
+    complete = path.read_text(encoding="utf-8").rpartition("\n")[0]
+    _, *results = _parse(path, complete.split("\n"))
+    found = (VideoResult.from_dict(values) for values in results)
+    return list({result.case: result for result in found}.values())
+
+
+def _parse(path: Path, lines: Sequence[str]) -> list[dict[str, Any]]:
+    parsed = []
+    for number, line in enumerate(lines, 1):
         try:
             values = json.loads(line)
         except ValueError as error:
-            raise InputError(f"{self._path}, line {number}, is not JSON: {error}") from error
+            raise InputError(f"{path}, line {number}, is not JSON: {error}") from error
         if not isinstance(values, dict):
-            raise InputError(f"{self._path}, line {number}, is no result: {line[:40]!r}.")
-        return values
+            raise InputError(f"{path}, line {number}, is no result: {line[:40]!r}.")
+        parsed.append(values)
+    return parsed

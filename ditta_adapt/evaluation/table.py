@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+from ditta_adapt.evaluation import cells
 from ditta_adapt.evaluation.result import WINDOWS, VideoResult
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
 
@@ -93,9 +94,8 @@ def render(rows: Sequence[Row], *, markdown: bool = False) -> str:
         chosen = [row for row in rows if row.corruption == corruption]
         lines = _lines(chosen)
         title = f"Under {corruption}:" if corruption else ""
-        body = _markdown(lines) if markdown else _plain(lines)
-        parts.append("\n".join(filter(None, [title, "" if title and markdown else None, body])))
-        parts += _failures(chosen)
+        parts += [title] if title else []
+        parts += [cells.markdown(lines) if markdown else cells.plain(lines), *_failures(chosen)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -120,22 +120,6 @@ def _lines(rows: Sequence[Row]) -> list[list[str]]:
 
 def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.2f}"
-
-
-def _plain(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
-
-
-def _markdown(lines: Sequence[Sequence[str]]) -> str:
-    rule = ["---", *["---:"] * (len(lines[0]) - 1)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
 
 
 def _failures(rows: Sequence[Row]) -> list[str]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ditta_adapt import InputError
 from ditta_adapt.evaluation import Case, VideoResult
-from ditta_adapt.evaluation.result_file import ResultFile
+from ditta_adapt.evaluation.result_file import ResultFile, read_results
 
 SETTINGS = {"dataset": "toys", "seed": 0, "class_names": ["a", "b"]}
 
@@ -57,6 +57,12 @@ def test_results_are_found_again(tmp_path: Path) -> None:
     assert all(same(x, y) for x, y in zip(again, [result("a"), result("b")], strict=True))
     assert result("a").case in again
     assert result("c").case not in again
+    assert all(same(x, y) for x, y in zip(again, read_results(path), strict=True))
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no file"):
+        read_results(tmp_path / "absent")
 
 
 @pytest.mark.parametrize("cut", [1, 5, 40])

@@ -77,7 +77,7 @@ def test_a_block_a_warmup_and_a_table_a_corruption() -> None:
     iss = plain.splitlines()[1].split()
     assert iss[2:] == ["45.00", "45.00", "50.00", "–", "100.00", "100.00", "100.00", "–"]
     assert plain.splitlines()[2].split()[6:] == ["–"] * 4
-    assert corrupted.splitlines()[2].split()[2] == "33.33"
+    assert corrupted.splitlines()[3].split()[2] == "33.33"
 
 
 def test_without_labels_only_change_is_shown() -> None:

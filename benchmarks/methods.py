@@ -1,0 +1,114 @@
+"""Every method on the same videos: the real ones of DAVIS-VOC, or the demo's generated ones.
+
+`davis-voc` is ESPNetv2 (PASCAL VOC) on the eight videos of `davis_voc.toml`; the score is the IoU
+of the annotated object, video by video, and its change against the image model on the same frames.
+`demo` is the shipped SegFormer on generated, shifted street scenes; the score is mIoU.
+
+    python -m benchmarks.methods davis-voc --out runs/davis-voc --warmup 0.1 0.5
+    python -m benchmarks.methods demo --out runs/demo --warmup 0.1
+
+Options after these are those of `ditta-adapt eval`; a run that was stopped goes on.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.davis import DEFAULT_MANIFEST, VOC_CLASSES, data_root
+from benchmarks.davis_voc import WEIGHTS, build_segmenter
+from ditta_adapt import HookedSegmenter
+from ditta_adapt.cli import main as command_line
+from ditta_adapt.datasets import LabelledVideo, VideoDataset, open_dataset
+from ditta_adapt.datasets.listed import ListedDataset
+from ditta_adapt.evaluation import VideoResult, compare, pool
+from ditta_adapt.evaluation.cells import markdown
+from ditta_adapt.evaluation.comparison import video_miou
+from ditta_adapt.evaluation.evaluate import RESULTS
+from ditta_adapt.evaluation.result_file import read_results
+
+# All but those that need a classifier trained on labelled videos.
+METHODS = (
+    *("iss", "tent", "tent-hard", "cotta", "auxadapt"),
+    *("consistency", "max-confidence", "warp-forward", "warp-backward", "accel"),
+    *("zero-shot", "refiner", "ditta", "ditta-no-addon"),
+    *(f"ditta-paper-{parts}" for parts in ("A", "B", "C", "AB", "AC", "BC")),
+    *("ditta-paper", "oracle", "true-labels"),
+)
+
+
+def davis_voc(root: Path, *, stride: int = 1) -> VideoDataset:
+    """DAVIS-VOC as a data set; `stride` takes every N-th frame."""
+    whole = open_dataset(
+        "davis", root, classes=str(DEFAULT_MANIFEST), model_classes=list(VOC_CLASSES)
+    )
+
+    def open_video(name: str) -> LabelledVideo:
+        video = whole[whole.names.index(name)]
+        return LabelledVideo(name, video.frames[::stride], video.labels[::stride], video.relabel)
+
+    name = "davis-voc" if stride == 1 else f"davis-voc, every {stride}rd frame"
+    return ListedDataset(
+        name, whole.names, open_video, class_names=whole.class_names, palette=whole.palette
+    )
+
+
+def espnetv2() -> HookedSegmenter:
+    """The real ESPNetv2 of the shared data."""
+    return build_segmenter(data_root() / WEIGHTS)
+
+
+def object_iou(result: VideoResult) -> float:
+    """IoU of the last class, which is the object of DAVIS."""
+    counts = result.confusion
+    if not counts.numel():
+        return float("nan")
+    hit = int(counts[-1, -1])
+    union = int(counts[-1].sum() + counts[:, -1].sum()) - hit
+    return hit / union if union else float("nan")
+
+
+def summary(results: Sequence[VideoResult], score: str) -> str:
+    """One line a method and condition: score, change, worst video, mVC8, cost."""
+    measure = object_iou if score == "IoU" else video_miou
+    rows = {(r.method, r.warmup, r.corruption): r for r in pool(results)}
+    lines = [[f"method, {score}", "warm-up", "mean", "change", "worst", "mVC8", "FPS", "adapt, s"]]
+    for item in compare(results, measure):
+        row = rows[item.method, item.warmup, item.corruption]
+        lines.append(
+            [
+                item.method + (f", {item.corruption}" if item.corruption else ""),
+                f"{item.warmup:.0%}",
+                f"{item.mean:.3f}",
+                f"{item.change:+.3f}",
+                f"{item.worst:+.3f}",
+                f"{row.scores['mVC8']:.3f}",
+                f"{row.fps:.1f}",
+                f"{row.adapt_seconds:.1f}",
+            ]
+        )
+    return markdown(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command, then print the summary."""
+    if not arguments or arguments[0] not in ("davis-voc", "demo"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    name, *rest = arguments
+    if "--out" not in rest:
+        print("benchmarks.methods: --out is missing.", file=sys.stderr)
+        return 2
+    if name == "demo":
+        fixed = ["--dataset", "demo", "--root", ".", "--model", "demo"]
+    else:
+        fixed = ["--dataset", "benchmarks.methods:davis_voc", "--root", str(data_root() / "davis")]
+        fixed += ["--model", "benchmarks.methods:espnetv2"]
+    chosen = [] if "--methods" in rest else ["--methods", *METHODS]
+    status = command_line(["eval", *fixed, *chosen, *rest])
+    results = read_results(Path(rest[rest.index("--out") + 1]) / RESULTS)
+    print(summary(results, "mIoU" if name == "demo" else "IoU"))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
