@@ -1,0 +1,53 @@
+"""The page on evaluation: its snippet runs, its tables are complete."""
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cv2")
+pytest.importorskip("transformers")
+
+from ditta_adapt.datasets.opening import DATASETS
+from ditta_adapt.evaluation import method_names
+from ditta_adapt.evaluation.command import add_parser
+
+PAGE = (Path(__file__).parents[2] / "docs" / "evaluating.md").read_text("utf-8")
+
+
+def test_the_snippet_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (snippet,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    exec(compile(snippet, "snippet", "exec"), {})
+    assert "mIoU @50%" in capsys.readouterr().out
+
+
+def test_every_method_is_there() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", PAGE.partition("## Methods")[2], flags=re.MULTILINE)
+    named: set[str] = set()
+    for row in rows:
+        first, *others = re.findall(r"`(.+?)`", row)
+        named.add(first)
+        # A name that starts with a dash is the first one with another ending.
+        named |= {
+            re.sub(r"-A$|$", other, first, count=1) if other.startswith("-") else other
+            for other in others
+        }
+    assert named == set(method_names())
+
+
+def test_every_option_and_data_set_is_there() -> None:
+    commands = argparse.ArgumentParser().add_subparsers()
+    add_parser(commands)
+    options = {
+        option
+        for action in commands.choices["eval"]._actions
+        for option in action.option_strings
+        if option.startswith("--") and option != "--help"
+    }
+    table = PAGE.partition("| option |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"--[a-z]+", table)) == options
+    assert all(f"`{name}`" in table for name in DATASETS)
