@@ -1,0 +1,1 @@
+"""Trains the small SAM2 video model that the package ships, from scratch."""

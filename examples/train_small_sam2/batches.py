@@ -1,0 +1,144 @@
+"""Batches of clips with prompts, in an order that depends on the seed alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from examples.train_small_sam2.clips import make_clip
+from examples.train_small_sam2.tracking import Prompts
+
+# Share of clips in which an object goes away: in about a tenth of its frames it is out of sight.
+_ABSENT = 0.5
+# Of the frame: what is smaller is less than a cell of the coarsest features.
+_SMALLEST = 0.01
+_OBJECTS = 3
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips, their objects, and what is shown of them.
+
+    Attributes:
+        images: `(B, T, 3, S, S)` float, normalised as SAM2's.
+        truth: `(N, T, S, S)` float in {0, 1}.
+        prompts: of the N objects.
+    """
+
+    images: Tensor
+    truth: Tensor
+    prompts: Prompts
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device."""
+        prompts = Prompts(**{k: v.to(device) for k, v in vars(self.prompts).items()})
+        return Batch(self.images.to(device), self.truth.to(device), prompts)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of the training: what clips, how many, and how much is told.
+
+    Attributes:
+        steps: optimiser steps.
+        side: input size in pixels.
+        frames: frames a clip.
+        clips: clips a step.
+        clicks: share of the objects that are shown by a point instead of a mask.
+        forcing: probability that a memory is made of the true mask.
+        balance: see `frame_loss`.
+    """
+
+    steps: int
+    side: int
+    frames: int
+    clips: int
+    clicks: float
+    forcing: float
+    balance: float
+
+    def shortened(self, share: float) -> "Stage":
+        """The same with a share of the steps, at least one."""
+        return replace(self, steps=max(round(self.steps * share), 1))
+
+
+def collate(
+    clips: Sequence[tuple[np.ndarray, np.ndarray]], rng: np.random.Generator, clicks: float = 0.5
+) -> Batch:
+    """Turn clips into a batch: a few objects of each, a share of them clicked."""
+    owners, truth, points = [], [], []
+    for index, (_, ids) in enumerate(clips):
+        pixels = np.bincount(ids[0].ravel(), minlength=2)[1:]
+        known = np.flatnonzero(pixels >= min(_SMALLEST * ids[0].size, pixels.max())) + 1
+        for number in rng.permutation(known)[:_OBJECTS]:
+            mask = ids == number
+            owners.append(index)
+            truth.append(torch.from_numpy(mask))
+            points.append(_point(mask[0], rng))
+    frames = torch.from_numpy(np.stack([frames for frames, _ in clips]))
+    masks = torch.stack(truth).float()
+    prompts = Prompts(
+        owner=torch.tensor(owners),
+        masks=masks[:, 0],
+        points=torch.tensor(points, dtype=torch.float32),
+        clicked=torch.from_numpy(rng.random(len(owners)) < clicks),
+    )
+    return Batch(normalise(frames), masks, prompts)
+
+
+def normalise(frames: Tensor) -> Tensor:
+    """uint8 `(..., S, S, 3)` to normalised float `(..., 3, S, S)`."""
+    mean, std = torch.tensor(_MEAN), torch.tensor(_STD)
+    return ((frames.float() / 255 - mean) / std).movedim(-1, -3).contiguous()
+
+
+def deepest_point(mask: np.ndarray) -> tuple[float, float]:
+    """The pixel (x, y) farthest from the outline of a mask `(H, W)`."""
+    padded = np.pad(mask.astype(np.uint8), 1)
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = np.unravel_index(distance.argmax(), distance.shape)
+    return float(x), float(y)
+
+
+def _point(mask: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+    """A click: in half of the cases the deepest point, else any pixel that is not on the rim."""
+    if rng.random() < 0.5:
+        return deepest_point(mask)
+    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0)
+    rows, columns = np.nonzero(inner if inner.any() else mask)
+    chosen = rng.integers(len(rows))
+    return float(columns[chosen]), float(rows[chosen])
+
+
+class _Batches(IterableDataset[Batch]):
+    def __init__(self, stage: Stage, seed: Sequence[int], steps: range) -> None:
+        self.stage, self.seed, self.steps = stage, seed, steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        cv2.setNumThreads(0)
+        worker = torch.utils.data.get_worker_info()
+        share = self.steps if worker is None else self.steps[worker.id :: worker.num_workers]
+        for step in share:
+            stage = self.stage
+            clips = [
+                make_clip(
+                    [*self.seed, step, index],
+                    num_frames=stage.frames,
+                    size=stage.side,
+                    absent=_ABSENT,
+                )
+                for index in range(stage.clips)
+            ]
+            yield collate(clips, np.random.default_rng([*self.seed, step]), stage.clicks)
+
+
+def batches(stage: Stage, seed: Sequence[int], steps: range, workers: int) -> Iterator[Batch]:
+    """The batches of some steps of a stage; worker processes do not change them."""
+    data = _Batches(stage, seed, steps)
+    prefetch = 4 if workers else None
+    return iter(DataLoader(data, batch_size=None, num_workers=workers, prefetch_factor=prefetch))

@@ -1,0 +1,140 @@
+"""The pieces of the training of the small SAM2: losses, batches, going on where it stopped."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("transformers")
+pytest.importorskip("cv2")
+pytest.importorskip("skimage")
+pytest.importorskip("sklearn")
+
+from examples.train_small_sam2 import training
+from examples.train_small_sam2.batches import Stage, batches, collate, deepest_point
+from examples.train_small_sam2.losses import frame_loss
+from examples.train_small_sam2.tracking import Tracked
+from examples.train_small_sam2.training import Plan, train
+
+STAGES = (
+    Stage(steps=3, side=64, frames=2, clips=1, clicks=0.5, forcing=0.5, balance=1.0),
+    Stage(steps=3, side=96, frames=3, clips=1, clicks=0.5, forcing=0.5, balance=0.5),
+)
+
+
+def square(side: int = 16) -> torch.Tensor:
+    truth = torch.zeros(1, side, side)
+    truth[0, 4:12, 4:12] = 1
+    return truth
+
+
+def tracked(logits: torch.Tensor, iou: float = 1.0, score: float = 10.0) -> Tracked:
+    return Tracked(logits[:, None], torch.full((1, 1), iou), torch.full((1,), score))
+
+
+def test_a_right_answer_costs_nothing() -> None:
+    # At a quarter of the input, where the square is 2 x 2 cells of 4 x 4.
+    logits = torch.full((1, 4, 4), -40.0)
+    logits[0, 1:3, 1:3] = 40
+    losses = frame_loss(tracked(logits), square(), balance=1.0)
+    # What remains is the soft edge of the upsampled logits.
+    assert float(losses["mask"]) < 0.5
+    assert float(losses["score"]) == pytest.approx(math.log1p(math.exp(-10)))
+    wrong = frame_loss(tracked(-logits), square(), balance=1.0)
+    assert float(wrong["mask"]) > 10
+
+
+def test_an_even_answer_by_hand() -> None:
+    # p = 1/2 everywhere: cross-entropy ln 2 whatever the balance; of 64 pixels at half the input
+    # 16 are the object: dice = 1 - (2 * 8 + 1) / (32 + 16 + 1).
+    for balance in (0.0, 0.5, 1.0):
+        losses = frame_loss(tracked(torch.zeros(1, 4, 4), iou=0.25), square(), balance=balance)
+        assert float(losses["mask"]) == pytest.approx(math.log(2) + 1 - 17 / 49)
+        # Nothing is above 0, so the true IoU is 0.
+        assert float(losses["iou"]) == pytest.approx(0.25**2)
+
+
+def test_an_absent_object_has_only_a_score() -> None:
+    losses = frame_loss(
+        tracked(torch.zeros(1, 4, 4), score=0.0), torch.zeros(1, 16, 16), balance=1.0
+    )
+    assert float(losses["mask"]) == float(losses["iou"]) == 0
+    # Absence weighs double.
+    assert float(losses["score"]) == pytest.approx(2 * math.log(2))
+
+
+def test_the_best_candidate_counts() -> None:
+    good = torch.full((1, 4, 4), -40.0)
+    good[0, 1:3, 1:3] = 40
+    both = Tracked(torch.stack([-good, good], 1), torch.zeros(1, 2), torch.ones(1))
+    alone = frame_loss(tracked(good), square(), balance=1.0)["mask"]
+    assert float(frame_loss(both, square(), balance=1.0)["mask"]) == pytest.approx(float(alone))
+
+
+def test_deepest_point() -> None:
+    mask = np.zeros((9, 9), bool)
+    mask[2:7, 3:8] = True
+    assert deepest_point(mask) == (5, 4)
+    # The frame's border is an outline too.
+    full = np.ones((5, 9), bool)
+    assert deepest_point(full)[1] == 2
+
+
+def test_collate() -> None:
+    ids = np.zeros((2, 20, 20), np.uint8)
+    ids[:, 2:10, 2:10], ids[:, 12:18, 12:18] = 1, 2
+    ids[:, 0, 0] = 3
+    frames = np.full((2, 20, 20, 3), 255, np.uint8)
+    batch = collate([(frames, ids), (frames, ids)], np.random.default_rng(0), clicks=1.0)
+    # The third object is a pixel: too small to be told of.
+    assert batch.prompts.owner.tolist() == [0, 0, 1, 1]
+    assert batch.truth.shape == (4, 2, 20, 20)
+    assert sorted(batch.truth[:2, 0].sum((1, 2)).tolist()) == [36, 64]
+    assert batch.prompts.clicked.all()
+    for mask, (x, y) in zip(batch.prompts.masks, batch.prompts.points.long(), strict=True):
+        assert mask[y, x] == 1
+    # White, with ImageNet's statistics.
+    white = (1 - np.array([0.485, 0.456, 0.406])) / [0.229, 0.224, 0.225]
+    np.testing.assert_allclose(batch.images[1, 0, :, 3, 4], white, rtol=1e-5)
+
+
+def test_workers_do_not_change_the_batches() -> None:
+    stage = STAGES[0]
+    own, others = (list(batches(stage, (0, 0), range(3), workers)) for workers in (0, 2))
+    for first, second in zip(own, others, strict=True):
+        assert torch.equal(first.images, second.images)
+        assert torch.equal(first.prompts.points, second.prompts.points)
+    assert not torch.equal(own[0].images, own[1].images)
+
+
+class Stop(BaseException):
+    """What kills a run."""
+
+
+def test_a_stopped_run_goes_on_and_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "evaluate", lambda model: {"J_mask": 0.0})
+    plan, cpu = Plan(STAGES, every=2), torch.device("cpu")
+    folders = [tmp_path / name for name in ("whole", "stopped")]
+    for folder in folders:
+        folder.mkdir()
+    whole = train(plan, folders[0], cpu)
+    step = training._step
+
+    def stop_at_five(run, *arguments):
+        if run.step == 4:
+            raise Stop
+        return step(run, *arguments)
+
+    monkeypatch.setattr(training, "_step", stop_at_five)
+    with pytest.raises(Stop):
+        train(plan, folders[1], cpu)
+    monkeypatch.setattr(training, "_step", step)
+    again = train(plan, folders[1], cpu)
+    assert whole.keys() == again.keys()
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    curves = [(folder / "curve.json").read_text() for folder in folders]
+    assert curves[0].count('"step"') == curves[1].count('"step"') == 4
