@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ditta_adapt import Frame, InputError, LiveFrames, Prompt, ShapeError
+from ditta_adapt.adapters._sam2_video_prompts import mask_input, point_input
 from ditta_adapt.live_frames import oldest_kept
 
 _POINTER = ("object_pointer",)
@@ -52,6 +53,7 @@ class FrameFeatures:
     def new_run(self, t: int, prompts: Sequence[Prompt]) -> Any:
         """An inference session of transformers with a click or a mask on frame `t` per prompt."""
         device, (height, width) = self._model.device, self.size
+        side = self._model.config.image_size
         run = self._run_class(
             video_height=height,
             video_width=width,
@@ -62,9 +64,9 @@ class FrameFeatures:
         for prompt in prompts:
             index = run.obj_id_to_idx(prompt.object_id)
             if self._mask_prompts:
-                run.add_mask_inputs(index, t, self._mask_of(prompt))
+                run.add_mask_inputs(index, t, mask_input(prompt, side, device))
             else:
-                run.add_point_inputs(index, t, self._click_of(prompt))
+                run.add_point_inputs(index, t, point_input(prompt, side, self.size))
         run.obj_with_new_inputs = [prompt.object_id for prompt in prompts]
         return run
 
@@ -108,23 +110,6 @@ class FrameFeatures:
         pointers: int = self._model.config.max_object_pointers_in_encoder
         live = isinstance(self.frames, LiveFrames)
         return max(len(self.frames), pointers) if live else len(self.frames)
-
-    def _click_of(self, prompt: Prompt) -> dict[str, Tensor]:
-        (x, y), (height, width) = prompt.point, self.size
-        if not (0 <= x < width and 0 <= y < height):
-            raise InputError(
-                f"the point {prompt.point} of object {prompt.object_id} is outside the frame "
-                f"of {self.size} (H, W)."
-            )
-        side = self._model.config.image_size
-        point = torch.tensor([x * (side / width), y * (side / height)]).view(1, 1, 1, 2)
-        return {"point_coords": point, "point_labels": torch.ones(1, 1, 1, dtype=torch.int32)}
-
-    def _mask_of(self, prompt: Prompt) -> Float[Tensor, "1 1 S S"]:
-        side = self._model.config.image_size
-        region = prompt.region[None, None].to(self._model.device, torch.float32)
-        region = F.interpolate(region, (side, side), mode="bilinear", antialias=True)
-        return (region >= 0.5).float()
 
     def _image(self, t: int) -> Float[Tensor, "1 3 S S"]:
         frame = self.frames[t]

@@ -4,8 +4,14 @@
     torchrun --nproc-per-node 2 -m examples.train_small_sam2 --out runs/sam2
 
 The second form gives each of two cores a process. A run that was stopped goes on when started again
-with the same arguments. It is also the worked example of training a teacher for a domain of your
-own: write your `make_clip`, which returns frames and object masks, and change nothing else.
+with the same arguments. What it learned is measured by
+
+    python -m benchmarks.small_sam2 --weights runs/sam2/weights
+    DITTA_SAM2=runs/sam2/weights python -m pytest tests/adapters/test_trained_sam2.py
+
+and used as a teacher by `Sam2TransformersPropagator(checkpoint="runs/sam2/weights")`. This is also
+the worked example of training a teacher for a domain of your own: write your `make_clip`, which
+returns frames and object masks, and change nothing else.
 """
 
 import argparse

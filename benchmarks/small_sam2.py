@@ -1,0 +1,144 @@
+"""How well a trained SAM2 follows objects: real videos, and generated ones where objects vanish.
+
+On DAVIS, region similarity J (intersection over union at full size) of the object annotated on the
+first frame, mean over the frames after it, for
+
+* `copy`: the first mask, left where it is;
+* `flow`: the mask carried along by DIS optical flow;
+* `sam2, mask` and `sam2, point`: a video model of transformers, such as one trained with
+  `examples/train_small_sam2`, shown the first mask, or the point deepest inside of it.
+
+On generated clips that were not trained on, the share of frames in which the model says that an
+object is gone, of those where it has been gone for three frames or more.
+
+    python -m benchmarks.small_sam2 --weights runs/sam2/weights
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.davis import DEFAULT_MANIFEST, Video, data_root, load_manifest, load_video
+from ditta_adapt import Prompt, Propagator
+from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
+from ditta_adapt.adapters.sam2_transformers import Sam2TransformersPropagator
+from examples.train_small_sam2.clips import held_out_clips
+
+GONE_FOR = 3
+
+
+def teachers(weights: Path) -> dict[str, Propagator | None]:
+    """The rows of the table; none stands for copying."""
+    point = Sam2TransformersPropagator(checkpoint=weights)
+    mask = Sam2TransformersPropagator(checkpoint=weights, mask_prompts=True)
+    return {
+        "copy": None,
+        "flow": OpticalFlowPropagator(),
+        "sam2, mask": mask,
+        "sam2, point": point,
+    }
+
+
+def deepest_point(mask: np.ndarray) -> tuple[int, int]:
+    """The pixel (x, y) farthest from the outline of a mask `(H, W)`."""
+    distance = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 5)
+    y, x = np.unravel_index(distance[1:-1, 1:-1].argmax(), mask.shape)
+    return int(x), int(y)
+
+
+def follow(
+    teacher: Propagator | None, frames: Sequence[np.ndarray], first: np.ndarray
+) -> tuple[list[Tensor], float]:
+    """Masks `(H, W)` of all frames after the first, and milliseconds a frame."""
+    region = torch.from_numpy(first)
+    if teacher is None:
+        return [region] * (len(frames) - 1), 0.0
+    prompt = Prompt(1, deepest_point(first), region)
+    with teacher.open(list(frames)) as session:
+        session.prompt(0, [prompt])
+        start = time.perf_counter()
+        masks = [session.propagate(t - 1, t).masks[0] for t in range(1, len(frames))]
+        return masks, 1000 * (time.perf_counter() - start) / len(masks)
+
+
+def region_similarity(mask: Tensor, truth: np.ndarray) -> float:
+    """J: intersection over union, 1 if both are empty."""
+    true = torch.from_numpy(truth)
+    union = int((mask | true).sum())
+    return int((mask & true).sum()) / union if union else 1.0
+
+
+def on_davis(videos: Sequence[Video], chosen: dict[str, Propagator | None], frames: int) -> None:
+    """Print a line a teacher and video, and the means."""
+    print(f"{'':18s} {'video':16s} {'J':>6s} {'J last':>7s} {'ms/frame':>9s}")
+    for name, teacher in chosen.items():
+        rows = []
+        for video in videos:
+            masks, ms = follow(teacher, video.frames[:frames], video.masks[0])
+            scores = [
+                region_similarity(mask, truth)
+                for mask, truth in zip(masks, video.masks[1:frames], strict=True)
+            ]
+            rows.append((float(np.mean(scores)), scores[-1], ms))
+            print(f"{name:18s} {video.name:16s} {rows[-1][0]:6.3f} {rows[-1][1]:7.3f} {ms:9.1f}")
+        mean = np.mean(rows, axis=0)
+        print(f"{name:18s} {'MEAN':16s} {mean[0]:6.3f} {mean[1]:7.3f} {mean[2]:9.1f}\n", flush=True)
+
+
+def on_generated(chosen: dict[str, Propagator | None], clips: int, side: int) -> None:
+    """Print, for each teacher, J and how often it notices that an object is gone."""
+    print(f"{'generated clips':18s} {'J':>6s} {'gone':>6s} {'seen':>6s}")
+    for name, teacher in chosen.items():
+        scores: list[float] = []
+        gone: list[bool] = []
+        seen: list[bool] = []
+        for frames, ids in held_out_clips(clips, num_frames=20, size=side, absent=1.0):
+            for number in np.unique(ids[0][ids[0] > 0]):
+                truth = ids == number
+                masks, _ = follow(teacher, list(frames), truth[0])
+                absent = 0
+                for mask, true in zip(masks, truth[1:], strict=True):
+                    absent = 0 if true.any() else absent + 1
+                    if absent == 0:
+                        scores.append(region_similarity(mask, true))
+                        seen.append(bool(mask.any()))
+                    elif absent >= GONE_FOR:
+                        gone.append(not mask.any())
+        print(
+            f"{name:18s} {np.mean(scores):6.3f} {np.mean(gone):6.3f} {np.mean(seen):6.3f}"
+            f"   ({len(gone)} frames gone, {len(seen)} in sight)",
+            flush=True,
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.small_sam2",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--root", type=Path, help="folder with davis/, or DAVIS itself")
+    parser.add_argument("--weights", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--frames", type=int, default=20, help="of each DAVIS video")
+    parser.add_argument("--clips", type=int, default=30, help="generated; 0 to leave them out")
+    parser.add_argument("--side", type=int, default=256, help="of the generated clips")
+    options = parser.parse_args(arguments)
+    chosen = teachers(options.weights)
+    root = options.root or data_root()
+    videos = [
+        load_video(root, name, classes) for name, classes in load_manifest(DEFAULT_MANIFEST).items()
+    ]
+    on_davis(videos, chosen, options.frames)
+    if options.clips:
+        on_generated(chosen, options.clips, options.side)
+
+
+if __name__ == "__main__":
+    main()
