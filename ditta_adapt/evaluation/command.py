@@ -12,9 +12,10 @@ from ditta_adapt.datasets import open_dataset
 from ditta_adapt.errors import InputError
 from ditta_adapt.evaluation.comparison import compare, render_comparison
 from ditta_adapt.evaluation.evaluate import Plan, evaluate
-from ditta_adapt.evaluation.method_names import Parts, method_names
+from ditta_adapt.evaluation.method_names import Parts, check_method, method_names
 from ditta_adapt.evaluation.model_loading import load_segmenter
 from ditta_adapt.evaluation.result import VideoResult
+from ditta_adapt.evaluation.split import check_share
 from ditta_adapt.evaluation.table import pool, render, to_csv
 from ditta_adapt.factories import find_factory, importable_folder
 from ditta_adapt.methods import MaskClassifier
@@ -77,6 +78,11 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         DittaError: something named on the command line cannot be found, opened or used.
     """
+    # Before a large model is loaded.
+    for method in options.methods:
+        check_method(method)
+    for share in options.warmup:
+        check_share(share)
     with importable_folder(os.getcwd()):
         plan = Plan(
             dataset=open_dataset(options.dataset, options.root, **_options(options.option)),

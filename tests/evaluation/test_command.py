@@ -104,7 +104,7 @@ def test_a_model_and_data_of_ones_own(
         (["--methods", "magic"], "no method 'magic'"),
         (["--propagator", "magic"], "no propagator is called 'magic'"),
         (["--model", "nowhere:model"], "cannot import 'nowhere'"),
-        (["--model", "absent-folder/model"], "the model 'absent-folder/model' cannot be loaded"),
+        (["--model", "./absent-folder"], "the model './absent-folder' cannot be loaded"),
         (["--corruption", "fog:3"], "fog"),
         (["--warmup", "10"], "whole percentage"),
     ],
