@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from ditta_adapt import InputError, MissingDependencyError, PropagationError
 
@@ -48,7 +49,7 @@ def load_model(checkpoint: str | Path, device: torch.device | str | None) -> Any
         )
     except ImportError as error:
         raise MissingDependencyError(f"{checkpoint} needs more to be installed: {error}") from error
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise PropagationError(
             f"the teacher {str(checkpoint)!r} could not be loaded: {error} Check the name and the "
             "network, or download it elsewhere and pass the folder as checkpoint=."

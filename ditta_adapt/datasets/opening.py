@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
@@ -67,11 +67,23 @@ def open_dataset(name: str, root: Path | str, **options: Any) -> VideoDataset:
             f"data set {name!r} cannot be opened with the options {sorted(options)}: {error}; it "
             f"has {known or 'no options'}."
         ) from error
+    if not own:
+        _check_types(opener, options)
     dataset: Any = opener(root, **options)
     if own:
         _check_dataset(dataset, name)
     opened: VideoDataset = dataset
     return opened
+
+
+def _check_types(opener: Callable[..., VideoDataset], options: dict[str, Any]) -> None:
+    """Check options that are plain numbers or words."""
+    hints = get_type_hints(opener)
+    for name, value in options.items():
+        kinds = get_args(hints[name]) or (hints[name],)
+        if all(isinstance(kind, type) for kind in kinds) and not isinstance(value, kinds):
+            expected = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
+            raise InputError(f"option {name} is {value!r}; expected {expected}.")
 
 
 def _check_dataset(dataset: object, spec: str) -> None:

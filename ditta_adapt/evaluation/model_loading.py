@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from ditta_adapt.errors import InputError, MissingDependencyError
 from ditta_adapt.factories import find_factory
 from ditta_adapt.registry import find_segmenter
@@ -44,7 +46,7 @@ def _from_transformers(name: str) -> Any:
         (architecture,) = config.architectures or ("",)
         model_class = getattr(transformers, architecture)
         return model_class.from_pretrained(name).eval()
-    except (OSError, ValueError, AttributeError, RuntimeError) as error:
+    except (OSError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"the model {name!r} cannot be loaded: {error} Expected demo, package.module:factory, "
             "or the folder or hub id of a segmentation model of transformers."

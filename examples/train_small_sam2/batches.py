@@ -25,19 +25,24 @@ class Batch:
     """Clips, their objects, and what is shown of them.
 
     Attributes:
-        images: `(B, T, 3, S, S)` float, normalised as SAM2's.
-        truth: `(N, T, S, S)` float in {0, 1}.
+        frames: `(B, T, S, S, 3)` uint8.
+        truth: `(N, T, S, S)` bool.
         prompts: of the N objects.
     """
 
-    images: Tensor
+    frames: Tensor
     truth: Tensor
     prompts: Prompts
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on a device."""
         prompts = Prompts(**{k: v.to(device) for k, v in vars(self.prompts).items()})
-        return Batch(self.images.to(device), self.truth.to(device), prompts)
+        return Batch(self.frames.to(device), self.truth.to(device), prompts)
+
+    @property
+    def images(self) -> Tensor:
+        """`(B, T, 3, S, S)` float, normalised as SAM2's."""
+        return normalise(self.frames)
 
 
 @dataclass(frozen=True)
@@ -81,19 +86,19 @@ def collate(
             truth.append(torch.from_numpy(mask))
             points.append(_point(mask[0], rng))
     frames = torch.from_numpy(np.stack([frames for frames, _ in clips]))
-    masks = torch.stack(truth).float()
+    masks = torch.stack(truth)
     prompts = Prompts(
         owner=torch.tensor(owners),
-        masks=masks[:, 0],
+        masks=masks[:, 0].float(),
         points=torch.tensor(points, dtype=torch.float32),
         clicked=torch.from_numpy(rng.random(len(owners)) < clicks),
     )
-    return Batch(normalise(frames), masks, prompts)
+    return Batch(frames, masks, prompts)
 
 
 def normalise(frames: Tensor) -> Tensor:
     """uint8 `(..., S, S, 3)` to normalised float `(..., 3, S, S)`."""
-    mean, std = torch.tensor(_MEAN), torch.tensor(_STD)
+    mean, std = (torch.tensor(values, device=frames.device) for values in (_MEAN, _STD))
     return ((frames.float() / 255 - mean) / std).movedim(-1, -3).contiguous()
 
 

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from examples.train_small_sam2.batches import Batch, collate
 from examples.train_small_sam2.clips import held_out_clips
 from examples.train_small_sam2.tracking import ClipTracker, Prompts
 
-_CLIPS, _FRAMES = 10, 10
+_CLIPS, _FRAMES, _SIDE = 20, 10, 256
 
 
 @torch.no_grad()
@@ -32,7 +33,7 @@ def evaluate(model: Sam2VideoModel) -> dict[str, float]:
             prompts = Prompts(**vars(batch.prompts) | {"clicked": clicked})
             tracked = ClipTracker(model).run(batch.images, prompts)
             for t, frame in enumerate(tracked[1:], 1):
-                truth = batch.truth[:, t] > 0.5
+                truth = batch.truth[:, t]
                 present, seen = truth.flatten(1).any(1), frame.score > 0
                 logits = F.interpolate(frame.logits[:, :1], truth.shape[1:], mode="bilinear")
                 found = (logits[:, 0] > 0) & seen.view(-1, 1, 1)
@@ -46,5 +47,13 @@ def evaluate(model: Sam2VideoModel) -> dict[str, float]:
 
 @lru_cache(maxsize=1)
 def _held_out(side: int) -> list[Batch]:
-    clips = held_out_clips(_CLIPS, num_frames=_FRAMES, size=side, absent=0.5)
-    return [collate([clip], np.random.default_rng(0)) for clip in clips]
+    # Drawn at one size, so that a model of another one sees the same clips.
+    clips = held_out_clips(_CLIPS, num_frames=_FRAMES, size=_SIDE, absent=0.5)
+    return [collate([_resized(*clip, side)], np.random.default_rng(0)) for clip in clips]
+
+
+def _resized(frames: np.ndarray, ids: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    size = (side, side)
+    small = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames]
+    labels = [cv2.resize(label, size, interpolation=cv2.INTER_NEAREST) for label in ids]
+    return np.stack(small), np.stack(labels)

@@ -1,13 +1,9 @@
 """What a tracked frame should have been: mask, its IoU, and whether the object is in sight."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from examples.train_small_sam2.tracking import Tracked
-
-# An absent object is rare; missing one means that a mask wanders off to something else.
-_ABSENT_WEIGHT = 2.0
 
 
 def frame_loss(tracked: Tracked, truth: Tensor, *, balance: float) -> dict[str, Tensor]:
@@ -26,8 +22,7 @@ def frame_loss(tracked: Tracked, truth: Tensor, *, balance: float) -> dict[str, 
         being in sight.
     """
     present = truth.flatten(1).any(1)
-    weight = torch.where(present, 1.0, _ABSENT_WEIGHT)
-    score = F.binary_cross_entropy_with_logits(tracked.score, present.float(), weight)
+    score = F.binary_cross_entropy_with_logits(tracked.score, present.float())
     if not present.any():
         nothing = tracked.logits.sum() * 0
         return {"mask": nothing, "iou": nothing, "score": score}

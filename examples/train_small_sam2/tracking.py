@@ -39,6 +39,10 @@ class Tracked:
     iou: Tensor
     score: Tensor
 
+    def __getitem__(self, rows: Tensor) -> "Tracked":
+        """Some of the objects."""
+        return Tracked(self.logits[rows], self.iou[rows], self.score[rows])
+
     def float(self) -> "Tracked":
         """The same in float32."""
         return Tracked(self.logits.float(), self.iou.float(), self.score.float())
@@ -69,13 +73,14 @@ class ClipTracker:
             images: `(B, T, 3, S, S)` normalised frames.
             prompts: of N objects.
             truth: `(N, T, S, S)` in {0, 1}; needed for `forcing`.
-            forcing: probability that the memory of a frame is made of its true mask.
+            forcing: probability that the memory of a frame is made of its true mask. It counts
+                for a clicked first frame too: what is remembered of it stays for the whole clip.
 
         Returns:
             One result a frame.
         """
         frames = self._encode(images, prompts.owner)
-        first, memory, pointer = self._begin(frames[0], prompts)
+        first, memory, pointer = self._begin(frames[0], prompts, forcing)
         results, memories, pointers = [first], [(0, memory)], [(0, pointer)]
         for t in range(1, images.shape[1]):
             features = self._remember(frames[t], t, memories, pointers)
@@ -103,7 +108,9 @@ class ClipTracker:
             levels.append(maps[owner])
         return [_Frame([levels[0][:, t], levels[1][:, t]], levels[2][:, t]) for t in range(length)]
 
-    def _begin(self, frame: _Frame, prompts: Prompts) -> tuple[Tracked, Tensor, Tensor]:
+    def _begin(
+        self, frame: _Frame, prompts: Prompts, forcing: float
+    ) -> tuple[Tracked, Tensor, Tensor]:
         """The prompted frame: points go through the prompt encoder, masks are taken as they are."""
         model, clicked = self.model, prompts.clicked
         labels = torch.where(clicked, 1, -1).view(-1, 1, 1)
@@ -119,9 +126,10 @@ class ClipTracker:
         )
         rows = torch.arange(len(clicked))
         chosen = result.iou.argmax(1)
-        seen = torch.where(clicked, result.score > 0, True)
+        own = clicked & (torch.rand(len(clicked), device=clicked.device) >= forcing)
+        seen = torch.where(own, result.score > 0, True)
         predicted = (self._full(result.logits[rows, chosen]) > 0) & seen.view(-1, 1, 1)
-        mask = torch.where(clicked.view(-1, 1, 1), predicted.float(), prompts.masks)
+        mask = torch.where(own.view(-1, 1, 1), predicted.float(), prompts.masks)
         # The library asks the score for the pointer, also of a mask.
         pointer = self._pointer(tokens[rows, chosen], result.score > 0)
         return result, self._memorise(frame.coarse, mask, seen), pointer

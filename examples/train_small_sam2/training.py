@@ -1,4 +1,4 @@
-"""The training loop: three stages, an averaged model, checkpoints to go on from."""
+"""The training loop: stages, an averaged model, checkpoints to go on from."""
 
 import json
 import math
@@ -13,6 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from transformers import Sam2VideoModel
 
+from ditta_adapt.errors import InputError
 from examples.train_small_sam2.batches import Batch, Stage, batches
 from examples.train_small_sam2.configuration import small_config
 from examples.train_small_sam2.evaluation import evaluate
@@ -20,7 +21,8 @@ from examples.train_small_sam2.losses import frame_loss
 from examples.train_small_sam2.start import new_model
 from examples.train_small_sam2.tracking import ClipTracker
 
-_WEIGHTS = {"mask": 1.0, "iou": 1.0, "score": 0.5}
+# The score is soon sure of itself, and wrong where an object vanishes: more would drown the masks.
+_WEIGHTS = {"mask": 1.0, "iou": 1.0, "score": 0.1}
 _WARM_UP, _CLIP = 100, 1.0
 
 
@@ -49,6 +51,11 @@ class Plan:
         """Steps of all stages."""
         return sum(stage.steps for stage in self.stages)
 
+    @property
+    def course(self) -> str:
+        """What the weights depend on."""
+        return repr((self.stages, self.seed, self.learning_rate, self.average))
+
     def rate(self, step: int) -> float:
         """Learning rate of a step: a short rise, then a cosine down to 0."""
         rise = min((step + 1) / _WARM_UP, 1.0)
@@ -59,6 +66,7 @@ class Plan:
 class _Run:
     """What is saved and loaded to go on with a run."""
 
+    plan: Plan
     model: Sam2VideoModel
     averaged: dict[str, Tensor]
     optimizer: torch.optim.Optimizer
@@ -69,12 +77,18 @@ class _Run:
     def save(self, path: Path) -> None:
         state = {key: getattr(self, key) for key in ("averaged", "step", "seconds", "curve")}
         state |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        state["plan"] = self.plan.course
         part = path.with_suffix(".part")
         torch.save(state, part)
         part.replace(path)
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location=self.model.device)
+        if state["plan"] != self.plan.course:
+            raise InputError(
+                f"{path} is of another course: {state['plan']}; now {self.plan.course}. Train "
+                "with the arguments it was begun with, or into another folder."
+            )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.averaged = state["averaged"]
@@ -116,7 +130,7 @@ def _start(plan: Plan, device: torch.device) -> _Run:
         model.parameters(), plan.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
     )
     averaged = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    return _Run(model, averaged, optimizer)
+    return _Run(plan, model, averaged, optimizer)
 
 
 def _train_stage(
@@ -158,12 +172,16 @@ def _step(
         group["lr"] = plan.rate(run.step)
     run.optimizer.zero_grad()
     # On a CPU bfloat16 is emulated, and slower.
-    cuda = batch.images.is_cuda
+    cuda = batch.frames.is_cuda
     with torch.autocast("cuda", torch.bfloat16) if cuda else nullcontext():
-        tracked = tracker.run(batch.images, batch.prompts, batch.truth, stage.forcing)
+        tracked = tracker.run(batch.images, batch.prompts, batch.truth.float(), stage.forcing)
     losses: dict[str, Tensor] = {}
+    clicked = batch.prompts.clicked
     for t, frame in enumerate(tracked):
-        found = frame_loss(frame.float(), batch.truth[:, t], balance=stage.balance)
+        # What is said about a mask that was shown is not used: the mask itself is taken.
+        counted = clicked if t == 0 else torch.ones_like(clicked)
+        truth = batch.truth[counted, t].float()
+        found = frame_loss(frame[counted].float(), truth, balance=stage.balance)
         for name, loss in found.items():
             losses[name] = losses.get(name, torch.zeros_like(loss)) + loss / len(tracked)
     total = sum(_WEIGHTS[name] * loss for name, loss in losses.items())
@@ -193,9 +211,9 @@ def _average_gradients(parameters: list[nn.Parameter], world: int) -> None:
 
 def _resized(model: Sam2VideoModel, side: int) -> Sam2VideoModel:
     """The same parameters in a model of another input size."""
-    resized = Sam2VideoModel(small_config(side)).to(model.device).train()
     if model.config.image_size == side:
         return model.train()
+    resized = Sam2VideoModel(small_config(side)).to(model.device).train()
     own = dict(model.named_parameters())
     for name in dict(resized.named_parameters()):
         parent, _, leaf = name.rpartition(".")

@@ -102,6 +102,10 @@ def test_checkpoints_that_cannot_be_used(tmp_path: Path) -> None:
     save_file(state, weights, {"format": "pt"})
     with pytest.raises(PropagationError, match=rf"lacks 1 weights, such as {name}"):
         open_folder(tmp_path / "small")
+    # As a clone without git-lfs has it.
+    weights.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(PropagationError, match="could not be loaded"):
+        open_folder(tmp_path / "small")
 
 
 def test_missing_libraries_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

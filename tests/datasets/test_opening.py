@@ -64,6 +64,23 @@ def test_demo() -> None:
         open_dataset("demo", ".", videos=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("camvid", {"num_classes": "11"}, "num_classes is '11'; expected int"),
+        ("camvid", {"num_classes": 2, "void": "eleven"}, "void is 'eleven'; expected int"),
+        ("vspw", {"split": 3}, "split is 3; expected str"),
+        ("davis", {"year": "2016"}, "year is '2016'; expected int"),
+        ("demo", {"videos": "two"}, "videos is 'two'; expected int"),
+    ],
+)
+def test_options_of_another_type(
+    tmp_path: Path, name: str, options: dict[str, object], expected: str
+) -> None:
+    with pytest.raises(InputError, match=expected):
+        open_dataset(name, tmp_path, **options)
+
+
 def test_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = f"{__name__}:Own"
     dataset = open_dataset(spec, str(tmp_path))

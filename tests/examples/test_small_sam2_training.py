@@ -12,6 +12,7 @@ pytest.importorskip("cv2")
 pytest.importorskip("skimage")
 pytest.importorskip("sklearn")
 
+from ditta_adapt import InputError
 from examples.train_small_sam2 import training
 from examples.train_small_sam2.batches import Stage, batches, collate, deepest_point
 from examples.train_small_sam2.losses import frame_loss
@@ -61,8 +62,7 @@ def test_an_absent_object_has_only_a_score() -> None:
         tracked(torch.zeros(1, 4, 4), score=0.0), torch.zeros(1, 16, 16), balance=1.0
     )
     assert float(losses["mask"]) == float(losses["iou"]) == 0
-    # Absence weighs double.
-    assert float(losses["score"]) == pytest.approx(2 * math.log(2))
+    assert float(losses["score"]) == pytest.approx(math.log(2))
 
 
 def test_the_best_candidate_counts() -> None:
@@ -104,9 +104,9 @@ def test_workers_do_not_change_the_batches() -> None:
     stage = STAGES[0]
     own, others = (list(batches(stage, (0, 0), range(3), workers)) for workers in (0, 2))
     for first, second in zip(own, others, strict=True):
-        assert torch.equal(first.images, second.images)
+        assert torch.equal(first.frames, second.frames)
         assert torch.equal(first.prompts.points, second.prompts.points)
-    assert not torch.equal(own[0].images, own[1].images)
+    assert not torch.equal(own[0].frames, own[1].frames)
 
 
 class Stop(BaseException):
@@ -136,5 +136,7 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
     again = train(plan, folders[1], cpu)
     assert whole.keys() == again.keys()
     assert all(torch.equal(whole[name], again[name]) for name in whole)
+    with pytest.raises(InputError, match="of another course"):
+        train(Plan(STAGES, seed=1), folders[1], cpu)
     curves = [(folder / "curve.json").read_text() for folder in folders]
     assert curves[0].count('"step"') == curves[1].count('"step"') == 4
