@@ -26,7 +26,8 @@ from ditta_adapt.evaluation.comparison import video_miou
 from ditta_adapt.evaluation.evaluate import RESULTS
 from ditta_adapt.evaluation.result_file import read_results
 
-# All but those that need a classifier trained on labelled videos.
+# All but those that need a classifier trained on labelled videos, and `ditta-paper-none`, which is
+# the image model.
 METHODS = (
     *("iss", "tent", "tent-hard", "cotta", "auxadapt"),
     *("consistency", "max-confidence", "warp-forward", "warp-backward", "accel"),
@@ -105,7 +106,10 @@ def main(arguments: Sequence[str]) -> int:
         fixed += ["--model", "benchmarks.methods:espnetv2"]
     chosen = [] if "--methods" in rest else ["--methods", *METHODS]
     status = command_line(["eval", *fixed, *chosen, *rest])
-    results = read_results(Path(rest[rest.index("--out") + 1]) / RESULTS)
+    path = Path(rest[rest.index("--out") + 1]) / RESULTS
+    if not path.is_file():
+        return status
+    results = read_results(path)
     print(summary(results, "mIoU" if name == "demo" else "IoU"))
     return status
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ditta_adapt.errors import InputError
+from ditta_adapt.errors import DittaError, InputError
 
 
 def find_factory(spec: str) -> Callable[..., Any]:
@@ -42,6 +42,24 @@ def find_factory(spec: str) -> Callable[..., Any]:
         )
     factory: Callable[..., Any] = found
     return factory
+
+
+def call_factory(spec: str) -> Any:
+    """What the factory of that name makes, called without arguments.
+
+    Raises:
+        InputError: it cannot be found, or raises.
+    """
+    factory = find_factory(spec)
+    try:
+        return factory()
+    except DittaError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{spec}() raised {type(error).__name__}: {error}. Expected a function or class that "
+            "can be called without arguments."
+        ) from error
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from ditta_adapt.evaluation.model_loading import load_segmenter
 from ditta_adapt.evaluation.result import VideoResult
 from ditta_adapt.evaluation.split import check_share
 from ditta_adapt.evaluation.table import pool, render, to_csv
-from ditta_adapt.factories import find_factory, importable_folder
+from ditta_adapt.factories import call_factory, importable_folder
 from ditta_adapt.methods import MaskClassifier
 from ditta_adapt.propagator import Propagator
 from ditta_adapt.registry import find_propagator
@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--dataset",
         required=True,
-        help="vspw, cityscapes, davis, camvid, folder, video, or package.module:factory",
+        help="vspw, cityscapes, davis, camvid, folder, video, demo, or package.module:factory",
     )
     parser.add_argument("--root", type=Path, required=True, help="where the data set lies")
     parser.add_argument(
@@ -64,7 +64,7 @@ def add_parser(subparsers: Any) -> None:
         "--corruption", nargs="+", default=[""], help="such as contrast:high; '' for none"
     )
     parser.add_argument("--limit", type=int, help="only the first videos")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", help="where the model runs; by default where it is")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="folder of results and tables")
 
@@ -83,6 +83,11 @@ def run(options: argparse.Namespace) -> int:
         check_method(method)
     for share in options.warmup:
         check_share(share)
+    if options.out.exists() and not options.out.is_dir():
+        raise InputError(f"--out {options.out} is a file; expected a folder, or nothing yet.")
+    origin = {
+        name: str(getattr(options, name)) for name in ("dataset", "root", "option", "propagator")
+    }
     with importable_folder(os.getcwd()):
         plan = Plan(
             dataset=open_dataset(options.dataset, options.root, **_options(options.option)),
@@ -97,6 +102,7 @@ def run(options: argparse.Namespace) -> int:
             warmups=options.warmup,
             corruptions=options.corruption,
             limit=options.limit,
+            origin=origin,
         )
         results = evaluate(plan, options.out, _Progress())
     rows, comparisons = pool(results), compare(results)
@@ -151,7 +157,7 @@ def _options(pairs: list[str]) -> dict[str, Any]:
 
 
 def _propagator(name: str) -> Propagator:
-    return find_propagator(find_factory(name)() if ":" in name else name)
+    return find_propagator(call_factory(name) if ":" in name else name)
 
 
 def _classifier(path: Path | None) -> MaskClassifier | None:

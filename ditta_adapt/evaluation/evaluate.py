@@ -1,22 +1,25 @@
 """Run methods over a data set; what was done before is not done again."""
 
+import hashlib
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from ditta_adapt.corruptions import parse_corruption
-from ditta_adapt.datasets import IGNORE, LabelledVideo, VideoDataset
+from ditta_adapt.datasets import LabelledVideo, VideoDataset
 from ditta_adapt.errors import DittaError, InputError
-from ditta_adapt.evaluation.method_names import WITH_TRUTH, Parts, build_method, check_method
+from ditta_adapt.evaluation.method_names import WITH_TRUTH, Parts, build_method, check_parts
 from ditta_adapt.evaluation.result import Case, VideoResult
 from ditta_adapt.evaluation.result_file import ResultFile
 from ditta_adapt.evaluation.runner import run_method
 from ditta_adapt.evaluation.split import check_share, split_video
-from ditta_adapt.isolation import weight_hash
+from ditta_adapt.isolation import device_of, weight_hash
 from ditta_adapt.report import library_versions
 
 RESULTS = "results.jsonl"
@@ -34,10 +37,12 @@ class Plan:
         warmups: shares of a video that are adapted to, see `split_video`.
         corruptions: such as `"contrast:high"`; `""` is the video as it is.
         limit: only the first videos of the data set.
+        origin: what data set and teacher were made from, such as a folder and its options.
+            Results of another origin are not mixed with these.
 
     Raises:
-        InputError: an unknown method or corruption, a share out of range, nothing to run, or a
-            model whose classes are not those of the data set.
+        InputError: an unknown method or corruption, or one that cannot run; a share out of range;
+            nothing to run; two videos of one name.
     """
 
     dataset: VideoDataset
@@ -46,25 +51,33 @@ class Plan:
     warmups: Sequence[float]
     corruptions: Sequence[str] = ("",)
     limit: int | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.methods:
-            check_method(name)
+            check_parts(name, self.parts)
         for share in self.warmups:
             check_share(share)
         for corruption in filter(None, self.corruptions):
-            parse_corruption(corruption)
+            # Those that cannot be applied at all say so before a frame is asked for.
+            parse_corruption(corruption).apply(())
         if self.limit is not None and self.limit < 1:
             raise InputError(f"limit is {self.limit}; expected at least 1 video.")
         if not (self.methods and self.warmups and self.corruptions and len(self.dataset)):
             raise InputError("nothing to run: expected a method, a warm-up and a video at least.")
+        repeated = [name for name, count in Counter(self.dataset.names).items() if count > 1]
+        if repeated:
+            raise InputError(
+                f"the data set has {len(repeated)} names of several videos, such as "
+                f"{repeated[0]!r}; expected every video to have its own."
+            )
 
     def cases(self) -> Iterator[tuple[int, Case]]:
         """All cases with the index of their video, a video at a time."""
         for index, video in enumerate(self.dataset.names[: self.limit]):
-            for corruption in self.corruptions:
-                for warmup in self.warmups:
-                    for method in self.methods:
+            for corruption in dict.fromkeys(self.corruptions):
+                for warmup in dict.fromkeys(self.warmups):
+                    for method in dict.fromkeys(self.methods):
                         yield index, Case(method, warmup, corruption, video)
 
     def settings(self) -> dict[str, Any]:
@@ -74,8 +87,12 @@ class Plan:
             "class_names": list(self.dataset.class_names),
             "model": type(self.parts.segmenter).__name__,
             "model_hash": weight_hash(self.parts.segmenter),
+            "device": str(device_of(self.parts.segmenter)),
+            "aux_hash": weight_hash(self.parts.aux) if self.parts.aux else None,
+            "classifier": _digest(self.parts.classifier) if self.parts.classifier else None,
             "propagator": type(self.parts.propagator).__name__,
             "seed": self.parts.seed,
+            "origin": dict(self.origin),
             "versions": library_versions(),
         }
 
@@ -94,7 +111,8 @@ def evaluate(
     Args:
         plan: what to run.
         out: folder of the results; made if missing.
-        report: called after every case with its result, how many cases are done, and of how many.
+        report: called after every case that is run, with its result, how many of them are done,
+            and of how many.
 
     Returns:
         The results of all cases of the plan, in its order.
@@ -105,10 +123,9 @@ def evaluate(
     _check_classes(plan)
     file = ResultFile(out / RESULTS, plan.settings())
     cases = list(plan.cases())
+    pending = [(index, case) for index, case in cases if case not in file]
     opened: tuple[int, LabelledVideo] | None = None
-    for done, (index, case) in enumerate(cases, 1):
-        if case in file:
-            continue
+    for done, (index, case) in enumerate(pending, 1):
         try:
             if opened is None or opened[0] != index:
                 opened = (index, plan.dataset[index])
@@ -117,7 +134,7 @@ def evaluate(
         except Exception as error:
             result = VideoResult(case, error=_reason(error))
         file.add(result)
-        report(result, done, len(cases))
+        report(result, done, len(pending))
     known = {result.case: result for result in file}
     return [known[case] for _, case in cases]
 
@@ -127,27 +144,23 @@ def _run(plan: Plan, video: LabelledVideo, case: Case) -> VideoResult:
     corruption = parse_corruption(case.corruption) if case.corruption else None
     parts = plan.parts
     if case.method in WITH_TRUTH:
-        parts = replace(parts, truth=_truth(video, split.warmup, parts.segmenter.num_classes))
+        parts = replace(parts, truth=_truth(video, split.warmup), relabel=video.relabel)
     num_classes = len(plan.dataset.class_names) or parts.segmenter.num_classes
     return run_method(build_method(case.method, parts), video, split, num_classes, case, corruption)
 
 
-def _truth(video: LabelledVideo, count: int, num_classes: int) -> list[np.ndarray] | None:
-    """Labels of the warm-up in the model's classes; none if a frame has no labels.
-
-    Where several of the model's classes count as one class of the labels, the lowest stands for
-    it, which scores the same.
-    """
+def _truth(video: LabelledVideo, count: int) -> list[np.ndarray] | None:
+    """Labels of the warm-up; none if a frame has no labels."""
     known = [label for label in (video.labels[t] for t in range(count)) if label is not None]
-    if len(known) < count:
-        return None
-    if video.relabel is None:
-        return known
-    table = np.full(IGNORE + 1, IGNORE, np.int64)
-    for model_class in range(min(num_classes, len(video.relabel)) - 1, -1, -1):
-        table[video.relabel[model_class]] = model_class
-    table[IGNORE] = IGNORE
-    return [table[label] for label in known]
+    return known if len(known) == count else None
+
+
+def _digest(module: nn.Module) -> str:
+    """SHA-256 of a module's weights."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _check_classes(plan: Plan) -> None:

@@ -1,12 +1,13 @@
 """The methods of an evaluation by name, each built anew for every video."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ditta_adapt.config import AdaptConfig
+from ditta_adapt.datasets import IGNORE
 from ditta_adapt.errors import InputError
 from ditta_adapt.methods import (
     AccelSegmenter,
@@ -41,7 +42,8 @@ class Parts:
         aux: a second, smaller image model of the same classes, for `auxadapt`; without one, the
             image model takes both parts.
         classifier: of masks, for `i-sam2` and `i-sam2-base`.
-        truth: true labels of the warm-up in the model's classes, for `oracle` and `true-labels`.
+        truth: true labels of the warm-up, for `oracle` and `true-labels`.
+        relabel: the label class of each of the model's classes, where they are not the same.
     """
 
     segmenter: Segmenter
@@ -50,13 +52,14 @@ class Parts:
     aux: Segmenter | None = None
     classifier: MaskClassifier | None = None
     truth: Sequence[np.ndarray] | None = None
+    relabel: np.ndarray | None = None
 
 
 def _adapted(
     config: AdaptConfig, targets: Callable[[Parts], TargetBuilder] | None = None
 ) -> Callable[[Parts], Method]:
     def build(parts: Parts) -> Method:
-        own = AdaptConfig.from_dict(config.to_dict() | {"seed": parts.seed})
+        own = replace(config, seed=parts.seed)
         builder = {} if targets is None else {"target_builder": targets(parts)}
         return VideoSegmenter(parts.segmenter, propagator=parts.propagator, config=own, **builder)
 
@@ -73,13 +76,24 @@ def _truth(parts: Parts) -> Sequence[np.ndarray]:
     return parts.truth
 
 
+def _in_model_classes(parts: Parts) -> list[np.ndarray]:
+    """True labels in the model's classes.
+
+    Where several of these count as one class of the labels, the lowest stands for it: what is
+    predicted is relabelled before it is scored.
+    """
+    if parts.relabel is None:
+        return list(_truth(parts))
+    table = np.full(IGNORE + 1, IGNORE, np.int64)
+    for model_class in range(len(parts.relabel) - 1, -1, -1):
+        table[parts.relabel[model_class]] = model_class
+    table[IGNORE] = IGNORE
+    return [table[label] for label in _truth(parts)]
+
+
 def _classified(base: bool) -> Callable[[Parts], Method]:
     def build(parts: Parts) -> Method:
-        if parts.classifier is None:
-            raise InputError(
-                "i-sam2 needs a classifier of masks, trained on labelled videos by "
-                "examples/train_mask_classifier.py: pass its file as --classifier."
-            )
+        assert parts.classifier is not None
         return MaskClassification(parts.segmenter, parts.propagator, parts.classifier, base=base)
 
     return build
@@ -108,8 +122,10 @@ _BUILDERS: Mapping[str, Callable[[Parts], Method]] = {
     "max-confidence": _refined("max_confidence"),
     "warp-forward": _refined("warp", 1),
     "warp-backward": _refined("warp", -1),
-    "oracle": _adapted(AdaptConfig(), lambda parts: OracleLabels(_truth(parts))),
-    "true-labels": _adapted(AdaptConfig(), lambda parts: TrueLabels(_truth(parts))),
+    "oracle": _adapted(
+        AdaptConfig(), lambda parts: OracleLabels(_truth(parts), relabel=parts.relabel)
+    ),
+    "true-labels": _adapted(AdaptConfig(), lambda parts: TrueLabels(_in_model_classes(parts))),
     "accel": lambda parts: AccelSegmenter(parts.segmenter, propagator=parts.propagator),
 }
 
@@ -133,10 +149,24 @@ def check_method(name: str) -> str:
     return name
 
 
+def check_parts(name: str, parts: Parts) -> None:
+    """Refuse a method that could not run on any video.
+
+    Raises:
+        InputError: no method of that name, or a part it needs is missing.
+    """
+    if check_method(name).startswith("i-sam2") and parts.classifier is None:
+        raise InputError(
+            f"{name} needs a classifier of masks (`Parts.classifier`, or --classifier FILE), "
+            "trained on labelled videos as in examples/train_mask_classifier.py."
+        )
+
+
 def build_method(name: str, parts: Parts) -> Method:
     """A method with pre-trained weights.
 
     Raises:
         InputError: no method of that name, or a part it needs is missing.
     """
-    return _BUILDERS[check_method(name)](parts)
+    check_parts(name, parts)
+    return _BUILDERS[name](parts)

@@ -3,36 +3,54 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 
 from ditta_adapt.errors import InputError, MissingDependencyError
-from ditta_adapt.factories import find_factory
+from ditta_adapt.factories import call_factory
+from ditta_adapt.isolation import device_of
 from ditta_adapt.registry import find_segmenter
-from ditta_adapt.segmenter import Segmenter
+from ditta_adapt.segmenter import Segmenter, is_segmenter
 
 
-def load_segmenter(name: str, device: str) -> Segmenter:
+def load_segmenter(name: str, device: str | None = None) -> Segmenter:
     """The segmenter of a model, on its device.
 
     Args:
         name: `demo`, the shipped SegFormer; `package.module:factory`, which returns a model of a
             known type or a segmenter; or a checkpoint of transformers, a folder or hub id.
-        device: such as `"cpu"` or `"cuda"`; a segmenter from a factory is taken where it is.
+        device: such as `"cpu"` or `"cuda"`; by default where the model is. A segmenter from a
+            factory is not moved.
 
     Raises:
-        InputError: the factory or checkpoint cannot be found or loaded.
+        InputError: the factory or checkpoint cannot be found or loaded; there is no such device,
+            or a segmenter is on another one.
         UnknownModelError: the model's type has no adapter.
         MissingDependencyError: transformers is not installed.
     """
     if name == "demo":
         from ditta_adapt.demo.model import load_demo_model
 
-        demo: Any = load_demo_model()
-        return find_segmenter(demo.to(device))
+        return find_segmenter(_moved(load_demo_model(), device))
     if ":" in name and not Path(name).exists():
-        model = find_factory(name)()
-        return find_segmenter(model.to(device) if hasattr(model, "to") else model)
-    return find_segmenter(_from_transformers(name).to(device))
+        model = call_factory(name)
+        if not is_segmenter(model):
+            return find_segmenter(_moved(model, device))
+        found = device_of(find_segmenter(model))
+        if device is not None and found.type != torch.device(device).type:
+            raise InputError(f"the segmenter of {name} is on {found}; expected {device}.")
+        return find_segmenter(model)
+    return find_segmenter(_moved(_from_transformers(name), device))
+
+
+def _moved(model: Any, device: str | None) -> Any:
+    if device is None or not hasattr(model, "to"):
+        return model
+    try:
+        return model.to(device)
+    # What torch raises where it was built without the device, or has never heard of it.
+    except (AssertionError, RuntimeError) as error:
+        raise InputError(f"the model cannot be moved to {device!r}: {error}") from error
 
 
 def _from_transformers(name: str) -> Any:

@@ -12,6 +12,8 @@ from ditta_adapt.methods.mask_refiner import MaskRefiner
 from ditta_adapt.methods.method import Method
 from ditta_adapt.methods.tent import Tent
 from ditta_adapt.methods.true_labels import OracleLabels, TrueLabels
+from ditta_adapt.methods.unified_video_da_warp import unified_video_da_warp
+from ditta_adapt.methods.warp import warp
 from ditta_adapt.methods.zero_shot import ZeroShotRefinement
 
 __all__ = [
@@ -29,4 +31,6 @@ __all__ = [
     "TrueLabels",
     "ZeroShotRefinement",
     "ablation",
+    "unified_video_da_warp",
+    "warp",
 ]

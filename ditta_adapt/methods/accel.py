@@ -165,7 +165,7 @@ class AccelSegmenter:
             propagator=type(self._propagator).__name__,
         )
         self._student, self._fusion, self.report = student, fusion, report
-        self._previous = _Memory(warm_up.video[-1].clone(), last.logits)
+        self._previous = _Memory(warm_up.video[-1], last.logits)
         return report
 
     def __call__(self, frame: Frame) -> Int64[Tensor, "H W"]:
@@ -179,8 +179,7 @@ class AccelSegmenter:
         The stream's memory is as before if anything is raised.
         """
         tensor = frame_to_tensor(frame)
-        # Copied, since the caller may write to a tensor of its own before the next frame.
-        image = tensor.permute(1, 2, 0).clone()
+        image = tensor.permute(1, 2, 0)
         size = (tensor.shape[1], tensor.shape[2])
         previous = self._previous
         if previous is not None and previous.size != size:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64, Integer
 from torch import Tensor
 
 from ditta_adapt.caller_state import own_gradient_mode, seeded
+from ditta_adapt.datasets import IGNORE
 from ditta_adapt.errors import AdaptationError, InputError, ShapeError
 from ditta_adapt.frames import Frame, frame_to_tensor
 from ditta_adapt.isolation import device_of, private_copy
@@ -25,14 +26,14 @@ from ditta_adapt.propagator import Propagator
 from ditta_adapt.registry import find_propagator, find_segmenter
 from ditta_adapt.segmenter import Segmenter
 
-LabelledVideo: TypeAlias = tuple[Iterable[Frame], Iterable[np.ndarray | Tensor]]
+FramesAndLabels: TypeAlias = tuple[Iterable[Frame], Iterable[np.ndarray | Tensor]]
 """Frames, and as many label maps `(H, W)` of integers; 255 is ignored."""
 
-_IGNORE, _BATCH = 255, 1024
+_BATCH = 1024
 
 
 def train_mask_classifier(
-    videos: Iterable[LabelledVideo],
+    videos: Iterable[FramesAndLabels],
     model: Any,
     propagator: Propagator | str,
     num_classes: int,
@@ -153,13 +154,13 @@ class _Samples:
                 f"integers of the frame's size {tuple(frame.shape[1:])}."
             )
         labels = labels.long()
-        wrong = (labels != _IGNORE) & ((labels < 0) | (labels >= self._num_classes))
+        wrong = (labels != IGNORE) & ((labels < 0) | (labels >= self._num_classes))
         if wrong.any():
             raise InputError(
                 f"the labels of frame {t} hold {int(labels[wrong][0])}; expected a class in "
-                f"[0, {self._num_classes}), or {_IGNORE} for ignored."
+                f"[0, {self._num_classes}), or {IGNORE} for ignored."
             )
-        return torch.where(labels == _IGNORE, -1, labels)
+        return torch.where(labels == IGNORE, -1, labels)
 
     def joined(self) -> tuple[Float[Tensor, "N D"], Int64[Tensor, " N"], Source]:
         if self._source is None:

@@ -130,6 +130,5 @@ class StreamedMethod(ABC):
     def _label(
         self, stream: Stream, frame: UInt8[Tensor, "3 H W"], prediction: ImagePrediction
     ) -> Int64[Tensor, "H W"]:
-        # A copy: a teacher looks back at a frame, which the caller may have overwritten by then.
         with own_gradient_mode(), torch.no_grad():
-            return stream.label(frame.clone(), prediction)
+            return stream.label(frame, prediction)

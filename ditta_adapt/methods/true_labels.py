@@ -53,6 +53,8 @@ class OracleLabels:
         labels: as of `TrueLabels`.
         offset: whose pseudo labels: the frame's own (none), or those of the frame before (-1) or
             after (1), carried into it by the teacher; a frame without that neighbour has its own.
+        relabel: `(C,)` integers, the class of the true labels of each of the model's classes;
+            none where they are the same.
         ignore_index: the label of pixels without ground truth.
 
     Raises:
@@ -67,12 +69,14 @@ class OracleLabels:
         labels: Sequence[Tensor | np.ndarray],
         *,
         offset: Literal[-1, 1] | None = None,
+        relabel: np.ndarray | None = None,
         ignore_index: int = 255,
     ) -> None:
         if offset is not None:
             check_offset(offset)
         self._truth = _Truth(labels, ignore_index)
         self.offset = offset
+        self._relabel = None if relabel is None else torch.from_numpy(relabel.astype(np.int16))
 
     def __call__(
         self,
@@ -92,11 +96,16 @@ class OracleLabels:
         pseudo = [prediction.labels.to(torch.int16) for prediction in warm_up.predictions]
         if self.offset is not None:
             pseudo = _neighbours(propagator, warm_up, pseudo, self.offset, progress)
-        kept = [
-            oracle_labels(guess, true, ignore_index=IGNORE)
-            for guess, true in zip(pseudo, truth, strict=True)
-        ]
+        kept = [self._true(guess, true) for guess, true in zip(pseudo, truth, strict=True)]
         return _targets(kept, "pseudo labels where they are true")
+
+    def _true(self, guess: Tensor, true: Tensor) -> Tensor:
+        if self._relabel is None:
+            return oracle_labels(guess, true, ignore_index=IGNORE)
+        # A warped guess may be IGNORE, which is no index.
+        classes = torch.where(guess == IGNORE, IGNORE, self._relabel[guess.clamp(min=0).long()])
+        kept = oracle_labels(classes, true, ignore_index=IGNORE)
+        return torch.where(kept == IGNORE, IGNORE, guess).to(torch.int16)
 
 
 def _neighbours(

@@ -107,6 +107,9 @@ def test_a_model_and_data_of_ones_own(
         (["--model", "./absent-folder"], "the model './absent-folder' cannot be loaded"),
         (["--corruption", "fog:3"], "fog"),
         (["--warmup", "10"], "whole percentage"),
+        (["--device", "nowhere"], "cannot be moved to 'nowhere'"),
+        (["--model", "builtins:len"], "raised TypeError"),
+        (["--corruption", "style1:high"], "cannot be applied"),
     ],
 )
 def test_one_line_for_what_cannot_be_used(

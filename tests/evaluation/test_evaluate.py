@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import torch
 pytest.importorskip("cv2")
 
 from ditta_adapt import InputError, wrap
+from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.corruptions import parse_corruption
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.datasets.listed import ListedDataset
 from ditta_adapt.evaluation import Parts, VideoResult, evaluate, method_names
-from ditta_adapt.evaluation.evaluate import _truth
+from ditta_adapt.evaluation.method_names import _in_model_classes
 from ditta_adapt.isolation import weight_hash
+from ditta_adapt.methods import MaskClassifier
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
 from tests.evaluation.toy_dataset import (
     LENGTH,
@@ -22,7 +25,7 @@ from tests.evaluation.toy_dataset import (
     toy_labels,
     toy_plan,
 )
-from tests.toys import toy_segmenter, toy_video
+from tests.toys import FEATURES, NUM_CLASSES, toy_segmenter, toy_video
 
 
 def counts(results: list[VideoResult]) -> list[tuple]:
@@ -169,10 +172,36 @@ def test_predictions_are_relabelled(tmp_path: Path) -> None:
 
 
 def test_truth_in_the_models_classes() -> None:
-    labels = [np.array([[0, 1, 255]], np.uint8)]
-    video = LabelledVideo("a", [np.zeros((1, 3, 3), np.uint8)], labels, np.array([0, 0, 1, 1]))
-    (truth,) = _truth(video, 1, 4)
-    assert truth.tolist() == [[0, 2, 255]]
+    truth = [np.array([[0, 1, 255]], np.uint8)]
+    parts = Parts(toy_segmenter(), OpticalFlowPropagator(), truth=truth)
+    assert _in_model_classes(parts)[0].tolist() == [[0, 1, 255]]
+    merged = replace(parts, relabel=np.array([0, 0, 1, 1]))
+    assert _in_model_classes(merged)[0].tolist() == [[0, 2, 255]]
+
+
+def test_results_of_another_origin_are_not_mixed(tmp_path: Path) -> None:
+    plan = toy_plan(methods=["iss"], limit=1, origin={"root": "here"})
+    evaluate(plan, tmp_path)
+    for other in (
+        replace(plan, origin={"root": "there"}),
+        replace(plan, parts=replace(plan.parts, aux=toy_segmenter(1))),
+    ):
+        with pytest.raises(InputError, match="results of another run"):
+            evaluate(other, tmp_path)
+
+
+def test_what_is_named_twice_is_run_once(tmp_path: Path) -> None:
+    plan = toy_plan(methods=["iss", "iss"], warmups=[0.5, 0.5], limit=1)
+    assert len(evaluate(plan, tmp_path)) == 1
+    with pytest.raises(InputError, match="names of several videos, such as 'a'"):
+        toy_plan(dataset=toy_dataset(["a", "b", "a"]))
+
+
+def test_progress_counts_what_is_left(tmp_path: Path) -> None:
+    evaluate(toy_plan(methods=["iss"]), tmp_path)
+    seen: list[tuple[int, int]] = []
+    evaluate(toy_plan(methods=["iss", "tent"]), tmp_path, lambda r, d, t: seen.append((d, t)))
+    assert seen == [(1, 2), (2, 2)]
 
 
 @pytest.mark.parametrize(
@@ -181,6 +210,8 @@ def test_truth_in_the_models_classes() -> None:
         ({"methods": ["iss", "magic"]}, "no method 'magic'"),
         ({"warmups": [10]}, "whole percentage"),
         ({"corruptions": ["fog:3"]}, "fog"),
+        ({"corruptions": ["style1:high"]}, "cannot be applied"),
+        ({"methods": ["iss", "i-sam2"]}, "i-sam2 needs a classifier"),
         ({"limit": 0}, "at least 1 video"),
         ({"methods": []}, "nothing to run"),
     ],
@@ -197,9 +228,10 @@ def test_another_number_of_classes_fails_at_once(tmp_path: Path) -> None:
 
 
 def test_every_method_runs(tmp_path: Path) -> None:
-    plan = toy_plan(dataset=toy_dataset("a"), methods=method_names(), warmups=[0.25])
+    classifier = MaskClassifier(FEATURES, NUM_CLASSES, "segmenter")
+    parts = Parts(toy_segmenter(), OpticalFlowPropagator(), classifier=classifier)
+    dataset = toy_dataset("a")
+    plan = toy_plan(dataset=dataset, parts=parts, methods=method_names(), warmups=[0.25])
     results = evaluate(plan, tmp_path)
-    errors = {r.case.method: r.error for r in results if r.error}
-    # These two need weights that are trained on labelled videos.
-    assert set(errors) == {"i-sam2", "i-sam2-base"}
-    assert all("classifier" in error for error in errors.values())
+    assert {r.case.method: r.error for r in results if r.error} == {}
+    assert [r.case.method for r in results] == list(method_names())

@@ -87,6 +87,25 @@ class TestOracleLabels:
             assert right.any()
             assert torch.equal(own.long(), torch.where(right, given, IGNORE))
 
+    @pytest.mark.parametrize("offset", [None, -1])
+    def test_true_once_relabelled(self, offset: int | None) -> None:
+        # Classes 1 and 2 both count as label 1, 0 and 3 as label 0.
+        table = np.array([0, 1, 1, 0])
+        seen = warm_up()
+        labels = [torch.from_numpy(table)[frame.labels.long()] for frame in seen.predictions]
+        builder = OracleLabels(labels, relabel=table, offset=offset)
+        targets = (
+            builder(StillPropagator(), seen, AdaptConfig(), silent)
+            if offset is None
+            else (builder(ShiftPropagator(), seen, AdaptConfig(), silent))
+        )
+        for t, (own, true) in enumerate(zip(targets.labels, labels, strict=True)):
+            kept = own != IGNORE
+            assert torch.equal(torch.from_numpy(table)[own[kept].long()], true[kept])
+            if offset is None or t == 0:
+                # All of its own labels are true, and stay as they are.
+                assert torch.equal(own.long(), seen.predictions[t].labels.long())
+
     @pytest.mark.parametrize("offset", [-1, 1])
     def test_the_neighbours_labels_where_true(self, offset: int) -> None:
         seen, labels = warm_up(), truth()
