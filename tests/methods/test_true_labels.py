@@ -94,11 +94,8 @@ class TestOracleLabels:
         seen = warm_up()
         labels = [torch.from_numpy(table)[frame.labels.long()] for frame in seen.predictions]
         builder = OracleLabels(labels, relabel=table, offset=offset)
-        targets = (
-            builder(StillPropagator(), seen, AdaptConfig(), silent)
-            if offset is None
-            else (builder(ShiftPropagator(), seen, AdaptConfig(), silent))
-        )
+        teacher = StillPropagator() if offset is None else ShiftPropagator()
+        targets = builder(teacher, seen, AdaptConfig(), silent)
         for t, (own, true) in enumerate(zip(targets.labels, labels, strict=True)):
             kept = own != IGNORE
             assert torch.equal(torch.from_numpy(table)[own[kept].long()], true[kept])
