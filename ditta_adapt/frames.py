@@ -22,7 +22,8 @@ def frame_to_tensor(frame: Frame, *, name: str = "frame") -> UInt8[Tensor, "3 H 
         name: how to call the frame in an error, such as `"frame 3"`.
 
     Returns:
-        `(3, H, W)` uint8 on the frame's own device. The frame itself is never written to.
+        `(3, H, W)` uint8 on the frame's own device: a copy, since a decoder or a camera may reuse
+        its buffer for the next frame.
 
     Raises:
         ShapeError: not an array, wrong number of axes, channels first, or not uint8.
@@ -48,10 +49,11 @@ def frame_to_tensor(frame: Frame, *, name: str = "frame") -> UInt8[Tensor, "3 H 
             "one with (image * 255).round() and a cast to uint8."
         )
     if isinstance(frame, np.ndarray):
-        # A copy: the caller may reuse the buffer for the next frame, and torch warns about
-        # arrays that are read-only or have negative strides.
-        frame = torch.from_numpy(np.array(frame, order="C", copy=True))
-    return frame.permute(2, 0, 1)
+        # Copied by numpy: torch warns about arrays that are read-only or have negative strides.
+        copied = torch.from_numpy(np.array(frame, order="C", copy=True))
+    else:
+        copied = frame.clone()
+    return copied.permute(2, 0, 1)
 
 
 def _shape_hint(shape: tuple[int, ...]) -> str:

@@ -3,8 +3,10 @@
 import copy
 import hashlib
 from collections.abc import Callable
+from types import FunctionType, MethodType, ModuleType
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -60,14 +62,39 @@ def private_copy(
 
 
 def modules_of(segmenter: Segmenter) -> list[nn.Module]:
-    """The modules a segmenter is or holds: itself, its attributes, its adaptable modules."""
-    found: dict[int, nn.Module] = {}
-    held = getattr(segmenter, "__dict__", {}).values()
-    candidates = [segmenter, *held, *segmenter.adaptable_modules().values()]
-    for candidate in candidates:
-        if isinstance(candidate, nn.Module):
-            found[id(candidate)] = candidate
-    return list(found.values())
+    """The modules a segmenter is or holds, each once; also its adaptable modules.
+
+    It holds what can be reached through attributes, lists, tuples and dicts: in the segmenter and
+    in plain objects, such as another segmenter that it leaves the work to. What is inside of a
+    module is left to that module.
+    """
+    # By identity, since things may hold one another; and held on to, so that identities stay.
+    seen: dict[int, object] = {}
+    waiting: list[object] = [segmenter, *segmenter.adaptable_modules().values()][::-1]
+    while waiting:
+        candidate = waiting.pop()
+        if id(candidate) not in seen:
+            seen[id(candidate)] = candidate
+            if candidate is segmenter or not isinstance(candidate, nn.Module):
+                waiting += _held_by(candidate)[::-1]
+    return [candidate for candidate in seen.values() if isinstance(candidate, nn.Module)]
+
+
+# They have attributes, but those are not part of a model.
+_LEAVES = (type, ModuleType, FunctionType, MethodType, Tensor, np.ndarray)
+
+
+def _held_by(holder: object) -> list[object]:
+    if isinstance(holder, dict):
+        return list(holder.values())
+    if isinstance(holder, list | tuple):
+        return list(holder)
+    if isinstance(holder, _LEAVES):
+        return []
+    attributes = dict(getattr(holder, "__dict__", {}))
+    if isinstance(holder, nn.Module):
+        attributes.pop("_modules", None)
+    return list(attributes.values())
 
 
 def adaptable_parameters(segmenter: Segmenter) -> list[nn.Parameter]:
@@ -117,5 +144,5 @@ def weight_hash(segmenter: Segmenter) -> str:
         for name, tensor in sorted(module.state_dict().items()):
             digest.update(f"{name}:{tuple(tensor.shape)}:{tensor.dtype};".encode())
             data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-            digest.update(data.numpy().tobytes())
+            digest.update(data.numpy())
     return digest.hexdigest()

@@ -123,8 +123,13 @@ def check_targets(targets: Targets, warm_up: WarmUp) -> None:
     """Check what a target builder returned.
 
     Raises:
-        InputError: labels that do not fit the frames or the classes.
+        InputError: no targets, or labels that do not fit the frames or the classes.
     """
+    if not isinstance(targets, Targets):
+        raise InputError(
+            f"the target builder returned a {type(targets).__name__}; expected Targets, with one "
+            "label map a frame, or with learnable=False if there is nothing to learn."
+        )
     if not targets.learnable:
         return
     num_frames, num_classes = len(warm_up.frames), warm_up.segmenter.num_classes
@@ -134,6 +139,13 @@ def check_targets(targets: Targets, warm_up: WarmUp) -> None:
             f"map for each of the {num_frames} warm-up frames."
         )
     for t, labels in enumerate(targets.labels):
+        if not isinstance(labels, Tensor) or labels.is_floating_point():
+            dtype = f" of {labels.dtype}" if hasattr(labels, "dtype") else ""
+            raise InputError(
+                f"the target builder returned a {type(labels).__name__}{dtype} for frame {t}; "
+                "expected a (H, W) int16 tensor of classes. Convert an array with "
+                "torch.from_numpy(labels).to(torch.int16)."
+            )
         if tuple(labels.shape) != warm_up.size:
             raise InputError(
                 f"the target builder returned labels of shape {tuple(labels.shape)} for frame "

@@ -259,7 +259,7 @@ class VideoSegmenter:
         self, frames: Iterable[Frame], warmup: int, progress: ProgressCallback
     ) -> Iterator[Int64[Tensor, "H W"]]:
         stream = iter(frames)
-        # Copied, since a camera may hand out one buffer again and again.
+        # These are copies, since a camera may hand out one buffer again and again.
         first = [
             frame_to_tensor(frame, name=f"frame {t}").permute(1, 2, 0)
             for t, frame in enumerate(islice(stream, max(warmup, 1)))

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from ditta_adapt.errors import DittaError, InputError, ShapeError
-from ditta_adapt.frames import frame_to_tensor, frames_to_tensors
+from ditta_adapt.frames import Frame, frame_to_tensor, frames_to_tensors
 
 quick = settings(max_examples=50, deadline=None)
 images = st.tuples(st.integers(1, 6), st.integers(1, 6)).flatmap(
@@ -37,15 +37,27 @@ def test_any_strides_will_do(image: np.ndarray, steps: tuple[int, int]) -> None:
     np.testing.assert_array_equal(tensor.numpy(), np.moveaxis(view, 2, 0))
 
 
-def test_a_numpy_frame_is_copied() -> None:
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor], ids=["numpy", "torch"])
+def test_a_frame_is_copied(make: Callable[[np.ndarray], Frame]) -> None:
     """A decoder may reuse its buffer, and the caller's frame is never written to."""
-    image = np.full((2, 2, 3), 7, np.uint8)
+    image = make(np.full((2, 2, 3), 7, np.uint8))
     tensor = frame_to_tensor(image)
-    image[:] = 0
+    image[:] = 9
     assert (tensor == 7).all()
     tensor.zero_()
-    image[:] = 9
     assert (image == 9).all()
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor], ids=["numpy", "torch"])
+def test_a_video_in_one_buffer(make: Callable[[np.ndarray], Frame]) -> None:
+    buffer = make(np.zeros((2, 2, 3), np.uint8))
+
+    def camera() -> Iterator[Frame]:
+        for value in (3, 5, 8):
+            buffer[:] = value
+            yield buffer
+
+    assert [int(tensor.max()) for tensor in frames_to_tensors(camera())] == [3, 5, 8]
 
 
 def test_a_pil_image_by_way_of_numpy() -> None:

@@ -1,8 +1,9 @@
 """The user's model is exactly as it was: after every call, and when one raised half-way."""
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,22 @@ from ditta_adapt import (
     HookedSegmenter,
     Masks,
     PropagationError,
+    Segmenter,
     SegmenterError,
     SegmenterOutput,
     wrap,
 )
-from ditta_adapt.isolation import private_copy, weight_hash
-from tests.toys import StillPropagator, StillSession, ToyNet, ToySegmenter, toy_segmenter, toy_video
+from ditta_adapt.isolation import all_parameters, modules_of, private_copy, weight_hash
+from tests.toys import (
+    FEATURES,
+    NUM_CLASSES,
+    StillPropagator,
+    StillSession,
+    ToyNet,
+    ToySegmenter,
+    toy_segmenter,
+    toy_video,
+)
 
 PAPER = AdaptConfig.from_dict(AdaptConfig.paper().to_dict() | {"prompt_threshold": 0.3})
 
@@ -217,6 +228,110 @@ def test_weight_hash_sees_every_weight() -> None:
         with torch.no_grad():
             changed.model.state_dict()[name].flatten()[0] += 1e-3
         assert weight_hash(changed) != reference, name
+
+
+class Delegating:
+    """Leaves the work to a segmenter that it holds in one way or another."""
+
+    num_classes, feature_dim = NUM_CLASSES, FEATURES
+
+    def __init__(self, inner: ToySegmenter, hold: Callable[[ToySegmenter], Any]) -> None:
+        self.held, self.names, self.table, self.kind = hold(inner), ("a",), np.zeros(2), ToyNet
+
+    @property
+    def inner(self) -> ToySegmenter:
+        found = self.held
+        while not isinstance(found, ToySegmenter):
+            found = found["first"] if isinstance(found, dict) else found[0]
+        return found
+
+    def preprocess(self, frames: Tensor) -> Tensor:
+        return self.inner.preprocess(frames)
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.inner.encode(images)
+
+    def decode(self, encoded: Tensor) -> SegmenterOutput:
+        return self.inner.decode(encoded)
+
+    def adaptable_modules(self) -> Mapping[str, nn.Module]:
+        return self.inner.adaptable_modules()
+
+
+def in_a_cycle(inner: ToySegmenter) -> Any:
+    held: list[Any] = [inner]
+    held.append(held)
+    inner.owner = held  # type: ignore[attr-defined]
+    return held
+
+
+class Stages(ToySegmenter):
+    """Holds the parts of a model, not the model."""
+
+    def __init__(self, net: ToyNet, container: type) -> None:
+        parts = {"encoder": net.encoder, "decoder": net.decoder}
+        self.stages = parts if container is dict else container(parts.values())
+        self.encoded_frames = 0
+
+    @property
+    def model(self) -> Any:  # type: ignore[override]
+        stages = self.stages.values() if isinstance(self.stages, dict) else self.stages
+        encoder, decoder = stages
+        return SimpleNamespace(encoder=encoder, decoder=decoder)
+
+
+HOLDERS: dict[str, Callable[[ToyNet], Segmenter]] = {
+    "delegate": lambda net: Delegating(ToySegmenter(net), lambda inner: inner),
+    "delegate in a nest": lambda net: Delegating(
+        ToySegmenter(net), lambda inner: ({"first": [inner]},)
+    ),
+    "delegate in a cycle": lambda net: Delegating(ToySegmenter(net), in_a_cycle),
+    "list": lambda net: Stages(net, list),
+    "tuple": lambda net: Stages(net, tuple),
+    "dict": lambda net: Stages(net, dict),
+}
+
+
+@pytest.mark.parametrize("hold", HOLDERS.values(), ids=HOLDERS)
+class TestModulesHeldIndirectly:
+    def test_all_parameters_are_found(
+        self, hold: Callable[[ToyNet], Segmenter], net: ToyNet
+    ) -> None:
+        found = all_parameters(hold(net))
+        assert len(found) == len(list(net.parameters()))
+        assert {id(p) for p in found} == {id(p) for p in net.parameters()}
+
+    def test_private_copy(self, hold: Callable[[ToyNet], Segmenter], net: ToyNet) -> None:
+        net.encoder.train()
+        before = snapshot(net)
+        own = private_copy(hold(net))
+        assert not any(layer.training for m in modules_of(own) for layer in m.modules())
+        mine = {p.data_ptr() for p in all_parameters(own)}
+        assert mine & {p.data_ptr() for p in net.parameters()} == {
+            p.data_ptr() for p in net.encoder.parameters()
+        }
+        assert_same(snapshot(net), before)
+
+    def test_hash_sees_the_encoder(self, hold: Callable[[ToyNet], Segmenter], net: ToyNet) -> None:
+        reference = weight_hash(hold(net))
+        assert weight_hash(hold(net)) == reference
+        with torch.no_grad():
+            net.encoder[0].bias[0] += 1e-3
+        assert weight_hash(hold(net)) != reference
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_unregistered_parts_of_a_segmenter_that_is_a_module() -> None:
+    class Module(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head, self.extra = nn.Linear(1, 1), [nn.Linear(2, 2)]
+
+        def adaptable_modules(self) -> Mapping[str, nn.Module]:
+            return {"head": self.head}
+
+    segmenter: Any = Module()
+    assert modules_of(segmenter) == [segmenter, segmenter.extra[0], segmenter.head]
 
 
 def test_arrays_are_not_written() -> None:

@@ -1,7 +1,9 @@
 """The seam: any builder may make the labels, and what it makes is checked."""
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -90,6 +92,33 @@ def test_targets_that_do_not_fit(builder: TargetBuilder, match: str) -> None:
         model.adapt(FRAMES[:4])
     untouched = wrap(toy_segmenter()).predict(FRAMES[4]).probabilities
     assert torch.equal(model.predict(FRAMES[4]).probabilities, untouched)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: None, "a NoneType; expected Targets"),
+        (lambda: [torch.zeros(SIZE, dtype=torch.int16)] * 4, "a list; expected Targets"),
+        (
+            lambda: labelled(np.zeros(SIZE, np.int16)),
+            "a ndarray of int16 for frame 1; .*tensor",
+        ),
+        (lambda: labelled(torch.zeros(SIZE)), r"a Tensor of torch\.float32 for frame 1"),
+        (lambda: labelled(None), "a NoneType for frame 1"),
+    ],
+    ids=["none", "list", "numpy", "float", "no map"],
+)
+def test_what_are_no_targets(make: Callable[[], Any], match: str) -> None:
+    model = wrap(toy_segmenter(), target_builder=lambda *_: make())
+    with pytest.raises(InputError, match=f"returned {match}"):
+        model.adapt(FRAMES[:4])
+
+
+def labelled(second: Any) -> Targets:
+    """Targets whose second map is something else."""
+    maps = [torch.zeros(SIZE, dtype=torch.int16) for _ in range(4)]
+    return Targets([maps[0], second, *maps[2:]], [], {}, True, "paint")
 
 
 def test_ignored_pixels_are_allowed() -> None:

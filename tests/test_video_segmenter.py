@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ditta_adapt import AdaptConfig, InputError, Progress, ShapeError, VideoSegmenter, wrap
+from ditta_adapt import AdaptConfig, Frame, InputError, Progress, ShapeError, VideoSegmenter, wrap
 from tests.toys import StillPropagator, ToySegmenter, toy_segmenter, toy_video
 
 MASKS = AdaptConfig(targets="masks", prompt_threshold=0.3)
@@ -198,13 +198,15 @@ class TestSegment:
             next(stream)
         assert taken == [0, 1, 2, 3, 4]
 
-    def test_camera_that_reuses_its_buffer(self) -> None:
+    @pytest.mark.parametrize("kind", ["numpy", "torch"])
+    def test_camera_that_reuses_its_buffer(self, kind: str) -> None:
         frames = toy_video(6)
 
-        def camera() -> Iterator[np.ndarray]:
-            buffer = np.empty_like(frames[0])
+        def camera() -> Iterator[Frame]:
+            array = np.empty_like(frames[0])
+            buffer = array if kind == "numpy" else torch.from_numpy(array)
             for frame in frames:
-                buffer[:] = frame
+                array[:] = frame
                 yield buffer
 
         expected = list(wrap(toy_segmenter()).segment(frames, warmup=3))

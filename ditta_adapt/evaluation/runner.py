@@ -49,7 +49,7 @@ def run_method(
         warmup = list(islice(stream, split.warmup))
         start = time.perf_counter()
         report = method.adapt(warmup)
-        if torch.cuda.is_initialized():
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             # Work that is still queued belongs to adaptation, not to the first frame.
             torch.cuda.synchronize()
         seconds = time.perf_counter() - start
