@@ -10,6 +10,11 @@ import numpy as np
 import torch
 
 from ditta_adapt.config import AdaptConfig
+from ditta_adapt.isolation import weight_hash
+from ditta_adapt.propagator import Propagator
+from ditta_adapt.segmenter import Segmenter
+from ditta_adapt.target_builder import WarmUp
+from ditta_adapt.targets import Targets
 
 
 def library_versions() -> dict[str, str]:
@@ -65,3 +70,26 @@ class AdaptationReport:
     def __str__(self) -> str:
         seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in self.seconds.items())
         return f"{self.reason} ({self.num_frames} warm-up frames; {seconds})"
+
+
+def report_of(
+    segmenter: Segmenter,
+    propagator: Propagator,
+    config: AdaptConfig,
+    warm_up: WarmUp,
+    targets: Targets,
+    losses: list[dict[str, float]],
+    seconds: dict[str, float],
+) -> AdaptationReport:
+    """The report of an adaptation that is done; without a loss, nothing was adapted."""
+    return AdaptationReport(
+        adapted=bool(losses),
+        reason=("adapted to " if losses else "not adapted: ") + targets.source,
+        num_frames=len(warm_up.frames),
+        classes=targets.classes,
+        losses=losses,
+        seconds=seconds,
+        config=config,
+        model_hash=weight_hash(segmenter),
+        propagator=type(propagator).__name__,
+    )

@@ -24,7 +24,7 @@ from ditta_adapt.predictions import resize_logits
 from ditta_adapt.progress import ProgressCallback, silent
 from ditta_adapt.propagator import Propagator
 from ditta_adapt.registry import find_propagator, find_segmenter
-from ditta_adapt.report import AdaptationReport
+from ditta_adapt.report import AdaptationReport, report_of
 from ditta_adapt.segmenter import Segmenter, SegmenterOutput, check_output
 from ditta_adapt.student import Student
 from ditta_adapt.target_builder import TargetBuilder, WarmUp, check_builder, check_targets
@@ -145,16 +145,8 @@ class VideoSegmenter:
                 student = replace(student, projection=None)
             with torch.no_grad():
                 last = student.segmenter.decode(warm_up.encodings[len(tensors) - 1])
-        report = AdaptationReport(
-            adapted=bool(losses),
-            reason=("adapted to " if losses else "not adapted: ") + targets.source,
-            num_frames=len(tensors),
-            classes=targets.classes,
-            losses=losses,
-            seconds=clock.seconds,
-            config=self.config,
-            model_hash=weight_hash(self.segmenter),
-            propagator=type(propagator).__name__,
+        report = report_of(
+            self.segmenter, propagator, self.config, warm_up, targets, losses, clock.seconds
         )
         self._student, self.report = student, report
         self._previous, self._size = last, warm_up.size

@@ -12,13 +12,13 @@ from ditta_adapt.config import AdaptConfig
 from ditta_adapt.encodings import encode_frame
 from ditta_adapt.errors import AdaptationError, ShapeError
 from ditta_adapt.frames import Frame, frame_to_tensor, frames_to_tensors
-from ditta_adapt.isolation import device_of, weight_hash
+from ditta_adapt.isolation import device_of
 from ditta_adapt.losses import distillation_loss
 from ditta_adapt.predictions import resize_logits
 from ditta_adapt.progress import Progress, ProgressCallback, silent
 from ditta_adapt.propagator import DenseTransport, Propagator
 from ditta_adapt.registry import find_propagator, find_segmenter
-from ditta_adapt.report import AdaptationReport
+from ditta_adapt.report import AdaptationReport, report_of
 from ditta_adapt.segmenter import Segmenter, check_output
 from ditta_adapt.student import Student
 from ditta_adapt.target_builder import TargetBuilder, WarmUp, check_builder, check_targets
@@ -153,16 +153,8 @@ class AccelSegmenter:
                         )
             with torch.no_grad():
                 last = student.segmenter.decode(warm_up.encodings[len(tensors) - 1])
-        report = AdaptationReport(
-            adapted=bool(losses),
-            reason=("adapted to " if losses else "not adapted: ") + targets.source,
-            num_frames=len(tensors),
-            classes=targets.classes,
-            losses=losses,
-            seconds=clock.seconds,
-            config=self.config,
-            model_hash=weight_hash(self.segmenter),
-            propagator=type(self._propagator).__name__,
+        report = report_of(
+            self.segmenter, self._propagator, self.config, warm_up, targets, losses, clock.seconds
         )
         self._student, self._fusion, self.report = student, fusion, report
         self._previous = _Memory(warm_up.video[-1], last.logits)
