@@ -180,6 +180,8 @@ def _step(
     for t, frame in enumerate(tracked):
         # What is said about a mask that was shown is not used: the mask itself is taken.
         counted = clicked if t == 0 else torch.ones_like(clicked)
+        if not counted.any():
+            continue
         truth = batch.truth[counted, t].float()
         found = frame_loss(frame[counted].float(), truth, balance=stage.balance)
         for name, loss in found.items():

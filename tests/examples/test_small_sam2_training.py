@@ -1,6 +1,8 @@
 """The pieces of the training of the small SAM2: losses, batches, going on where it stopped."""
 
+import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +109,15 @@ def test_workers_do_not_change_the_batches() -> None:
         assert torch.equal(first.frames, second.frames)
         assert torch.equal(first.prompts.points, second.prompts.points)
     assert not torch.equal(own[0].frames, own[1].frames)
+
+
+def test_a_batch_without_clicks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "evaluate", lambda model: {})
+    masks_only = replace(STAGES[0], steps=1, clicks=0.0)
+    weights = train(Plan((masks_only,), every=1), tmp_path, torch.device("cpu"))
+    assert all(bool(tensor.isfinite().all()) for tensor in weights.values())
+    (line,) = json.loads((tmp_path / "curve.json").read_text())
+    assert all(math.isfinite(value) for value in line.values())
 
 
 class Stop(BaseException):
