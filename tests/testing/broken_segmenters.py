@@ -168,27 +168,6 @@ class DetachedFeatures(GoodSegmenter):
         return SegmenterOutput(features, self.model.decoder[3:](features))
 
 
-class HidesPartsInAList(GoodSegmenter):
-    def __init__(self) -> None:
-        net = ToyNet().eval()
-        self.encoded_frames = 0
-        self.body, self.parts = net.decoder[:3], [net.encoder, net.decoder[3:]]
-
-    def preprocess(self, frames: Tensor) -> Tensor:
-        return frames.float() / 127.5 - 1
-
-    def encode(self, images: Tensor) -> Tensor:
-        with torch.no_grad():
-            return self.parts[0](images)
-
-    def decode(self, encoded: Tensor) -> SegmenterOutput:
-        features = self.body(encoded)
-        return SegmenterOutput(features, self.parts[1](features))
-
-    def adaptable_modules(self) -> Mapping[str, nn.Module]:
-        return {"body": self.body}
-
-
 class HiddenGain(GoodSegmenter):
     gain = 1.0
 
@@ -290,7 +269,6 @@ BROKEN: dict[str, tuple[Callable[[], object], set[str]]] = {
     "opaque encoding": (OpaqueEncoding, {"encoding_moves"}),
     "declares the encoder": (DeclaresTheEncoder, {"encode_is_frozen", "gradients"}),
     "detached features": (DetachedFeatures, {"gradients"}),
-    "hides parts in a list": (HidesPartsInAList, {"gradients"}),
     "hidden gain": (HiddenGain, {"restores", "state_dict"}),
     "unsaved buffer": (UnsavedBuffer, {"state_dict"}),
     "reaches through a closure": (
