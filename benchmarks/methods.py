@@ -47,7 +47,7 @@ def davis_voc(root: Path, *, stride: int = 1) -> VideoDataset:
         video = whole[whole.names.index(name)]
         return LabelledVideo(name, video.frames[::stride], video.labels[::stride], video.relabel)
 
-    name = "davis-voc" if stride == 1 else f"davis-voc, every {stride}rd frame"
+    name = "davis-voc" if stride == 1 else f"davis-voc, stride {stride}"
     return ListedDataset(
         name, whole.names, open_video, class_names=whole.class_names, palette=whole.palette
     )
