@@ -30,8 +30,13 @@ class FlowField:
         self._dis = import_cv2().DISOpticalFlow_create(import_cv2().DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._flows: dict[tuple[int, int], np.ndarray] = {}
 
-    def lookup(self, t: int, to: int) -> tuple[Float[Tensor, "H W 2"], Bool[Tensor, "H W"]]:
-        """Where each pixel of frame `to` was in frame `t`, in [-1, 1], and whether to trust it."""
+    def lookup(
+        self, t: int, to: int, size: tuple[int, int]
+    ) -> tuple[Float[Tensor, "h w 2"], Bool[Tensor, "h w"]]:
+        """Where each cell of frame `to` was in frame `t`, in [-1, 1], and whether to trust it.
+
+        The cells are those of a grid of `size` over the whole frame.
+        """
         for index in (t, to):
             if not 0 <= index < len(self.frames) or abs(t - to) != 1:
                 raise PropagationError(
@@ -51,16 +56,11 @@ class FlowField:
         error = (back + returned).norm(dim=0)
         valid = error <= self._tolerance + 0.1 * back.norm(dim=0)
         valid &= ((landing >= 0) & (landing <= extent)).all(dim=-1)
-        return self._to_frame_size(grid, valid)
-
-    def _to_frame_size(
-        self, grid: Float[Tensor, "h w 2"], valid: Bool[Tensor, "h w"]
-    ) -> tuple[Float[Tensor, "H W 2"], Bool[Tensor, "H W"]]:
-        if tuple(self._small) == self.size:
+        if tuple(self._small) == size:
             return grid, valid
         planes = torch.cat([grid.permute(2, 0, 1), valid[None].float()])
         # Corners map to corners in the normalised grid, so aligned corners keep zero flow at zero.
-        planes = F.interpolate(planes[None], self.size, mode="bilinear", align_corners=True)[0]
+        planes = F.interpolate(planes[None], size, mode="bilinear", align_corners=True)[0]
         return planes[:2].permute(1, 2, 0), planes[2] > 0.5
 
     def _flow(self, start: int, end: int) -> Float[Tensor, "2 h w"]:

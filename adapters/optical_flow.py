@@ -80,10 +80,11 @@ class FlowSession:
         return self._current()
 
     def carry(
-        self, maps: Float[Tensor, "K H W"], t: int, to: int
-    ) -> tuple[Float[Tensor, "K H W"], Bool[Tensor, "H W"]]:
+        self, maps: Float[Tensor, "K h w"], t: int, to: int
+    ) -> tuple[Float[Tensor, "K h w"], Bool[Tensor, "h w"]]:
         """Move maps from frame `t` to a neighbour: bilinear, 0 where there is no valid source."""
-        grid, valid = self._alive().lookup(t, to)
+        height, width = maps.shape[1:]
+        grid, valid = self._alive().lookup(t, to, (height, width))
         grid, valid = grid.to(maps), valid.to(maps.device)
         moved = F.grid_sample(maps.unsqueeze(0), grid.unsqueeze(0), align_corners=True)[0]
         return moved * valid, valid

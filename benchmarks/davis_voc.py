@@ -17,7 +17,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,13 @@ from ditta_adapt import AdaptationReport, AdaptConfig, HookedSegmenter, wrap
 from ditta_adapt.metrics import VideoConsistency
 
 METHODS = ("iss", "adapted", "adapted_no_addon")
+PRESETS = {
+    "default": AdaptConfig(),
+    "unchecked": AdaptConfig(accept="always"),
+    "memory": AdaptConfig(targets="none"),
+    "attention": AdaptConfig(addon="residual"),
+    "paper": AdaptConfig.paper(),
+}
 INPUT_SIZE = (256, 448)
 WEIGHTS = Path("weights") / "espnetv2_s_2.0_pascal_384x384.pth"
 
@@ -161,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--manifest", type=Path, default=DEFAULT_MANIFEST)
     parser.add_argument("--weights", type=Path, help="ESPNetv2 state dict (default: from the data)")
-    parser.add_argument("--preset", choices=("default", "paper"), default="default")
+    parser.add_argument("--preset", choices=PRESETS, default="default")
     parser.add_argument("--warmup", type=float, nargs="+", default=[0.1, 0.5])
     parser.add_argument("--stride", type=int, default=1, help="take every N-th frame")
     parser.add_argument("--seed", type=int, default=0)
@@ -174,8 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     beside = root / WEIGHTS
     weights = options.weights or (beside if beside.is_file() else data_root() / WEIGHTS)
     segmenter = build_segmenter(weights)
-    preset = AdaptConfig.paper() if options.preset == "paper" else AdaptConfig()
-    config = AdaptConfig.from_dict(preset.to_dict() | {"seed": options.seed})
+    config = replace(PRESETS[options.preset], seed=options.seed)
     rows: list[Row] = []
     costs: list[dict[str, float]] = []
     for name, classes in load_manifest(options.manifest).items():

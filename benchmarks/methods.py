@@ -31,7 +31,8 @@ from ditta_adapt.evaluation.result_file import read_results
 METHODS = (
     *("iss", "tent", "tent-hard", "cotta", "auxadapt"),
     *("consistency", "max-confidence", "warp-forward", "warp-backward", "accel"),
-    *("zero-shot", "refiner", "ditta", "ditta-no-addon"),
+    *("zero-shot", "refiner", "ditta", "ditta-no-addon", "ditta-attention"),
+    *("ditta-memory", "ditta-unchecked"),
     *(f"ditta-paper-{parts}" for parts in ("A", "B", "C", "AB", "AC", "BC")),
     *("ditta-paper", "oracle", "true-labels"),
 )

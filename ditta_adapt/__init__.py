@@ -1,5 +1,6 @@
 """Turn any image segmentation model into a video segmentation model that does not flicker."""
 
+from ditta_adapt.acceptance import Verdict
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.errors import (
     AdaptationError,
@@ -62,6 +63,7 @@ __all__ = [
     "TargetBuilder",
     "Targets",
     "UnknownModelError",
+    "Verdict",
     "VideoSegmenter",
     "WarmUp",
     "wrap",

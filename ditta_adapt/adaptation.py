@@ -1,5 +1,7 @@
 """Stage C: adapt the student to the targets, one optimiser step a frame."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
@@ -8,7 +10,12 @@ from torch import Tensor
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.encodings import EncodingCache
 from ditta_adapt.errors import AdaptationError, ConfigError
-from ditta_adapt.losses import distillation_loss, mask_contrastive_loss, mask_prototypes
+from ditta_adapt.losses import (
+    anchored_distillation_loss,
+    distillation_loss,
+    mask_contrastive_loss,
+    mask_prototypes,
+)
 from ditta_adapt.predictions import resize_logits
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.reliability import reliability
@@ -21,6 +28,7 @@ def adapt_student(
     student: Student,
     encodings: EncodingCache,
     targets: Targets,
+    frozen: Callable[[int], Float[Tensor, "1 C h w"]],
     config: AdaptConfig,
     progress: ProgressCallback,
 ) -> list[dict[str, float]]:
@@ -28,6 +36,14 @@ def adapt_student(
 
     Per frame, `L = L_distill(plain) + L_distill(add-on) + weight * L_contrast` (Eq. 5 to 8); the
     add-on's term from the second frame on.
+
+    Args:
+        student: what is trained.
+        encodings: of the warm-up frames.
+        targets: what is learned.
+        frozen: logits of the frozen model on a frame, to hold on to where targets are doubtful.
+        config: of the losses and of the optimisation.
+        progress: called after every step.
 
     Returns:
         The losses of every step, by name, with their sum as `"total"`.
@@ -56,14 +72,14 @@ def adapt_student(
         t = step % len(encodings)
         encoded = encodings[t]
         output = student.segmenter.decode(encoded)
-        labels = targets.labels[t].to(output.logits.device).long()
-        losses = {"distill": _distill(output.logits, labels, config)}
+        distill = _Distillation(targets, t, frozen, config, output.logits.device)
+        losses = {"distill": distill(output.logits)}
         if student.addon is not None and t > 0:
             if config.through_previous_frame:
                 previous = student.segmenter.decode(encodings[t - 1])
             assert previous is not None
             second = student.addon(output.features, previous.features, previous.logits)
-            losses["distill_addon"] = _distill(second, labels, config)
+            losses["distill_addon"] = distill(second)
         if contrast is not None:
             object_ids = targets.object_ids[t].to(output.logits.device).long()
             losses["contrast"] = contrast.loss(output, encoded, object_ids)
@@ -88,17 +104,38 @@ def adapt_student(
     return history
 
 
-def _distill(
-    logits: Float[Tensor, "1 C h w"], labels: Int64[Tensor, "H W"], config: AdaptConfig
-) -> Float[Tensor, ""]:
-    height, width = labels.shape
-    return distillation_loss(
-        resize_logits(logits, (height, width)),
-        labels.unsqueeze(0),
-        ignore_index=IGNORE,
-        from_probabilities=config.distillation_from_probabilities,
-        reduction=config.distillation_reduction,
-    )
+class _Distillation:
+    """The distillation term of one frame, for any prediction of it."""
+
+    def __init__(
+        self,
+        targets: Targets,
+        t: int,
+        frozen: Callable[[int], Float[Tensor, "1 C h w"]],
+        config: AdaptConfig,
+        device: torch.device,
+    ) -> None:
+        self._labels = targets.labels[t].to(device).long().unsqueeze(0)
+        self._size: tuple[int, int] = (self._labels.shape[1], self._labels.shape[2])
+        self._config = config
+        self._confidence: Tensor | None = None
+        if targets.confidence:
+            self._confidence = targets.confidence[t].to(device).float().unsqueeze(0)
+            self._anchor = resize_logits(frozen(t), self._size).softmax(dim=1)
+
+    def __call__(self, logits: Float[Tensor, "1 C h w"]) -> Float[Tensor, ""]:
+        resized = resize_logits(logits, self._size)
+        if self._confidence is None:
+            return distillation_loss(
+                resized,
+                self._labels,
+                ignore_index=IGNORE,
+                from_probabilities=self._config.distillation_from_probabilities,
+                reduction=self._config.distillation_reduction,
+            )
+        return anchored_distillation_loss(
+            resized, self._labels, self._confidence, self._anchor, ignore_index=IGNORE
+        )
 
 
 class _Contrast:

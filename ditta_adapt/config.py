@@ -11,7 +11,8 @@ from ditta_adapt.errors import ConfigError
 from ditta_adapt.losses import Reduction
 from ditta_adapt.reliability import Normalizer
 
-AddonForm = Literal["residual", "paper", "none"]
+AddonForm = Literal["auto", "carried", "residual", "paper", "none"]
+Acceptance = Literal["checked", "always"]
 Certainty = Literal["reliability", "softmax_entropy"]
 Fill = Literal["iss", "ignore"]
 ModuleMode = Literal["eval", "train"]
@@ -38,8 +39,13 @@ class AdaptConfig:
         targets: `"auto"`: a dense vote of neighbouring frames where the teacher can carry dense
             maps, else masks; `"masks"`: objects that are prompted, followed and given a class;
             `"self"`: the frozen model's own labels, each class one object, without a teacher;
-            `"none"`: nothing, so that `adapt` leaves the image model as it is.
+            `"none"`: nothing, so that `adapt` leaves the weights as they are; what is remembered
+            is up to `addon`.
         vote_decay: how much a dense vote weighs one frame further on, in [0, 1].
+        photometric_tolerance: mean colour error, of [0, 1], at which a vote that was carried along
+            has lost most of its weight, see `photometric_trust`.
+        anchored: labels are trusted only as far as their vote was clear, and the student holds on
+            to the frozen model's distribution for the rest, see `anchored_distillation_loss`.
         area_weight: exponent of the area term of the class vote.
         rarity_weight: exponent of the rarity term; 0 turns it off.
         fill: label outside masks: the frozen image model's own (`"iss"`) or none (`"ignore"`).
@@ -56,6 +62,9 @@ class AdaptConfig:
 
     Optimisation:
         passes: how often the warm-up is gone through, one step a frame.
+        adapted_share: how far the weights go from the pre-trained to the trained ones, in (0, 1].
+            Part of the way keeps most of what is gained and less of what is lost (weight averaging
+            as in WiSE-FT, Wortsman et al., CVPR 2022).
         learning_rate, betas, weight_decay: of AdamW.
         module_mode: `"train"` makes dropout active and batch norm use batch statistics.
         through_previous_frame: let gradients of the add-on's loss flow through frame t-1 too,
@@ -63,9 +72,18 @@ class AdaptConfig:
             step.
         seed: of everything random; the caller's random state is not touched.
 
+    Safety:
+        accept: `"checked"`: what contradicts the frozen model more than it contradicts itself is
+            not learned, or undone, and a watchdog falls back to pre-trained weights, see
+            `judge_targets`, `settle` and `Watch`; `"always"`: the raw method.
+
     Temporal add-on and fusion (Eq. 1, 3):
-        addon: `"residual"`: query and key start as the identity, cosine similarity with a learned
-            temperature; `"paper"`: two random linear layers, unscaled dot product; `"none"`.
+        addon: `"carried"`: votes of past frames that the teacher carries along, without weights,
+            see `remember`; `"residual"`: attention whose query and key start as the identity,
+            cosine similarity with a learned temperature; `"paper"`: two random linear layers,
+            unscaled dot product; `"none"`. `"auto"` is `"carried"` where the teacher can carry
+            dense maps, else `"residual"`.
+        memory_decay: how much carried votes weigh one frame further on, in [0, 1].
         window_radius: radius of the attention window, in cells of the feature grid.
         fusion_threshold: `tau` of Eq. 3, in [0, 1].
 
@@ -84,6 +102,8 @@ class AdaptConfig:
 
     targets: TargetKind = "auto"
     vote_decay: float = 0.9
+    photometric_tolerance: float = 0.08
+    anchored: bool = True
     area_weight: float = 0.3
     rarity_weight: float = 0.0
     fill: Fill = "iss"
@@ -96,6 +116,7 @@ class AdaptConfig:
     ema_rate: float = 0.99
 
     passes: int = 2
+    adapted_share: float = 0.75
     learning_rate: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.01
@@ -103,7 +124,10 @@ class AdaptConfig:
     through_previous_frame: bool = False
     seed: int = 0
 
-    addon: AddonForm = "residual"
+    accept: Acceptance = "checked"
+
+    addon: AddonForm = "auto"
+    memory_decay: float = 0.85
     window_radius: int = 5
     fusion_threshold: float = 0.8
 
@@ -114,15 +138,25 @@ class AdaptConfig:
         """Check every field, so that a wrong value fails here and not minutes later."""
         for name, hint in get_type_hints(type(self)).items():
             _check_type(name, getattr(self, name), hint)
-        for name in ("prompt_threshold", "vote_decay", "ema_rate", "fusion_threshold"):
+        for name in (
+            "prompt_threshold",
+            "vote_decay",
+            "ema_rate",
+            "fusion_threshold",
+            "memory_decay",
+        ):
             self._check_range(name, 0, 1)
         for name in ("prompt_dilation", "window_radius", "area_weight", "rarity_weight"):
             self._check_range(name, 0)
         for name in ("contrastive_weight", "weight_decay", "device_cache_bytes", "cpu_cache_bytes"):
             self._check_range(name, 0)
+        if not 0 < self.adapted_share <= 1:
+            raise ConfigError(
+                f"adapted_share is {self.adapted_share}; expected a finite number in (0, 1]."
+            )
         for name in ("max_objects", "passes"):
             self._check_range(name, 1)
-        for name in ("learning_rate", "contrastive_temperature"):
+        for name in ("learning_rate", "contrastive_temperature", "photometric_tolerance"):
             self._check_range(name, math.ulp(0.0))
         # What torch takes as a seed.
         self._check_range("seed", 0, 2**63 - 1)
@@ -143,12 +177,15 @@ class AdaptConfig:
         """
         return cls(
             targets="masks",
+            anchored=False,
+            accept="always",
             rarity_weight=0.8,
             distillation_from_probabilities=True,
             distillation_reduction="all",
             contrastive_weight=1.0,
             contrastive_certainty="softmax_entropy",
             passes=5,
+            adapted_share=1.0,
             learning_rate=1e-3,
             module_mode="train",
             through_previous_frame=True,

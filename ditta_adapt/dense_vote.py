@@ -5,89 +5,89 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ditta_adapt.predictions import FrozenPrediction
+from ditta_adapt.memory import carry_votes, own_votes
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.propagator import DenseTransport
-from ditta_adapt.reliability import probabilities_and_reliability
 from ditta_adapt.targets import Targets
-from ditta_adapt.transport import carry
+from ditta_adapt.trust import vote_trust
 
 
 def dense_targets(
     session: DenseTransport,
-    logits: Callable[[int], Float[Tensor, "1 C H W"]],
-    predictions: Sequence[FrozenPrediction],
+    logits: Callable[[int], Float[Tensor, "1 C h w"]],
+    frames: Sequence[UInt8[Tensor, "3 H W"]],
     *,
     decay: float,
+    tolerance: float,
     progress: ProgressCallback,
 ) -> Targets:
     r"""Let every frame vote on every other one's labels, along the paths the teacher sees.
 
-    .. math:: F_t = g\, carry_{t-1 \to t}(F_{t-1} + R_{t-1} p_{t-1}), \qquad
-              B_t = g\, carry_{t+1 \to t}(B_{t+1} + R_{t+1} p_{t+1}), \qquad
-              y_t = \arg\max_c (F_t + R_t p_t + B_t)
+    .. math:: F_t = g\, w\, carry_{t-1 \to t}(F_{t-1} + R_{t-1} p_{t-1}), \qquad
+              B_t = g\, w\, carry_{t+1 \to t}(B_{t+1} + R_{t+1} p_{t+1}), \qquad
+              V_t = F_t + R_t p_t + B_t
 
     Votes are class probabilities weighted by reliability; a vote dies where the teacher has no
-    valid source, so what comes into view is labelled by the frames that see it.
+    valid source or colours do not fit (`w`, see `photometric_trust`), so what comes into view is
+    labelled by the frames that see it, and another scene has no say. The label is the class with
+    most votes, trusted as far as it won clearly, see `vote_trust`: where frames disagree on what
+    an object is, the student stays with the frozen model's own distribution.
 
     Args:
         session: carries maps between neighbouring frames.
-        logits: of the frozen model on a frame, at frame size.
-        predictions: the frozen model's labels of every frame.
+        logits: of the frozen model on a frame, on the grid of its decoder.
+        frames: the warm-up.
         decay: `g` in [0, 1], how much a vote weighs one frame further on.
+        tolerance: see `photometric_trust`.
         progress: called once per frame and direction, as stage `"track"`.
 
     Returns:
-        Targets without objects; with nothing to learn if no label differs from the model's own.
+        Targets on the grid of the logits, with confidence and without objects; with nothing to
+        learn if no label differs from the model's own.
 
     Raises:
         PropagationError: the teacher raised, or returned maps that do not fit.
     """
-    last, total = len(predictions) - 1, 2 * len(predictions)
-
-    def own_vote(t: int) -> Tensor:
-        # Normalised by ln C: votes of different frames must be comparable.
-        probabilities, weight = probabilities_and_reliability(logits(t), normalizer="classes")
-        return (probabilities * weight.unsqueeze(1))[0]
+    last, total = len(frames) - 1, 2 * len(frames)
 
     def pass_on(votes: Tensor, t: int, to: int) -> Tensor:
-        moved, _ = carry(session, votes, t, to)
-        return decay * moved
+        pair = (frames[t], frames[to])
+        moved, _ = carry_votes(session, votes, pair, (t, to), decay=decay, tolerance=tolerance)
+        return moved
 
     forward: list[_PackedVotes] = []
     votes: Tensor | float = 0.0
     for t in range(last + 1):
-        own = own_vote(t)
+        own = own_votes(logits(t))
         forward.append(_PackedVotes(own.new_zeros(own.shape) + votes))
         if t < last:
             votes = pass_on(votes + own, t, t + 1)
         progress(Progress("track", t + 1, total))
 
     labels: list[Tensor] = []
+    confidence: list[Tensor] = []
+    changed: list[float] = []
     votes = 0.0
     for t in range(last, -1, -1):
-        own = own_vote(t)
+        scores = logits(t)
+        own = own_votes(scores)
         tally = forward[t].unpack().to(own) + own + votes
-        most, winner = (x.cpu() for x in tally.max(dim=0))
-        # Where nobody has a vote, the model's own label stands.
-        labels.append(torch.where(most > 0, winner, predictions[t].labels.long()).to(torch.int16))
+        label = tally.argmax(dim=0)
+        labels.append(label.to("cpu", torch.int16))
+        confidence.append(vote_trust(tally).cpu())
+        changed.append(float((label != scores[0].argmax(dim=0)).float().mean()))
         if t > 0:
             votes = pass_on(votes + own, t, t - 1)
         progress(Progress("track", total - t, total))
-    labels.reverse()
 
-    changed = [
-        float((new != frame.labels).float().mean())
-        for new, frame in zip(labels, predictions, strict=True)
-    ]
     share = sum(changed) / len(changed)
-    source = f"a dense vote over {len(labels)} frames, which changed {share:.1%} of the labels"
+    source = f"a dense vote over {len(frames)} frames, which changed {share:.1%} of the labels"
     if share == 0:
         source = "the dense vote agrees with the model everywhere"
-    return Targets(labels, [], {}, share > 0, source)
+    return Targets(labels[::-1], [], {}, share > 0, source, confidence[::-1])
 
 
 class _PackedVotes:

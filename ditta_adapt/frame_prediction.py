@@ -28,6 +28,7 @@ class FramePrediction:
 def predict_frame(
     logits: Float[Tensor, "1 C h w"],
     addon_logits: Float[Tensor, "1 C h w"] | None,
+    votes: Float[Tensor, "C h w"] | None,
     size: tuple[int, int],
     *,
     normalizer: Normalizer,
@@ -38,13 +39,18 @@ def predict_frame(
     Args:
         logits: of the decoder.
         addon_logits: of the add-on; none on the first frame of a stream.
+        votes: of this frame and those before it, where the teacher carries them along; they take
+            the place of the decoder's own prediction, see `remember`.
         size: `(H, W)` of the frame.
         normalizer: see `reliability`.
         threshold: see `fuse`.
     """
     resized = resize_logits(logits, size)
     probabilities, certainty = probabilities_and_reliability(resized, normalizer=normalizer)
-    if addon_logits is not None and threshold > 0:
+    if votes is not None:
+        counted = resize_logits(votes.unsqueeze(0), size)
+        probabilities = counted / counted.sum(dim=1, keepdim=True)
+    elif addon_logits is not None and threshold > 0:
         second, second_certainty = probabilities_and_reliability(
             resize_logits(addon_logits, size), normalizer=normalizer
         )

@@ -60,6 +60,55 @@ def distillation_loss(
     raise InputError(f"reduction is {reduction!r}; expected 'valid' or 'all'.")
 
 
+def anchored_distillation_loss(
+    logits: Float[Tensor, "B C H W"],
+    labels: Integer[Tensor, "B H W"],
+    confidence: Float[Tensor, "B H W"],
+    anchor: Float[Tensor, "B C H W"],
+    *,
+    ignore_index: int = 255,
+) -> Float[Tensor, ""]:
+    r"""Cross-entropy with labels that are trusted only so far; the rest holds on to a distribution.
+
+    .. math:: L = \frac{1}{|\Omega|} \sum_x -m(x) \ln q_{y(x)}(x)
+              - (1 - m(x)) \sum_c a_c(x) \ln q_c(x)
+
+    with `q = softmax(logits)`. Leaving doubtful pixels out instead would let the pixels that are
+    certain, mostly background, take them over.
+
+    Args:
+        logits: `(B, C, H, W)`.
+        labels: `y`, `(B, H, W)` integers in `[0, C)`, or `ignore_index`, which counts as `m = 0`.
+        confidence: `m`, `(B, H, W)` in [0, 1].
+        anchor: `a`, `(B, C, H, W)`, a distribution over classes at every pixel.
+        ignore_index: the label that is not trusted at all.
+
+    Returns:
+        A scalar, at least 0, and least where `q` is `m` parts label and `1 - m` parts anchor.
+
+    Raises:
+        ShapeError: the shapes do not belong together.
+
+    Source: ours; `m = 1` is the paper's Eq. 5.
+    """
+    expected = (*logits.shape[:1], *logits.shape[2:])
+    shapes = (tuple(labels.shape), tuple(confidence.shape))
+    if logits.ndim != 4 or shapes != (expected, expected) or anchor.shape != logits.shape:
+        raise ShapeError(
+            f"logits has shape {tuple(logits.shape)}, labels {shapes[0]}, confidence {shapes[1]} "
+            f"and anchor {tuple(anchor.shape)}; expected (B, C, H, W), twice (B, H, W), and "
+            "(B, C, H, W)."
+        )
+    log_q = logits.log_softmax(dim=1)
+    labels = labels.long()
+    known = labels != ignore_index
+    chosen = torch.where(known, labels, 0).unsqueeze(1)
+    trust = torch.where(known, confidence, 0.0)
+    of_label = log_q.gather(1, chosen).squeeze(1)
+    of_anchor = (anchor * log_q).sum(dim=1)
+    return -torch.lerp(of_anchor, of_label, trust).mean()
+
+
 def mask_prototypes(
     features: Float[Tensor, "D H W"],
     object_ids: Int64[Tensor, "H W"],

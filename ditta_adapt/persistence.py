@@ -37,6 +37,7 @@ def save(path: str | Path, student: Student, config: AdaptConfig, model_hash: st
         "versions": library_versions(),
         "model_hash": model_hash,
         "has_addon": student.addon is not None,
+        "carries": student.carries,
         "config": config.to_dict(),
     }
     weights, settings = folder / f".{_WEIGHTS}.tmp", folder / f".{_CONFIG}.tmp"
@@ -81,7 +82,7 @@ def load(path: str | Path, segmenter: Segmenter) -> tuple[Student, AdaptConfig]:
     addon = None
     if description.get("has_addon"):
         addon = make_addon(student.segmenter, config).to(device_of(student.segmenter))
-    student = replace(student, addon=addon)
+    student = replace(student, addon=addon, carries=bool(description.get("carries")))
     _copy_weights(folder / _WEIGHTS, student)
     return student, config
 

@@ -77,9 +77,13 @@ class DenseTransport(Protocol):
     """Optional for a session: it can carry any per-pixel map from frame to frame."""
 
     def carry(
-        self, maps: Float[Tensor, "K H W"], t: int, to: int
-    ) -> tuple[Float[Tensor, "K H W"], Bool[Tensor, "H W"]]:
-        """Move `maps` on frame `t` to frame `to`; also say which pixels have a valid source."""
+        self, maps: Float[Tensor, "K h w"], t: int, to: int
+    ) -> tuple[Float[Tensor, "K h w"], Bool[Tensor, "h w"]]:
+        """Move `maps` on frame `t` to frame `to`; also say which cells have a valid source.
+
+        The maps are on any grid over the whole frame, often much coarser than its pixels, and come
+        back on the same grid.
+        """
         ...
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ditta_adapt.acceptance import Verdict
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.isolation import weight_hash
+from ditta_adapt.learning import Learned
 from ditta_adapt.propagator import Propagator
 from ditta_adapt.segmenter import Segmenter
 from ditta_adapt.target_builder import WarmUp
@@ -41,6 +43,7 @@ class AdaptationReport:
         classes: how many followed objects got each class, by class; empty where the teacher
             carried dense votes instead of following objects.
         losses: of every step, by name.
+        verdict: whether it was found safe to keep, and by what; none where nothing was decided.
         seconds: wall time by stage: `predict`, `teach`, `adapt`.
         config: the configuration used, seed included.
         model_hash: SHA-256 of the image model's weights before adaptation.
@@ -57,6 +60,7 @@ class AdaptationReport:
     config: AdaptConfig
     model_hash: str
     propagator: str
+    verdict: Verdict | None = None
     versions: dict[str, str] = field(default_factory=library_versions)
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,18 +82,22 @@ def report_of(
     config: AdaptConfig,
     warm_up: WarmUp,
     targets: Targets,
-    losses: list[dict[str, float]],
+    learned: Learned,
     seconds: dict[str, float],
 ) -> AdaptationReport:
-    """The report of an adaptation that is done; without a loss, nothing was adapted."""
+    """The report of an adaptation that is done."""
+    reason = ("adapted to " if learned.adapted else "not adapted: ") + targets.source
+    if learned.verdict is not None:
+        reason += f"; {learned.verdict.reason}"
     return AdaptationReport(
-        adapted=bool(losses),
-        reason=("adapted to " if losses else "not adapted: ") + targets.source,
+        adapted=learned.adapted,
+        reason=reason,
         num_frames=len(warm_up.frames),
         classes=targets.classes,
-        losses=losses,
+        losses=learned.losses,
         seconds=seconds,
         config=config,
         model_hash=weight_hash(segmenter),
         propagator=type(propagator).__name__,
+        verdict=learned.verdict,
     )

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ditta_adapt.addon import ProjectionHead, TemporalAddon
 from ditta_adapt.config import AdaptConfig
-from ditta_adapt.isolation import adaptable_parameters, device_of, private_copy
+from ditta_adapt.isolation import adaptable_parameters, adaptable_state, device_of, private_copy
 from ditta_adapt.segmenter import Segmenter
 
 
@@ -19,11 +19,14 @@ class Student:
         segmenter: a private copy; the user's model is never part of a student.
         addon: the temporal add-on, or none.
         projection: features for the contrastive loss; only while adapting.
+        carries: whether predictions are fused with votes that the teacher carries along, instead
+            of an add-on.
     """
 
     segmenter: Segmenter
     addon: TemporalAddon | None = None
     projection: ProjectionHead | None = None
+    carries: bool = False
 
     @classmethod
     def pretrained(cls, segmenter: Segmenter) -> "Student":
@@ -40,11 +43,11 @@ class Student:
         own = private_copy(segmenter)
         device = device_of(own)
         addon = projection = None
-        if config.addon != "none" and num_frames > 1:
+        if config.addon in ("residual", "paper") and num_frames > 1:
             addon = make_addon(own, config).to(device)
         if config.contrastive_weight > 0:
             projection = ProjectionHead(own.feature_dim).to(device)
-        return cls(own, addon, projection)
+        return cls(own, addon, projection, carries=config.addon == "carried")
 
     def clone(self) -> "Student":
         """A second student with the same weights, for the momentum model. It has no add-on."""
@@ -89,5 +92,22 @@ def make_addon(segmenter: Segmenter, config: AdaptConfig) -> TemporalAddon:
     return TemporalAddon(
         segmenter.feature_dim,
         radius=config.window_radius,
-        residual=config.addon == "residual",
+        residual=config.addon != "paper",
     )
+
+
+def copy_of_weights(student: Student) -> dict[str, Tensor]:
+    """What `interpolate` goes to: weights and buffers of the adaptable modules, cloned."""
+    return {name: tensor.clone() for name, tensor in adaptable_state(student.segmenter).items()}
+
+
+def interpolate(student: Student, start: Student, end: dict[str, Tensor], share: float) -> None:
+    """Set the weights of a student, in place, to `start + share * (end - start)`.
+
+    Counters, which are no floats, stay as they are; so does an add-on, which has no start.
+    """
+    origin = adaptable_state(start.segmenter)
+    with torch.no_grad():
+        for name, tensor in adaptable_state(student.segmenter).items():
+            if tensor.is_floating_point():
+                tensor.copy_(torch.lerp(origin[name], end[name], share))

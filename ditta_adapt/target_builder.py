@@ -68,6 +68,12 @@ class WarmUp:
         return height, width
 
     @cached_property
+    def grid(self) -> tuple[int, int]:
+        """`(h, w)` of the decoder's logits."""
+        height, width = self.grid_logits(0).shape[2:]
+        return height, width
+
+    @cached_property
     def video(self) -> tuple[UInt8[Tensor, "H W 3"], ...]:
         """The frames as a teacher takes them, channels last.
 
@@ -76,10 +82,14 @@ class WarmUp:
         """
         return tuple(frame.permute(1, 2, 0) for frame in self.frames)
 
+    def grid_logits(self, t: int) -> Float[Tensor, "1 C h w"]:
+        """Logits of the image model on frame `t`, on its decoder's grid, without gradients."""
+        with torch.no_grad():
+            return self.segmenter.decode(self.encodings[t]).logits.float()
+
     def logits(self, t: int) -> Float[Tensor, "1 C H W"]:
         """Logits of the image model on frame `t`, at frame size, without gradients."""
-        with torch.no_grad():
-            return resize_logits(self.segmenter.decode(self.encodings[t]).logits, self.size)
+        return resize_logits(self.grid_logits(t), self.size)
 
 
 @runtime_checkable
@@ -146,14 +156,34 @@ def check_targets(targets: Targets, warm_up: WarmUp) -> None:
                 "expected a (H, W) int16 tensor of classes. Convert an array with "
                 "torch.from_numpy(labels).to(torch.int16)."
             )
-        if tuple(labels.shape) != warm_up.size:
+        if tuple(labels.shape) not in (warm_up.size, warm_up.grid):
             raise InputError(
                 f"the target builder returned labels of shape {tuple(labels.shape)} for frame "
-                f"{t}; expected the frame's size {warm_up.size} (H, W)."
+                f"{t}; expected the frame's size {warm_up.size} (H, W), or {warm_up.grid}, that of "
+                "the model's logits."
             )
         low, high = int(labels.min()), int(labels.max())
         if low < IGNORE or high >= num_classes:
             raise InputError(
                 f"the target builder returned labels from {low} to {high} for frame {t}; expected "
                 f"classes in [0, {num_classes}), and {IGNORE} for pixels that teach nothing."
+            )
+    if targets.confidence:
+        _check_confidence(targets)
+
+
+def _check_confidence(targets: Targets) -> None:
+    found = [tuple(trust.shape) for trust in targets.confidence]
+    expected = [tuple(labels.shape) for labels in targets.labels]
+    if found != expected:
+        raise InputError(
+            f"the target builder returned confidence for {len(found)} frames, of shapes "
+            f"{sorted(set(found))}; expected one map for each of the {len(expected)} frames, of "
+            f"the shape of its labels, {sorted(set(expected))}."
+        )
+    for t, trust in enumerate(targets.confidence):
+        if not (trust.is_floating_point() and bool(((trust >= 0) & (trust <= 1)).all())):
+            raise InputError(
+                f"the target builder returned confidence of {trust.dtype} from {trust.min()} to "
+                f"{trust.max()} for frame {t}; expected floats in [0, 1]."
             )

@@ -1,6 +1,7 @@
 """Stage B as a whole: from the teacher and the frozen predictions to the labels to learn."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 import torch
 
@@ -35,9 +36,15 @@ def teach(
         with blame_teacher("open"):
             session = stack.enter_context(propagator.open(warm_up.video))
         if config.targets == "auto" and isinstance(session, DenseTransport):
-            return dense_targets(
-                session, warm_up.logits, predictions, decay=config.vote_decay, progress=progress
+            targets = dense_targets(
+                session,
+                warm_up.grid_logits,
+                warm_up.frames,
+                decay=config.vote_decay,
+                tolerance=config.photometric_tolerance,
+                progress=progress,
             )
+            return targets if config.anchored else replace(targets, confidence=[])
         with blame_teacher("open"):
             # While the first is open, so that the two can share what depends on frames alone.
             second = stack.enter_context(propagator.open(warm_up.video))

@@ -1,34 +1,33 @@
 """The video model: adapt to the first frames of a video, then stream the rest."""
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
 from ditta_adapt import persistence
-from ditta_adapt.adaptation import adapt_student
 from ditta_adapt.caller_state import own_gradient_mode, seeded
 from ditta_adapt.clock import Clock
 from ditta_adapt.config import AdaptConfig
-from ditta_adapt.encodings import encode_frame
-from ditta_adapt.errors import InputError, ShapeError
-from ditta_adapt.frame_prediction import FramePrediction, predict_frame
+from ditta_adapt.errors import InputError
+from ditta_adapt.frame_prediction import FramePrediction
 from ditta_adapt.frames import Frame, frame_to_tensor, frames_to_tensors
 from ditta_adapt.isolation import device_of, weight_hash
-from ditta_adapt.predictions import resize_logits
+from ditta_adapt.learning import learn
 from ditta_adapt.progress import ProgressCallback, silent
 from ditta_adapt.propagator import Propagator
 from ditta_adapt.registry import find_propagator, find_segmenter
 from ditta_adapt.report import AdaptationReport, report_of
-from ditta_adapt.segmenter import Segmenter, SegmenterOutput, check_output
+from ditta_adapt.segmenter import Segmenter
+from ditta_adapt.stream import Stream
 from ditta_adapt.student import Student
 from ditta_adapt.target_builder import TargetBuilder, WarmUp, check_builder, check_targets
 from ditta_adapt.teaching import teach
+from ditta_adapt.transport import can_carry
 
 
 def wrap(
@@ -46,7 +45,8 @@ def wrap(
 
     Args:
         model: a model of a known type, or any `Segmenter`.
-        propagator: the teacher, or the registered name of one. It is needed by `adapt` only.
+        propagator: the teacher, or the registered name of one. Needed by `adapt`, and by streaming
+            afterwards if it carries votes.
         config: hyper-parameters; the default preset if not given.
         target_builder: makes the labels that are learned; from the teacher if not given.
 
@@ -89,24 +89,23 @@ class VideoSegmenter:
         self.config = config
         self.target_builder = check_builder(target_builder)
         self.report: AdaptationReport | None = None
-        # A name is looked up by the first adapt: streaming needs no teacher's library.
+        # A name is looked up when it is needed: the image model alone needs no teacher's library.
         known = isinstance(propagator, str)
         self._propagator = propagator if known else find_propagator(propagator)
-        self._size: tuple[int, int] | None = None
-        self._previous: SegmenterOutput | None = None
-        with own_gradient_mode():
-            self._student = Student.pretrained(segmenter)
+        self._stream = self._pretrained()
 
     def adapt(
         self, frames: Iterable[Frame], *, progress: ProgressCallback = silent
     ) -> AdaptationReport:
-        """Adapt to the first frames of a video; the teacher runs here, and only here.
+        """Adapt to the first frames of a video.
 
         Starts from the pre-trained weights, whatever was adapted to before. The next streamed
         frame is taken to follow the last warm-up frame. If nothing can be learned (the vote of the
         frames changes no label; no pixel is reliable enough for a prompt; no object gets a class),
-        the weights stay pre-trained and the report says so. With a single frame there is no pair
-        to train the add-on on, so predictions go without it.
+        or what would be learned is not safe (see `AdaptConfig.accept`), the weights stay
+        pre-trained and the report says so. A mask tracker runs here, and only here; a teacher that
+        carries maps also carries votes while streaming. With a single frame there is no pair to
+        train an attention add-on on, so predictions go without it.
 
         Args:
             frames: the warm-up, in order: `(H, W, 3)` uint8 RGB of one size, at least one.
@@ -128,43 +127,33 @@ class VideoSegmenter:
         propagator = find_propagator(self._propagator)
         clock = Clock()
         with own_gradient_mode(), seeded(self.config.seed, device_of(self.segmenter)):
-            student = Student.create(self.segmenter, self.config, num_frames=len(tensors))
+            frozen = Student.pretrained(self.segmenter)
             with clock.stage("predict"):
-                warm_up = WarmUp.seen_by(student.segmenter, tensors, self.config, progress)
+                warm_up = WarmUp.seen_by(frozen.segmenter, tensors, self.config, progress)
             with clock.stage("teach"):
-                targets = self.target_builder(propagator, warm_up, self.config, progress)
+                config = _with_known_addon(self.config, propagator, warm_up.video)
+                targets = self.target_builder(propagator, warm_up, config, progress)
                 check_targets(targets, warm_up)
-            losses: list[dict[str, float]] = []
-            if not targets.learnable:
-                student = Student.pretrained(self.segmenter)
-            else:
-                with clock.stage("adapt"):
-                    losses = adapt_student(
-                        student, warm_up.encodings, targets, self.config, progress
-                    )
-                student = replace(student, projection=None)
-            with torch.no_grad():
-                last = student.segmenter.decode(warm_up.encodings[len(tensors) - 1])
+            with clock.stage("adapt"):
+                learned = learn(self.segmenter, frozen, warm_up, targets, config, progress)
+            flicker = learned.verdict.flicker if learned.adapted and learned.verdict else None
+            stream = Stream(learned.student, frozen, self._teacher, config, flicker)
+            stream.begin_after(warm_up)
         report = report_of(
-            self.segmenter, propagator, self.config, warm_up, targets, losses, clock.seconds
+            self.segmenter, propagator, config, warm_up, targets, learned, clock.seconds
         )
-        self._student, self.report = student, report
-        self._previous, self._size = last, warm_up.size
+        self._stream, self.report = stream, report
         return report
 
     def __call__(self, frame: Frame) -> Int64[Tensor, "H W"]:
         """Label the next frame of the stream: `(H, W)` int64 on the model's device.
 
-        One pass of the image model a frame, in constant memory: frame t-1's features and logits
-        are kept. See `predict` for errors.
+        One pass of the image model a frame, in constant memory: of frame t-1 are kept its image,
+        and its features and logits or the votes so far. See `predict` for errors.
         """
-        output, second, size = self._look(frame, fuse=True)
-        if second is None:
-            with torch.no_grad():
-                labels: Tensor = resize_logits(output.logits, size).max(dim=1).indices[0]
-        else:
-            labels = self._finish(output, second, size).labels
-        self._previous, self._size = output, size
+        seen = self._stream.look(frame_to_tensor(frame))
+        labels = self._stream.labels(seen)
+        self._stream.last = seen
         return labels
 
     def predict(self, frame: Frame, *, fuse: bool = True) -> FramePrediction:
@@ -172,54 +161,29 @@ class VideoSegmenter:
 
         Args:
             frame: `(H, W, 3)` uint8 RGB, of the size of the frames before it.
-            fuse: whether to fuse the add-on's prediction; without, this is the decoder alone.
+            fuse: whether to fuse the add-on's prediction, or the votes of past frames; without,
+                this is the decoder alone, and votes are counted anew from this frame on.
 
         Raises:
             ShapeError: a malformed frame, or another size than the frames before it.
             SegmenterError: the model's output breaks its contract, such as NaN in the logits.
+            PropagationError: the teacher raised, or broke its contract, while it carried votes.
 
         The stream's memory is as before if anything is raised.
         """
-        output, second, size = self._look(frame, fuse)
-        prediction = self._finish(output, second, size)
-        self._previous, self._size = output, size
+        seen = self._stream.look(frame_to_tensor(frame), fuse=fuse)
+        prediction = self._stream.prediction(seen if fuse else replace(seen, memory=None))
+        self._stream.last = seen
         return prediction
 
-    def _look(
-        self, frame: Frame, fuse: bool
-    ) -> tuple[SegmenterOutput, Float[Tensor, "1 C h w"] | None, tuple[int, int]]:
-        """Decoder output of a frame, the add-on's logits if there are any, and the frame size."""
-        tensor = frame_to_tensor(frame)
-        size = (tensor.shape[1], tensor.shape[2])
-        if self._size is not None and size != self._size:
-            raise ShapeError(
-                f"frame is {size} (H, W) but the stream so far was {self._size}. Resize the frame, "
-                "or call clear_memory() before a stream of another size, or reset() before "
-                "another video."
-            )
-        segmenter, addon, previous = self._student.segmenter, self._student.addon, self._previous
-        with torch.no_grad():
-            output = segmenter.decode(encode_frame(segmenter, tensor, device_of(segmenter)))
-            check_output(output, segmenter.num_classes, segmenter.feature_dim)
-            second = None
-            if fuse and addon is not None and previous is not None:
-                second = addon(output.features, previous.features, previous.logits)
-        return output, second, size
+    @property
+    def fallback(self) -> str | None:
+        """Why the last frame was predicted with pre-trained weights although others were adapted.
 
-    def _finish(
-        self,
-        output: SegmenterOutput,
-        second: Float[Tensor, "1 C h w"] | None,
-        size: tuple[int, int],
-    ) -> FramePrediction:
-        with torch.no_grad():
-            return predict_frame(
-                output.logits,
-                second,
-                size,
-                normalizer=self.config.reliability_normalizer,
-                threshold=self.config.fusion_threshold,
-            )
+        None while the adapted weights are used, and where none were: see `report` for that.
+        """
+        last = self._stream.last
+        return last.watch.alarm if last is not None and last.watch is not None else None
 
     def segment(
         self,
@@ -270,14 +234,11 @@ class VideoSegmenter:
 
     def clear_memory(self) -> None:
         """Forget the previous frame, and keep what was adapted: for a cut, or a second clip."""
-        self._previous = self._size = None
+        self._stream.last = None
 
     def reset(self) -> None:
         """Next video: pre-trained weights, empty memory, no report."""
-        with own_gradient_mode():
-            self._student = Student.pretrained(self.segmenter)
-        self.report = None
-        self.clear_memory()
+        self._stream, self.report = self._pretrained(), None
 
     def save_pretrained(self, path: str | Path) -> None:
         """Write the adapted modules to a folder: `model.safetensors` and `config.json`.
@@ -289,7 +250,7 @@ class VideoSegmenter:
             CheckpointError: the folder cannot be written. Files already there are replaced only
                 when both new ones are complete.
         """
-        persistence.save(path, self._student, self.config, weight_hash(self.segmenter))
+        persistence.save(path, self._stream.student, self.config, weight_hash(self.segmenter))
 
     def load_pretrained(self, path: str | Path) -> "VideoSegmenter":
         """Take over what `save_pretrained` wrote, with its config; the memory is emptied.
@@ -303,9 +264,29 @@ class VideoSegmenter:
         """
         with own_gradient_mode():
             student, config = persistence.load(path, self.segmenter)
-        self._student, self.config, self.report = student, config, None
-        self.clear_memory()
+            frozen = Student.pretrained(self.segmenter)
+        # The yardstick of the warm-up is not written: the watchdog takes its least limit.
+        flicker = 0.0 if config.accept == "checked" else None
+        self._stream = Stream(student, frozen, self._teacher, config, flicker)
+        self.config, self.report = config, None
         return self
+
+    def _teacher(self) -> Propagator:
+        return find_propagator(self._propagator)
+
+    def _pretrained(self) -> Stream:
+        with own_gradient_mode():
+            frozen = Student.pretrained(self.segmenter)
+        return Stream(frozen, frozen, self._teacher, self.config)
+
+
+def _with_known_addon(
+    config: AdaptConfig, propagator: Propagator, video: Sequence[Frame]
+) -> AdaptConfig:
+    """The configuration with `addon="auto"` decided by what the teacher can do."""
+    if config.addon != "auto":
+        return config
+    return replace(config, addon="carried" if can_carry(propagator, video) else "residual")
 
 
 def _warmup_length(frames: Iterable[Frame], warmup: int | float) -> int:

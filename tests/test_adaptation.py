@@ -34,8 +34,13 @@ def run(config: AdaptConfig, num_frames: int = 3) -> tuple[list[dict[str, float]
     cache = EncodingCache(
         student.segmenter, tensors, torch.device("cpu"), device_bytes=2**30, cpu_bytes=0
     )
-    history = adapt_student(student, cache, make_targets(num_frames), config, silent)
+    history = adapt_student(student, cache, make_targets(num_frames), no_anchor, config, silent)
     return history, student
+
+
+def no_anchor(t: int) -> Tensor:
+    """These targets are trusted fully."""
+    raise AssertionError("the frozen model is not asked")
 
 
 def upsampled(logits: Tensor) -> Tensor:
@@ -68,8 +73,83 @@ def test_default_steps_by_hand() -> None:
         torch.testing.assert_close(own, expected)
 
 
+def test_anchored_steps_by_hand() -> None:
+    """Plain loop: as much of the label as it is trusted, the rest of the frozen model."""
+    config = AdaptConfig(addon="none", passes=2, learning_rate=1e-2)
+    generator = torch.Generator().manual_seed(5)
+    plain = make_targets(2)
+    # On the decoder's grid, and the frozen model is asked for its logits there.
+    grid = (6, 7)
+    labels = [frame[::2, ::2].contiguous() for frame in plain.labels]
+    confidence = list(torch.rand(2, *grid, generator=generator))
+    targets = Targets(labels, [], {}, True, "test", confidence)
+    frames, net = toy_video(2, SIZE), ToyNet().eval()
+    images = [torch.from_numpy(f).permute(2, 0, 1)[None].float() / 127.5 - 1 for f in frames]
+    with torch.no_grad():
+        encoded = [net.encoder(image) for image in images]
+        frozen = [net.decoder(e) for e in encoded]
+
+    student = Student.create(toy_segmenter(), config, 2)
+    cache = EncodingCache(
+        student.segmenter,
+        frames_to_tensors(frames),
+        torch.device("cpu"),
+        device_bytes=2**30,
+        cpu_bytes=0,
+    )
+    asked: list[int] = []
+
+    def logits(t: int) -> Tensor:
+        asked.append(t)
+        return frozen[t]
+
+    history = adapt_student(student, cache, targets, logits, config, silent)
+    assert asked == [0, 1, 0, 1]
+
+    optimizer = torch.optim.AdamW(net.decoder.parameters(), lr=1e-2)
+    for step in range(4):
+        t = step % 2
+        known = labels[t] != IGNORE
+        trust = (confidence[t] * known)[None, None]
+        onehot = F.one_hot(labels[t].long().clamp(min=0), NUM_CLASSES).permute(2, 0, 1)[None]
+        wanted = trust * onehot + (1 - trust) * frozen[t].softmax(1)
+        loss = F.cross_entropy(net.decoder(encoded[t]), wanted)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert history[step] == pytest.approx(
+            {"distill": float(loss.detach()), "total": float(loss.detach())}, rel=1e-5
+        )
+    for own, expected in zip(
+        student.segmenter.model.decoder.parameters(), net.decoder.parameters(), strict=True
+    ):
+        torch.testing.assert_close(own, expected)
+
+
+def test_without_confidence_in_any_label_nothing_is_learned() -> None:
+    """The frozen model's own distribution is where the anchored loss is least."""
+    student = Student.create(toy_segmenter(), AdaptConfig(addon="none", weight_decay=0.0), 1)
+    before = [parameter.clone() for parameter in student.parameters()]
+    frames = frames_to_tensors(toy_video(1, SIZE))
+    cache = EncodingCache(
+        student.segmenter, frames, torch.device("cpu"), device_bytes=2**30, cpu_bytes=0
+    )
+    with torch.no_grad():
+        frozen = student.segmenter.decode(cache[0]).logits.clone()
+    targets = Targets(
+        [torch.ones(6, 7, dtype=torch.int16)], [], {}, True, "test", [torch.zeros(6, 7)]
+    )
+    # Plain steps: of a gradient of nothing but rounding, Adam makes steps as large as any other.
+    config = AdaptConfig(addon="none", weight_decay=0.0, passes=1, learning_rate=1e-9)
+    (step,) = adapt_student(student, cache, targets, lambda t: frozen, config, silent)
+    entropy = -(frozen.softmax(1) * frozen.log_softmax(1)).sum(1).mean()
+    assert step["distill"] == pytest.approx(float(entropy), rel=1e-5)
+    for own, start in zip(student.parameters(), before, strict=True):
+        torch.testing.assert_close(own, start, rtol=0, atol=1e-8)
+
+
 def test_addon_term_from_the_second_frame_on() -> None:
-    history, _ = run(AdaptConfig(passes=2))
+    history, _ = run(AdaptConfig(addon="residual", passes=2))
     assert [("distill_addon" in step) for step in history] == [False, True, True] * 2
     for step in history:
         parts = sum(value for name, value in step.items() if name != "total")
@@ -77,16 +157,17 @@ def test_addon_term_from_the_second_frame_on() -> None:
 
 
 def test_one_frame_has_no_addon() -> None:
-    history, student = run(AdaptConfig(), num_frames=1)
+    history, student = run(AdaptConfig(addon="residual"), num_frames=1)
     assert student.addon is None
     assert all(set(step) == {"distill", "total"} for step in history)
-    model = wrap(toy_segmenter(), config=AdaptConfig(targets="masks", prompt_threshold=0.3))
+    config = AdaptConfig(accept="always", targets="masks", prompt_threshold=0.3)
+    model = wrap(toy_segmenter(), config=config)
     assert model.adapt(toy_video(1)).adapted
     assert model(toy_video(2)[1]).shape == (37, 50)
 
 
 def test_losses_fall() -> None:
-    history, _ = run(AdaptConfig(passes=30, learning_rate=1e-2))
+    history, _ = run(AdaptConfig(addon="residual", passes=30, learning_rate=1e-2))
     assert history[-1]["distill"] < 0.9 * history[2]["distill"]
     assert history[-1]["distill_addon"] < 0.9 * history[2]["distill_addon"]
 
@@ -113,14 +194,14 @@ def test_gradients_reach_the_previous_frame_only_if_asked() -> None:
                 calls.append(output.logits.requires_grad)  # noqa: B023
                 return output
 
-        config = AdaptConfig(through_previous_frame=through, passes=1)
+        config = AdaptConfig(addon="residual", through_previous_frame=through, passes=1)
         torch.manual_seed(0)
         student = Student.create(Watching(ToyNet().eval()), config, 3)
         tensors = frames_to_tensors(toy_video(3, SIZE))
         cache = EncodingCache(
             student.segmenter, tensors, torch.device("cpu"), device_bytes=2**30, cpu_bytes=0
         )
-        adapt_student(student, cache, make_targets(3), config, silent)
+        adapt_student(student, cache, make_targets(3), no_anchor, config, silent)
         assert len(calls) == (5 if through else 3)
 
 
@@ -158,7 +239,7 @@ def test_contrastive_term_by_loops() -> None:
     cache = EncodingCache(
         student.segmenter, tensors, torch.device("cpu"), device_bytes=2**30, cpu_bytes=0
     )
-    history = adapt_student(student, cache, targets, config, silent)
+    history = adapt_student(student, cache, targets, no_anchor, config, silent)
     assert history[0]["contrast"] == pytest.approx(expected, rel=1e-5)
 
 

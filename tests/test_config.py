@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.errors import ConfigError, DittaError
 
-UNIT = ("prompt_threshold", "vote_decay", "ema_rate", "fusion_threshold")
+UNIT = ("prompt_threshold", "vote_decay", "ema_rate", "fusion_threshold", "memory_decay")
 FLOATS_FROM_0 = ("area_weight", "rarity_weight", "contrastive_weight", "weight_decay")
-FLOATS_ABOVE_0 = ("learning_rate", "contrastive_temperature")
+FLOATS_ABOVE_0 = ("learning_rate", "contrastive_temperature", "photometric_tolerance")
 INTEGERS_FROM_0 = (
     "prompt_dilation",
     "window_radius",
@@ -21,17 +21,19 @@ INTEGERS_FROM_0 = (
     "cpu_cache_bytes",
 )
 INTEGERS_FROM_1 = ("max_objects", "passes")
-BOOLEANS = ("distillation_from_probabilities", "through_previous_frame")
+BOOLEANS = ("anchored", "distillation_from_probabilities", "through_previous_frame")
 CHOICES = {
+    "accept": ("checked", "always"),
     "targets": ("auto", "masks", "self", "none"),
     "reliability_normalizer": ("frame", "classes"),
     "fill": ("iss", "ignore"),
     "distillation_reduction": ("valid", "all"),
     "contrastive_certainty": ("reliability", "softmax_entropy"),
     "module_mode": ("eval", "train"),
-    "addon": ("residual", "paper", "none"),
+    "addon": ("auto", "carried", "residual", "paper", "none"),
 }
-FLOATS = UNIT + FLOATS_FROM_0 + FLOATS_ABOVE_0
+SHARES_ABOVE_0 = ("adapted_share",)
+FLOATS = UNIT + FLOATS_FROM_0 + FLOATS_ABOVE_0 + SHARES_ABOVE_0
 INTEGERS = INTEGERS_FROM_0 + INTEGERS_FROM_1
 
 
@@ -46,6 +48,7 @@ def valid_values() -> st.SearchStrategy[dict[str, Any]]:
     strategies |= {name: st.floats(0, 1) for name in UNIT}
     strategies |= {name: st.floats(0, 1e6) for name in FLOATS_FROM_0}
     strategies |= {name: st.floats(0, 1e6, exclude_min=True) for name in FLOATS_ABOVE_0}
+    strategies |= {name: st.floats(0, 1, exclude_min=True) for name in SHARES_ABOVE_0}
     strategies |= {name: st.integers(0, 2**40) for name in INTEGERS_FROM_0}
     strategies |= {name: st.integers(1, 10**6) for name in INTEGERS_FROM_1}
     strategies |= {name: st.booleans() for name in BOOLEANS}
@@ -88,6 +91,10 @@ def test_the_paper_preset_is_the_released_program() -> None:
         "max_objects": 100,
         "targets": "masks",
         "vote_decay": AdaptConfig().vote_decay,  # of no meaning with masks
+        "photometric_tolerance": AdaptConfig().photometric_tolerance,  # nor this
+        "anchored": False,
+        "accept": "always",
+        "adapted_share": 1.0,
         "area_weight": 0.3,
         "rarity_weight": 0.8,
         "fill": "iss",
@@ -105,6 +112,7 @@ def test_the_paper_preset_is_the_released_program() -> None:
         "through_previous_frame": True,
         "seed": 0,
         "addon": "paper",
+        "memory_decay": AdaptConfig().memory_decay,  # of no meaning with this add-on
         "window_radius": 5,
         "fusion_threshold": 0.8,
         "device_cache_bytes": 0,
@@ -197,6 +205,15 @@ def test_zero_is_the_least(name: str) -> None:
     assert getattr(with_field(name, 0), name) == 0
     with pytest.raises(ConfigError, match=rf"{name} is -1; expected"):
         with_field(name, -1)
+
+
+@pytest.mark.parametrize("name", SHARES_ABOVE_0)
+def test_shares_of_nothing_are_refused(name: str) -> None:
+    for value in (1e-300, 0.5, 1):
+        assert getattr(with_field(name, value), name) == value
+    for value in (0, 0.0, 1.0000001):
+        with pytest.raises(ConfigError, match=rf"{name} is {value}; expected"):
+            with_field(name, value)
 
 
 @pytest.mark.parametrize("name", FLOATS_ABOVE_0)

@@ -70,9 +70,9 @@ class TestForms:
 
 def test_only_matching_parameters_move() -> None:
     segmenter = HookedSegmenter(ToyNet().eval(), adapt="decoder.4.weight", features="decoder.2")
-    model = wrap(segmenter, config=AdaptConfig(learning_rate=1e-2))
+    model = wrap(segmenter, config=AdaptConfig(accept="always", learning_rate=1e-2))
     model.adapt(toy_video(4))
-    own = dict(model._student.segmenter.model.named_parameters())
+    own = dict(model._stream.student.segmenter.model.named_parameters())
     for name, parameter in segmenter.model.named_parameters():
         assert torch.equal(parameter, own[name]) == (name != "decoder.4.weight"), name
 

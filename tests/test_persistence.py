@@ -7,16 +7,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ditta_adapt import AdaptConfig, CheckpointError, VideoSegmenter, wrap
-from tests.toys import ToyNet, ToySegmenter, toy_segmenter, toy_video
+from ditta_adapt import AdaptConfig, CheckpointError, PropagationError, VideoSegmenter, wrap
+from tests.toys import StillPropagator, ToyNet, ToySegmenter, toy_segmenter, toy_video
 
 FRAMES = toy_video(7)
 
 
-@pytest.fixture
-def adapted() -> VideoSegmenter:
-    model = wrap(toy_segmenter(), config=AdaptConfig(learning_rate=1e-3, seed=5))
-    model.adapt(FRAMES[:4])
+@pytest.fixture(params=["residual", "carried", "auto"])
+def adapted(request: pytest.FixtureRequest) -> VideoSegmenter:
+    config = AdaptConfig(accept="always", addon=request.param, learning_rate=1e-3, seed=5)
+    model = wrap(toy_segmenter(), config=config)
+    assert model.adapt(FRAMES[:4]).adapted
     return model
 
 
@@ -36,12 +37,57 @@ def test_round_trip_is_bit_identical(adapted: VideoSegmenter, folder: Path) -> N
         assert torch.equal(ours.probabilities, theirs.probabilities)
 
 
-def test_only_what_was_adapted_is_written(folder: Path) -> None:
+def test_streaming_goes_on_with_a_memory(adapted: VideoSegmenter, folder: Path) -> None:
+    """Of the add-on or of votes: the frames before have a say, also after loading."""
+    loaded = wrap(toy_segmenter()).load_pretrained(folder)
+    for frame in FRAMES[4:]:
+        continued = loaded.predict(frame).probabilities
+    fresh = wrap(toy_segmenter()).load_pretrained(folder)
+    assert not torch.equal(fresh.predict(FRAMES[6]).probabilities, continued)
+    adapted.clear_memory()
+    for frame in FRAMES[4:]:
+        expected = adapted.predict(frame).probabilities
+    assert torch.equal(continued, expected)
+
+
+def test_votes_need_a_teacher_that_carries(tmp_path: Path) -> None:
+    model = wrap(toy_segmenter(), config=AdaptConfig(accept="always", addon="carried"))
+    model.adapt(FRAMES[:4])
+    model.save_pretrained(tmp_path)
+    loaded = wrap(toy_segmenter(), propagator=StillPropagator()).load_pretrained(tmp_path)
+    first = loaded(FRAMES[4])
+    with pytest.raises(PropagationError, match="StillPropagator cannot carry"):
+        loaded(FRAMES[5])
+    loaded.clear_memory()
+    assert torch.equal(loaded(FRAMES[4]), first)
+
+
+def test_only_what_was_adapted_is_written(adapted: VideoSegmenter, folder: Path) -> None:
+    has_addon = adapted.config.addon == "residual"
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
     names = load_file(folder / "model.safetensors").keys()
-    assert {name.partition(".")[0] for name in names} == {"segmenter", "addon"}
+    parts = {"segmenter", "addon"} if has_addon else {"segmenter"}
+    assert {name.partition(".")[0] for name in names} == parts
     assert all(name.startswith(("segmenter.decoder.", "addon.")) for name in names)
-    assert json.loads((folder / "config.json").read_text())["schema_version"] == 1
+    written = json.loads((folder / "config.json").read_text())
+    assert written["schema_version"] == 1
+    assert written["has_addon"] == has_addon
+    assert written["carries"] != has_addon
+
+
+def test_what_was_written_before_votes_were_carried(adapted: VideoSegmenter, folder: Path) -> None:
+    """Without the entry that says so, nothing is carried; fields of today have their defaults."""
+    path = folder / "config.json"
+    written = json.loads(path.read_text())
+    del written["carries"], written["config"]["memory_decay"], written["config"]["anchored"]
+    path.write_text(json.dumps(written))
+    loaded = wrap(toy_segmenter()).load_pretrained(folder)
+    assert loaded.config == adapted.config
+    alone = wrap(toy_segmenter()).load_pretrained(folder)
+    for frame in FRAMES[4:]:
+        fused, plain = loaded.predict(frame), alone.predict(frame, fuse=False)
+        same = torch.equal(fused.probabilities, plain.probabilities)
+        assert same == (frame is FRAMES[4] or adapted.config.addon != "residual")
 
 
 def test_without_addon_and_without_adaptation(tmp_path: Path) -> None:
@@ -63,7 +109,7 @@ def test_saving_again_replaces(adapted: VideoSegmenter, folder: Path) -> None:
 
 def refuses(folder: Path, match: str, segmenter: ToySegmenter | None = None) -> None:
     """Loading raises, and the video model goes on as if it had not been asked."""
-    model = wrap(segmenter or toy_segmenter(), config=AdaptConfig(seed=9))
+    model = wrap(segmenter or toy_segmenter(), config=AdaptConfig(accept="always", seed=9))
     model.adapt(FRAMES[:3])
     expected, report = model.predict(FRAMES[3]).probabilities, model.report
     model.adapt(FRAMES[:3])
@@ -127,6 +173,7 @@ def test_invalid_config_inside(folder: Path, config: object) -> None:
     refuses(folder, "no valid config")
 
 
+@pytest.mark.parametrize("adapted", ["residual"], indirect=True)
 def test_tensors_that_do_not_fit(folder: Path) -> None:
     path = folder / "model.safetensors"
     tensors = load_file(path)

@@ -23,7 +23,7 @@ def test_labels_and_one_object_a_class() -> None:
 def test_no_teacher_is_asked() -> None:
     for kind, adapted in (("self", True), ("none", False)):
         teacher = StillPropagator()
-        config = AdaptConfig(targets=kind)
+        config = AdaptConfig(targets=kind, addon="none")
         model = wrap(toy_segmenter(), propagator=teacher, config=config)
         assert model.adapt(toy_video(4, size=(12, 14))).adapted == adapted
         assert teacher.sessions == []

@@ -212,3 +212,16 @@ def test_progress_is_reported_for_every_frame_twice() -> None:
     predictions = [frozen([1, 0], [1.0, 1.0])] * 3
     mask_targets(tracks_of(1, masks), predictions, CLASSES, AdaptConfig(), calls.append)
     assert calls == [Progress("targets", done, 6) for done in range(1, 7)]
+
+
+def test_a_mask_is_trusted_as_far_as_it_is_of_one_class() -> None:
+    """Votes .9 + .5 for class 1 and .6 for class 2: (2 (1.4 - .6) / 2)^2 = .64."""
+    masks = [masks_of([1], [1, 1, 1, 0, 0])]
+    predictions = [frozen([1, 1, 2, 0, 0], [0.9, 0.5, 0.6, 1.0, 1.0])]
+    config = AdaptConfig(targets="masks")
+    targets = mask_targets(tracks_of(1, masks), predictions, CLASSES, config, silent)
+    assert targets.labels[0].tolist() == [[1, 1, 1, 0, 0]]
+    (trust,) = targets.confidence
+    np.testing.assert_allclose(trust.numpy(), [[0.64, 0.64, 0.64, 0, 0]], rtol=1e-5)
+    raw = AdaptConfig(targets="masks", anchored=False)
+    assert not mask_targets(tracks_of(1, masks), predictions, CLASSES, raw, silent).confidence

@@ -66,8 +66,12 @@ def _adapted(
     return build
 
 
+# Other labels than the teacher's, learned as they are: to compare labels, not checks.
+_UNCHECKED = AdaptConfig(accept="always")
+
+
 def _refined(strategy: Any, offset: Any = -1) -> Callable[[Parts], Method]:
-    return _adapted(AdaptConfig(), lambda parts: RefinedLabels(strategy, offset=offset))
+    return _adapted(_UNCHECKED, lambda parts: RefinedLabels(strategy, offset=offset))
 
 
 def _truth(parts: Parts) -> Sequence[np.ndarray]:
@@ -103,6 +107,9 @@ _BUILDERS: Mapping[str, Callable[[Parts], Method]] = {
     "iss": lambda parts: ImageModel(parts.segmenter),
     "ditta": _adapted(AdaptConfig()),
     "ditta-no-addon": _adapted(AdaptConfig(addon="none")),
+    "ditta-attention": _adapted(AdaptConfig(addon="residual")),
+    "ditta-memory": _adapted(AdaptConfig(targets="none")),
+    "ditta-unchecked": _adapted(_UNCHECKED),
     "ditta-paper": _adapted(AdaptConfig.paper()),
     **{
         f"ditta-paper-{''.join(parts) or 'none'}": _adapted(
@@ -123,9 +130,9 @@ _BUILDERS: Mapping[str, Callable[[Parts], Method]] = {
     "warp-forward": _refined("warp", 1),
     "warp-backward": _refined("warp", -1),
     "oracle": _adapted(
-        AdaptConfig(), lambda parts: OracleLabels(_truth(parts), relabel=parts.relabel)
+        _UNCHECKED, lambda parts: OracleLabels(_truth(parts), relabel=parts.relabel)
     ),
-    "true-labels": _adapted(AdaptConfig(), lambda parts: TrueLabels(_in_model_classes(parts))),
+    "true-labels": _adapted(_UNCHECKED, lambda parts: TrueLabels(_in_model_classes(parts))),
     "accel": lambda parts: AccelSegmenter(parts.segmenter, propagator=parts.propagator),
 }
 

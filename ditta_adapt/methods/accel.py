@@ -13,6 +13,7 @@ from ditta_adapt.encodings import encode_frame
 from ditta_adapt.errors import AdaptationError, ShapeError
 from ditta_adapt.frames import Frame, frame_to_tensor, frames_to_tensors
 from ditta_adapt.isolation import device_of
+from ditta_adapt.learning import Learned
 from ditta_adapt.losses import distillation_loss
 from ditta_adapt.predictions import resize_logits
 from ditta_adapt.progress import Progress, ProgressCallback, silent
@@ -154,7 +155,13 @@ class AccelSegmenter:
             with torch.no_grad():
                 last = student.segmenter.decode(warm_up.encodings[len(tensors) - 1])
         report = report_of(
-            self.segmenter, self._propagator, self.config, warm_up, targets, losses, clock.seconds
+            self.segmenter,
+            self._propagator,
+            self.config,
+            warm_up,
+            targets,
+            Learned(student, losses),
+            clock.seconds,
         )
         self._student, self._fusion, self.report = student, fusion, report
         self._previous = _Memory(warm_up.video[-1], last.logits)
@@ -242,7 +249,11 @@ def _train(
     previous: Tensor | None = None
     for step in range(total):
         t = step % len(warm_up.frames)
-        plain = resize_logits(student.segmenter.decode(warm_up.encodings[t]).logits, warm_up.size)
+        labels = targets.labels[t].to(device_of(student.segmenter))
+        height, width = labels.shape
+        plain = resize_logits(
+            student.segmenter.decode(warm_up.encodings[t]).logits, (height, width)
+        )
         logits = plain
         if fusion is not None and previous is not None and t > 0:
             with torch.no_grad():
@@ -250,7 +261,7 @@ def _train(
             logits = fusion(plain, warped, valid)
         loss = distillation_loss(
             logits,
-            targets.labels[t].unsqueeze(0).to(logits.device),
+            labels.unsqueeze(0),
             ignore_index=IGNORE,
             from_probabilities=config.distillation_from_probabilities,
             reduction=config.distillation_reduction,

@@ -131,23 +131,30 @@ def live_frames(case: PropagatorCase) -> None:
 
 
 @rule(
-    hint="carry takes (K, H, W) float maps and returns moved maps of that shape and dtype, and a "
-    "(H, W) bool mask of the pixels that have a source; it does not write to its input.",
+    hint="carry takes (K, h, w) float maps on any grid over the whole frame, at frame size or "
+    "coarser, and returns moved maps of that shape and dtype, and a (h, w) bool mask of the cells "
+    "that have a source; it does not write to its input.",
     needs=CONTRACT,
 )
 def carry_contract(case: PropagatorCase) -> None:
     """`carry`, if there is one, keeps shape and dtype, says what is valid, and is finite there."""
-    size = case.video.truth.shape[2:]
+    height, width = case.video.truth.shape[2:]
+    frame, half = (height, width), (height // 2, width // 2)
     with case.open() as session:
         _skip_without_carry(session)
-        for count, (t, to) in ((1, (0, 1)), (3, (1, 0)), (0, (1, 2))):
+        for count, size, (t, to) in (
+            (1, frame, (0, 1)),
+            (3, frame, (1, 0)),
+            (0, frame, (1, 2)),
+            (3, half, (0, 1)),
+        ):
             maps = torch.rand(count, *size)
             kept = maps.clone()
             moved, valid = session.carry(maps, t, to)
             require(torch.equal(maps, kept), "carry changed the maps it was given.")
             for name, tensor, shape, dtype in (
                 ("maps", moved, (count, *size), torch.float32),
-                ("valid", valid, tuple(size), torch.bool),
+                ("valid", valid, size, torch.bool),
             ):
                 shown = f"{tuple(tensor.shape)} {tensor.dtype}"
                 good = tuple(tensor.shape) == shape and tensor.dtype == dtype

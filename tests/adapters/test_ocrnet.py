@@ -211,7 +211,7 @@ def test_it_adapts_and_streams_and_leaves_a_train_mode_model_alone(
 ) -> None:
     model = builder(request).train()
     config = AdaptConfig.paper() if preset == "paper" else AdaptConfig()
-    config = AdaptConfig.from_dict(config.to_dict() | {"prompt_threshold": 0.0})
+    config = AdaptConfig.from_dict(config.to_dict() | {"prompt_threshold": 0.0, "accept": "always"})
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     frames = toy_video(5, size=(64, 80))
     video_model = wrap(OCRNetSegmenter(model), propagator=OpticalFlowPropagator(), config=config)

@@ -83,6 +83,30 @@ def test_carry_moves_a_map_with_the_camera(max_side: int) -> None:
     assert (moved[:, ~valid] == 0).all()
 
 
+@pytest.mark.parametrize("cells", [(48, 64), (32, 32), (192, 256)])
+def test_carry_moves_maps_on_any_grid(cells: tuple[int, int]) -> None:
+    """By the same share of the frame: 3 of its 128 columns, 1 of its 96 rows."""
+    frames, (height, width) = panning(2), cells
+    down = torch.arange(height, dtype=torch.float32)[:, None].expand(cells)
+    right = torch.arange(width, dtype=torch.float32).expand(cells)
+    with OpticalFlowPropagator().open(frames) as session:
+        moved, valid = session.carry(torch.stack([down, right]), 0, 1)
+        assert session.carry(torch.zeros(0, *cells), 0, 1)[0].shape == (0, *cells)
+    assert moved.shape == (2, *cells)
+    assert valid.shape == cells
+    inner = torch.zeros(cells, dtype=torch.bool)
+    inner[height // 12 : -height // 12, width // 12 : -width // 12] = True
+    assert valid[inner].float().mean() > 0.95
+    for shifted, start, step in (
+        (moved[0], down, height / SIZE[0]),
+        (moved[1], right, 3 * width / SIZE[1]),
+    ):
+        error = (shifted - start - step)[inner & valid].abs()
+        assert error.mean() < 0.1 * max(step, 1)
+    assert not valid[:, -1].any()
+    assert (moved[:, ~valid] == 0).all()
+
+
 def test_still_video_is_the_identity() -> None:
     frame = panning(1)[0]
     maps = torch.rand(3, *SIZE)

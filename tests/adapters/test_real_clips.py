@@ -21,7 +21,7 @@ from tests.adapters.ocrnet_models import ocrnet, old_library
 from tests.adapters.sam2_video_models import small_model
 
 # Untrained models are sure of nothing: prompt them wherever they are least unsure.
-MASKS = AdaptConfig(targets="masks", prompt_threshold=0.0, max_objects=3)
+MASKS = AdaptConfig(targets="masks", prompt_threshold=0.0, max_objects=3, accept="always")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_segformer_with_sam2_of_its_package(clip: list[np.ndarray]) -> None:
     adapts_and_streams(segmenter, clip, propagator=teacher, config=MASKS)
 
 
-@pytest.mark.parametrize("preset", [AdaptConfig(), MASKS], ids=["default", "masks"])
+@pytest.mark.parametrize("preset", [AdaptConfig(accept="always"), MASKS], ids=["default", "masks"])
 @pytest.mark.parametrize(
     "build",
     [

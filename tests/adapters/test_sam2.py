@@ -294,7 +294,7 @@ def test_adapts_a_segmenter_end_to_end(predictor: Any) -> None:
     video_model = wrap(
         toy_segmenter(),
         propagator=SAM2Propagator(predictor),
-        config=AdaptConfig(targets="masks", prompt_threshold=0.0),
+        config=AdaptConfig(targets="masks", prompt_threshold=0.0, accept="always"),
     )
     frames = toy_video(5)
     report = video_model.adapt(frames[:4])

@@ -150,7 +150,12 @@ class TestRefinedLabels:
 
     def test_says_where_the_labels_come_from(self) -> None:
         builder = RefinedLabels("warp", offset=1)
-        model = wrap(toy_segmenter(), propagator=ShiftPropagator(), target_builder=builder)
+        model = wrap(
+            toy_segmenter(),
+            propagator=ShiftPropagator(),
+            config=AdaptConfig(accept="always"),
+            target_builder=builder,
+        )
         expected = "adapted to labels refined by warp with the frame after"
         assert model.adapt(FRAMES).reason == expected
 
@@ -201,7 +206,8 @@ class TestThreeVerbs:
         runs = []
         for noise in (1, 2):
             torch.manual_seed(noise)
-            model = wrap(ToySegmenter(net), target_builder=RefinedLabels(strategy))
+            config = AdaptConfig(accept="always")
+            model = wrap(ToySegmenter(net), config=config, target_builder=RefinedLabels(strategy))
             assert model.adapt(FRAMES[:4]).adapted
             runs.append([model.predict(frame).probabilities for frame in FRAMES[4:]])
         assert all(torch.equal(a, b) for a, b in zip(*runs, strict=True))

@@ -15,6 +15,8 @@ from tests.toys import NUM_CLASSES, StillPropagator, toy_segmenter, toy_video
 
 SIZE = (12, 14)
 FRAMES = toy_video(6, size=SIZE)
+# Learned as given: the truth may well contradict the model.
+RAW = AdaptConfig(accept="always")
 
 
 def truth(num_frames: int = 4, seed: int = 0) -> list[Tensor]:
@@ -39,15 +41,21 @@ class TestTrueLabels:
 
     def test_the_teacher_stays_closed(self) -> None:
         teacher = ShiftPropagator()
-        wrap(toy_segmenter(), propagator=teacher, target_builder=TrueLabels(truth())).adapt(
-            FRAMES[:4]
+        # Known from the start, so that the teacher need not be asked what it can do.
+        config = AdaptConfig(addon="residual")
+        model = wrap(
+            toy_segmenter(),
+            propagator=teacher,
+            config=config,
+            target_builder=TrueLabels(truth()),
         )
+        model.adapt(FRAMES[:4])
         assert teacher.opened == []
 
     def test_are_learned(self) -> None:
         """Everywhere class 2, which the model hardly ever predicts by itself."""
         labels = [np.full(SIZE, 2, dtype=np.uint8)] * 4
-        config = AdaptConfig(passes=15, learning_rate=3e-2)
+        config = AdaptConfig(accept="always", adapted_share=1.0, passes=15, learning_rate=3e-2)
         model = wrap(toy_segmenter(), config=config, target_builder=TrueLabels(labels))
         before = (wrap(toy_segmenter())(FRAMES[4]) == 2).float().mean()
         model.adapt(FRAMES[:4])
@@ -59,7 +67,8 @@ class TestTrueLabels:
         targets = builder(StillPropagator(), warm_up(), AdaptConfig(), silent)
         assert not targets.learnable
         assert targets.source == "no pixel has the ground truth"
-        assert not wrap(toy_segmenter(), target_builder=builder).adapt(FRAMES[:4]).adapted
+        model = wrap(toy_segmenter(), config=RAW, target_builder=builder)
+        assert not model.adapt(FRAMES[:4]).adapted
 
     def test_labels_that_do_not_fit(self) -> None:
         model = wrap(toy_segmenter(), target_builder=TrueLabels(truth()))
@@ -120,11 +129,11 @@ class TestOracleLabels:
                     assert int(targets.labels[t][y, x]) == expected, (t, y, x)
 
     def test_video_model(self) -> None:
-        model = wrap(toy_segmenter(), target_builder=OracleLabels(truth(), offset=-1))
+        model = wrap(toy_segmenter(), config=RAW, target_builder=OracleLabels(truth(), offset=-1))
         report = model.adapt(FRAMES[:4])
         assert report.adapted
         assert report.reason == "adapted to pseudo labels where they are true"
-        again = wrap(toy_segmenter(), target_builder=OracleLabels(truth(), offset=-1))
+        again = wrap(toy_segmenter(), config=RAW, target_builder=OracleLabels(truth(), offset=-1))
         assert again.adapt(FRAMES[:4]).losses == report.losses
         assert torch.equal(again(FRAMES[4]), model(FRAMES[4]))
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ditta_adapt import Frame, Masks, Prompt
@@ -183,6 +184,23 @@ class CarriesInPlace(Session):
         return maps.copy_(moved), valid
 
 
+class FrameSizeOnly(Session):
+    """Stretches whatever it is given to the frames' size first."""
+
+    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        size = self.inner._field.size
+        if maps.shape[1:] != size and len(maps):
+            maps = F.interpolate(maps[None], size)[0]
+        return super().carry(maps, t, to)
+
+
+class FrameSizeAsserted(Session):
+    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        if maps.shape[1:] != self.inner._field.size:
+            raise ValueError("the maps do not fit the frames")
+        return super().carry(maps, t, to)
+
+
 class Transposes(Session):
     def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
         moved, valid = super().carry(maps, t, to)
@@ -332,6 +350,8 @@ BROKEN: dict[str, tuple[Callable[[], object], set[str]]] = {
     "writes to regions": (_with(WritesToRegions), {"inputs_untouched"}),
     "no valid mask": (_with(NoValidMask), {"carry_contract"}),
     "carries in place": (_with(CarriesInPlace), {"carry_contract"}),
+    "carries at frame size": (_with(FrameSizeOnly), {"carry_contract"}),
+    "carries at no other size": (_with(FrameSizeAsserted), {"carry_contract"}),
     "transposes": (_with(Transposes), {"carry_still"}),
     "arrays only": (ArraysOnly, {"tensor_frames", "live_frames"}),
     "writes to frames": (WritesToFrames, {"inputs_untouched"}),

@@ -1,0 +1,53 @@
+"""Does what a teacher carried look like what is there? A check that needs no labels."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+
+def colours_on_grid(frame: UInt8[Tensor, "3 H W"], size: tuple[int, int]) -> Float[Tensor, "3 h w"]:
+    """Mean colour of every cell of a grid over the frame, RGB in [0, 1]."""
+    resized: Tensor = F.interpolate(frame.unsqueeze(0).float() / 255, size=size, mode="area")
+    return resized[0]
+
+
+def photometric_trust(
+    carried: Float[Tensor, "3 h w"],
+    seen: Float[Tensor, "3 h w"],
+    valid: Bool[Tensor, "h w"],
+    *,
+    tolerance: float = 0.1,
+) -> Float[Tensor, "h w"]:
+    r"""How far to trust what was carried to a cell, by how well its colour fits.
+
+    .. math:: w(x) = \exp\left(-\left(\frac{e(x)}{tolerance}\right)^2\right), \qquad
+              e(x) = \frac{1}{3} \sum_k \left|\overline{I'_k - I_k}(x)\right|
+
+    with the mean, over the 3 x 3 cells around `x`, taken before the absolute value, so that noise
+    cancels out. At a cut, behind an object that
+    passed, or where the teacher lost its way, colours do not fit and the past is forgotten.
+
+    Args:
+        carried: `I'`, RGB in [0, 1] of the frame before, carried along.
+        seen: `I`, RGB in [0, 1] of this frame.
+        valid: where the teacher has a source at all.
+        tolerance: the error at which trust has fallen to 1/e, above 0.
+
+    Returns:
+        `(h, w)` in [0, 1], 0 where there is no source.
+    """
+    difference = ((carried - seen) * valid).unsqueeze(0)
+    # Cells outside of the grid do not count as cells without error.
+    mean = F.avg_pool2d(difference, 3, stride=1, padding=1, count_include_pad=False)[0]
+    return torch.exp(-((mean.abs().mean(dim=0) / tolerance) ** 2)) * valid
+
+
+def still_trust(
+    one: UInt8[Tensor, "3 H W"], other: UInt8[Tensor, "3 H W"], *, tolerance: float = 0.1
+) -> float:
+    """Mean photometric trust between two frames if nothing moved, on a grid of at most 64 x 64."""
+    size = (min(one.shape[1], 64), min(one.shape[2], 64))
+    first, second = colours_on_grid(one, size), colours_on_grid(other.to(one.device), size)
+    everywhere = torch.ones(size, dtype=torch.bool, device=one.device)
+    return float(photometric_trust(first, second, everywhere, tolerance=tolerance).mean())

@@ -1,0 +1,50 @@
+"""Teachers that lie keep to the contract: what they tell is wrong, its form is not."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+pytest.importorskip("cv2")
+
+from benchmarks.adversaries import (
+    SHIFT,
+    LyingTeacher,
+    ShiftedCarrier,
+    constant,
+    random,
+    shifted,
+    shuffled,
+)
+from ditta_adapt import AdaptConfig, Prompt, wrap
+from tests.toys import toy_segmenter, toy_video
+
+FRAMES = toy_video(4, (48, 64))
+
+
+@pytest.mark.parametrize("lie", [constant, random, shifted])
+def test_lies_have_the_form_of_masks(lie: Callable[[Tensor, int], Tensor]) -> None:
+    region = torch.zeros(48, 64, dtype=torch.bool)
+    region[5:9, 5:9] = True
+    with LyingTeacher(lie).open(FRAMES) as session:
+        told = [session.prompt(0, [Prompt(1, (6, 6), region)]), session.propagate(0, 1)]
+    for masks in told:
+        assert masks.object_ids.tolist() == [1]
+        assert masks.masks.shape == (1, 48, 64)
+        assert masks.masks.any()
+        assert not torch.equal(masks.masks[0], region)
+
+
+def test_what_is_carried_lands_too_far_to_the_right() -> None:
+    maps = torch.zeros(1, 12, 16)
+    maps[0, 6, 2] = 1
+    with ShiftedCarrier().open([FRAMES[0]] * 2) as session:
+        moved, _ = session.carry(maps, 0, 1)
+    assert int(moved[0].flatten().argmax()) == 6 * 16 + (2 + SHIFT * 16 // 64) % 16
+
+
+def test_wrong_classes_are_refused() -> None:
+    model = wrap(toy_segmenter(), target_builder=shuffled, config=AdaptConfig())
+    report = model.adapt(FRAMES[:3])
+    assert not report.adapted
