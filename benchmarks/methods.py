@@ -69,11 +69,40 @@ def object_iou(result: VideoResult) -> float:
     return hit / union if union else float("nan")
 
 
+def consistency(result: VideoResult) -> float:
+    """mVC8 of one video."""
+    windows = result.consistency.get(8, [])
+    return sum(windows) / len(windows) if windows else float("nan")
+
+
+def by_video(results: Sequence[VideoResult], score: str) -> str:
+    """One line a method and condition: its change against the image model, video by video."""
+    measure = object_iou if score == "IoU" else video_miou
+    scores: dict[tuple[str, str, float], dict[str, float]] = {}
+    for result in results:
+        case = result.case
+        row = scores.setdefault((case.method, case.corruption, case.warmup), {})
+        row[case.video] = float("nan") if result.error else measure(result)
+    videos = list(dict.fromkeys(result.case.video for result in results))
+    lines = [[f"change of {score}", "warm-up", *videos]]
+    for (method, corruption, warmup), row in scores.items():
+        base = scores.get(("iss", corruption, warmup), {})
+        name = method + (f", {corruption}" if corruption else "")
+        changes = [row.get(v, float("nan")) - base.get(v, float("nan")) for v in videos]
+        lines.append([name, f"{warmup:.0%}", *(f"{change:+.3f}" for change in changes)])
+    return markdown(lines)
+
+
 def summary(results: Sequence[VideoResult], score: str) -> str:
-    """One line a method and condition: score, change, worst video, mVC8, cost."""
+    """One line a method and condition: score, change, worst video, steadiness, cost."""
     measure = object_iou if score == "IoU" else video_miou
     rows = {(r.method, r.warmup, r.corruption): r for r in pool(results)}
-    lines = [[f"method, {score}", "warm-up", "mean", "change", "worst", "mVC8", "FPS", "adapt, s"]]
+    head = [f"method, {score}", "warm-up", "mean", "change", "worst", "mVC8 change"]
+    lines = [[*head, "FPS", "adapt, s"]]
+    steadier = {
+        (item.method, item.warmup, item.corruption): item.change
+        for item in compare(results, consistency)
+    }
     for item in compare(results, measure):
         row = rows[item.method, item.warmup, item.corruption]
         lines.append(
@@ -83,7 +112,7 @@ def summary(results: Sequence[VideoResult], score: str) -> str:
                 f"{item.mean:.3f}",
                 f"{item.change:+.3f}",
                 f"{item.worst:+.3f}",
-                f"{row.scores['mVC8']:.3f}",
+                f"{steadier.get((item.method, item.warmup, item.corruption), float('nan')):+.3f}",
                 f"{row.fps:.1f}",
                 f"{row.adapt_seconds:.1f}",
             ]
@@ -111,7 +140,8 @@ def main(arguments: Sequence[str]) -> int:
     if not path.is_file():
         return status
     results = read_results(path)
-    print(summary(results, "mIoU" if name == "demo" else "IoU"))
+    score = "mIoU" if name == "demo" else "IoU"
+    print(summary(results, score) + "\n" + by_video(results, score))
     return status
 
 
