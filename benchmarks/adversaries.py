@@ -11,7 +11,7 @@ IoU against the image model, frame by frame, on the frames after the warm-up:
 * `noise warm-up`: the warm-up frames are noise;
 * `random model`: the image model's decoder has random weights.
 
-    python -m benchmarks.adversaries --stride 3
+    python -m benchmarks.adversaries --frames 16
 """
 
 import argparse
@@ -175,19 +175,34 @@ ATTACKS = {
 
 
 def run(
-    attack: Attack, video: Video, other: Video, segmenter: HookedSegmenter, accept: Any
-) -> tuple[float, float, VideoSegmenter]:
-    """IoU of the image model and of the video model, and the latter."""
-    start = max(len(video.frames) // 10, 2)
+    attack: Attack,
+    whole: Video,
+    other: Video,
+    segmenter: HookedSegmenter,
+    accept: Any,
+    frames: int,
+) -> tuple[float, VideoSegmenter]:
+    """IoU of the video model, and the model."""
+    start = warmup_length(whole)
     model = wrap(
         segmenter,
         propagator=attack.propagator,
         config=AdaptConfig(accept=accept),
         target_builder=attack.builder,
     )
-    model.adapt(attack.warmup(video, other, start))
-    before = score(video, start, "iss", 0.1, image_model(segmenter)).iou
-    return before, score(video, start, "adapted", 0.1, model).iou, model
+    model.adapt(attack.warmup(whole, other, start))
+    return score(scored(whole, frames), start, "adapted", 0.1, model).iou, model
+
+
+def warmup_length(video: Video) -> int:
+    """A tenth of a whole video, at least two frames."""
+    return max(len(video.frames) // 10, 2)
+
+
+def scored(video: Video, count: int) -> Video:
+    """The video up to `count` frames after the warm-up."""
+    end = warmup_length(video) + count
+    return replace(video, frames=video.frames[:end], masks=video.masks[:end])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -197,24 +212,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--stride", type=int, default=1, help="take every N-th frame")
+    parser.add_argument("--frames", type=int, default=1000, help="score so many after the warm-up")
     parser.add_argument("--accept", choices=("checked", "always"), default="checked")
     parser.add_argument("--attacks", nargs="+", choices=ATTACKS, default=list(ATTACKS))
     options = parser.parse_args(arguments)
     weights = data_root() / WEIGHTS
     trained, untrained = build_segmenter(weights), random_model(weights)
-    videos = [
-        load_video(data_root(), name, classes, stride=options.stride)
-        for name, classes in load_manifest().items()
-    ]
+    videos = [load_video(data_root(), name, classes) for name, classes in load_manifest().items()]
+    image_scores = {
+        is_random: [
+            score(
+                scored(v, options.frames), warmup_length(v), "iss", 0.1, image_model(segmenter)
+            ).iou
+            for v in videos
+        ]
+        for is_random, segmenter in ((False, trained), (True, untrained))
+    }
     print("| teacher, warm-up or model | mean change | worst video | adapted | changes |")
     print("|---|---|---|---|---|")
     for name in options.attacks:
-        changes, adapted = [], 0
-        for own, other in zip(videos, [*videos[1:], videos[0]], strict=True):
-            segmenter = untrained if ATTACKS[name].random_model else trained
-            before, after, model = run(ATTACKS[name], own, other, segmenter, options.accept)
-            changes.append(after - before)
+        attack, changes, adapted = ATTACKS[name], [], 0
+        segmenter = untrained if attack.random_model else trained
+        before = image_scores[attack.random_model]
+        for base, own, other in zip(before, videos, [*videos[1:], videos[0]], strict=True):
+            after, model = run(attack, own, other, segmenter, options.accept, options.frames)
+            changes.append(after - base)
             adapted += model.report is not None and model.report.adapted
         each = " ".join(f"{change:+.3f}" for change in changes)
         print(

@@ -13,7 +13,7 @@ from ditta_adapt.predictions import resize_logits
 from ditta_adapt.student import Student, copy_of_weights, interpolate
 from ditta_adapt.targets import IGNORE, Targets
 
-CONTRADICTION = 0.5
+CONTRADICTION = 0.3
 """Targets may contradict the frozen model by at most this share of what it contradicts itself."""
 
 SHARES = (1.0, 0.5, 0.25)
@@ -57,7 +57,7 @@ def judge_targets(
     r"""Refuse targets that contradict what the frozen model is sure of.
 
     .. math:: contradiction = \frac{\sum_{t,x} R\, m\, [y \ne y_0]}{\sum_{t,x} R}
-              \le \tfrac{1}{2} flicker, \qquad
+              \le 0.3\; flicker, \qquad
               flicker = \frac{\sum_{t>0,x} R_t\, [y_{0,t} \ne y_{0,t-1}]}{\sum_{t>0,x} R_t}
 
     with the frozen model's labels `y_0` and reliability `R` (normalised by `ln C`), and the

@@ -21,7 +21,8 @@ def test_the_snippet_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_rules_are_those_of_the_code() -> None:
-    assert CONTRADICTION == CUT == 0.5
+    assert (CONTRADICTION, CUT) == (0.3, 0.5)
+    assert "at most 0.3 times as much" in PAGE
     assert SHARES == (1.0, 0.5, 0.25)
     assert SECOND_OPINION == 16
     assert change_limit(1.0) == 4.0
