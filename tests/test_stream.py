@@ -78,3 +78,18 @@ def test_a_second_opinion_undoes_what_went_too_far() -> None:
     seen = model.predict(VIDEO[4])
     assert model.fallback == "the adapted weights change more than they should"
     torch.testing.assert_close(seen.probabilities, probabilities(toy_segmenter(), VIDEO[4]))
+
+
+def test_the_default_preset_with_a_carrying_teacher_has_nothing_random() -> None:
+    """Other seeds, the same labels: the spread over seeds is 0."""
+    answers = []
+    for seed in (0, 1, 2):
+        model = wrap(
+            toy_segmenter(),
+            propagator=ShiftPropagator(step=-2),
+            config=AdaptConfig(accept="always", learning_rate=3e-3, seed=seed),
+        )
+        assert model.adapt(VIDEO[:4]).adapted
+        answers.append([model(frame) for frame in VIDEO[4:]])
+    for other in answers[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(answers[0], other, strict=True))
