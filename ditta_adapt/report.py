@@ -84,11 +84,14 @@ def report_of(
     targets: Targets,
     learned: Learned,
     seconds: dict[str, float],
+    note: str = "",
 ) -> AdaptationReport:
-    """The report of an adaptation that is done."""
+    """The report of an adaptation that is done; a note ends its reason."""
     reason = ("adapted to " if learned.adapted else "not adapted: ") + targets.source
     if learned.verdict is not None:
         reason += f"; {learned.verdict.reason}"
+    if note:
+        reason += f"; {note}"
     return AdaptationReport(
         adapted=learned.adapted,
         reason=reason,

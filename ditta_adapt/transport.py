@@ -13,18 +13,6 @@ from ditta_adapt.propagator import DenseTransport, Propagator
 from ditta_adapt.tracking import blame_teacher
 
 
-def can_carry(propagator: Propagator, frames: Sequence[Frame]) -> bool:
-    """Whether a teacher's sessions carry dense maps.
-
-    Raises:
-        PropagationError: the teacher raised while opening.
-    """
-    with ExitStack() as stack:
-        with blame_teacher("open"):
-            session = stack.enter_context(propagator.open(frames))
-        return isinstance(session, DenseTransport)
-
-
 @contextmanager
 def open_transport(propagator: Propagator, frames: Sequence[Frame]) -> Iterator[DenseTransport]:
     """A session of a teacher that can carry dense maps.

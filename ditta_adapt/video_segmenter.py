@@ -1,6 +1,6 @@
 """The video model: adapt to the first frames of a video, then stream the rest."""
 
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -26,8 +26,8 @@ from ditta_adapt.segmenter import Segmenter
 from ditta_adapt.stream import Stream
 from ditta_adapt.student import Student
 from ditta_adapt.target_builder import TargetBuilder, WarmUp, check_builder, check_targets
+from ditta_adapt.teacher_check import choose_by_teacher
 from ditta_adapt.teaching import teach
-from ditta_adapt.transport import can_carry
 
 
 def wrap(
@@ -130,8 +130,10 @@ class VideoSegmenter:
             frozen = Student.pretrained(self.segmenter)
             with clock.stage("predict"):
                 warm_up = WarmUp.seen_by(frozen.segmenter, tensors, self.config, progress)
-            with clock.stage("teach"):
-                config = _with_known_addon(self.config, propagator, warm_up.video)
+            with (
+                clock.stage("teach"),
+                choose_by_teacher(self.config, propagator, warm_up) as (config, note),
+            ):
                 targets = self.target_builder(propagator, warm_up, config, progress)
                 check_targets(targets, warm_up)
             with clock.stage("adapt"):
@@ -140,7 +142,7 @@ class VideoSegmenter:
             stream = Stream(learned.student, frozen, self._teacher, config, flicker)
             stream.begin_after(warm_up)
         report = report_of(
-            self.segmenter, propagator, config, warm_up, targets, learned, clock.seconds
+            self.segmenter, propagator, config, warm_up, targets, learned, clock.seconds, note
         )
         self._stream, self.report = stream, report
         return report
@@ -278,15 +280,6 @@ class VideoSegmenter:
         with own_gradient_mode():
             frozen = Student.pretrained(self.segmenter)
         return Stream(frozen, frozen, self._teacher, self.config)
-
-
-def _with_known_addon(
-    config: AdaptConfig, propagator: Propagator, video: Sequence[Frame]
-) -> AdaptConfig:
-    """The configuration with `addon="auto"` decided by what the teacher can do."""
-    if config.addon != "auto":
-        return config
-    return replace(config, addon="carried" if can_carry(propagator, video) else "residual")
 
 
 def _warmup_length(frames: Iterable[Frame], warmup: int | float) -> int:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from ditta_adapt import PropagationError
-from ditta_adapt.transport import can_carry, carry, open_transport
-from tests.methods.shift_propagator import ShiftPropagator
+from ditta_adapt.transport import carry, open_transport
 from tests.toys import StillPropagator, toy_video
 
 FRAMES = toy_video(2, size=(4, 5))
@@ -46,22 +45,6 @@ class TestBrokenSessions:
         for valid in (torch.ones(1, 4, 5).bool(), torch.ones(4, 5)):
             with pytest.raises(PropagationError, match=r"valid map of.*expected \(4, 5\) bool"):
                 carry(Carrier(valid), torch.rand(3, 4, 5), 0, 1)
-
-
-def test_who_can_carry() -> None:
-    carrier = ShiftPropagator()
-    assert can_carry(carrier, FRAMES)
-    assert carrier.closed == 1
-    assert not can_carry(StillPropagator(), FRAMES)
-
-
-def test_who_cannot_even_open() -> None:
-    class Busy:
-        def open(self, frames: object) -> Iterator[Carrier]:
-            raise RuntimeError("busy")
-
-    with pytest.raises(PropagationError, match=r"open.*RuntimeError: busy"):
-        can_carry(Busy(), FRAMES)  # type: ignore[arg-type]
 
 
 def test_teacher_without_transport() -> None:
