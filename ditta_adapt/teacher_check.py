@@ -18,7 +18,7 @@ from ditta_adapt.transport import carry
 MARGIN = 0.1
 """How much worse than standing still a teacher may carry colours: noise costs a little."""
 
-_PAIRS = 8
+_PAIRS, _GRID = 8, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,17 @@ class CarryFit:
 def check_carry(
     session: DenseTransport,
     frames: Sequence[UInt8[Tensor, "3 H W"]],
-    grid: tuple[int, int],
     *,
     tolerance: float,
 ) -> CarryFit:
     """Carry the colours of up to eight frames, spread over the video, to the next one.
 
+    They are carried on a grid of at most 128 cells a side, whatever the model's: on a very coarse
+    one colours say little.
+
     Args:
         session: of the teacher on these frames.
         frames: with a single one there is nothing to carry, and both means are 1.
-        grid: `(h, w)` of the maps.
         tolerance: see `photometric_trust`.
 
     Raises:
@@ -63,6 +64,9 @@ def check_carry(
     )
     if not starts:
         return CarryFit(1.0, 1.0)
+    height, width = frames[0].shape[1:]
+    scale = min(1.0, _GRID / max(height, width))
+    grid = (max(round(height * scale), 1), max(round(width * scale), 1))
     everywhere = torch.ones(grid, dtype=torch.bool)
     carried = still = 0.0
     for t in starts:
@@ -75,13 +79,19 @@ def check_carry(
 
 @contextmanager
 def choose_by_teacher(
-    config: AdaptConfig, propagator: Propagator, warm_up: WarmUp
+    config: AdaptConfig, propagator: Propagator, warm_up: WarmUp, *, taught: bool
 ) -> Iterator[tuple[AdaptConfig, str]]:
     """Decide what the configuration leaves to the teacher: `"auto"` add-on and targets.
 
     A teacher whose `carry` does not fit the video is treated as one that cannot carry, unless
     `config.accept` is `"always"`. What is computed to find out is shared with the sessions that
-    are opened inside.
+    are opened inside. A teacher that is not needed is not opened.
+
+    Args:
+        config: as given.
+        propagator: the teacher.
+        warm_up: what it is judged by.
+        taught: whether the targets come from it.
 
     Yields:
         The configuration with `addon` decided, and in plain words what was found wrong, or `""`.
@@ -90,7 +100,9 @@ def choose_by_teacher(
         PropagationError: the teacher raised, or broke its contract.
     """
     checked = config.accept == "checked"
-    if config.addon not in ("auto", "carried") and not (checked and config.targets == "auto"):
+    if config.addon not in ("auto", "carried") and not (
+        checked and taught and config.targets == "auto"
+    ):
         yield config, ""
         return
     with ExitStack() as stack:
@@ -102,7 +114,7 @@ def choose_by_teacher(
             return
         fit, tolerance = None, config.photometric_tolerance
         if checked:
-            fit = check_carry(session, warm_up.frames, warm_up.grid, tolerance=tolerance)
+            fit = check_carry(session, warm_up.frames, tolerance=tolerance)
         if fit is None or fit.good:
             yield _decided(config, carries=True), ""
             return

@@ -130,10 +130,12 @@ class VideoSegmenter:
             frozen = Student.pretrained(self.segmenter)
             with clock.stage("predict"):
                 warm_up = WarmUp.seen_by(frozen.segmenter, tensors, self.config, progress)
+            taught = self.target_builder is teach
             with (
                 clock.stage("teach"),
-                choose_by_teacher(self.config, propagator, warm_up) as (config, note),
+                choose_by_teacher(self.config, propagator, warm_up, taught=taught) as decided,
             ):
+                config, note = decided
                 targets = self.target_builder(propagator, warm_up, config, progress)
                 check_targets(targets, warm_up)
             with clock.stage("adapt"):

@@ -17,7 +17,7 @@ VIDEO = [np.roll(TEXTURE, 2 * t, axis=1) for t in range(6)]
 
 def fit_of(step: int, frames: list[np.ndarray]) -> CarryFit:
     with ShiftPropagator(step).open(frames) as session:
-        return check_carry(session, frames_to_tensors(frames), (16, 24), tolerance=0.1)
+        return check_carry(session, frames_to_tensors(frames), tolerance=0.1)
 
 
 def test_who_sees_the_motion_fits_better_than_standing_still() -> None:
