@@ -8,8 +8,11 @@ from torch import Tensor
 
 from ditta_adapt.photometric import colours_on_grid, photometric_trust
 from ditta_adapt.propagator import DenseTransport
-from ditta_adapt.reliability import reliability
+from ditta_adapt.reliability import probabilities_and_reliability, reliability
 from ditta_adapt.transport import carry
+
+LEAST_RELIABILITY = 1e-6
+"""Where nobody is sure of anything, a frame still speaks for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +32,14 @@ class Memory:
 
 
 def own_reliability(logits: Float[Tensor, "1 C h w"]) -> Float[Tensor, "h w"]:
-    """`R` normalised by `ln C`, at least 1e-6, so that it is comparable between frames.
-
-    Where nobody is sure of anything, a frame still speaks for itself.
-    """
-    return reliability(logits.float(), normalizer="classes")[0].clamp(min=1e-6)
+    """`R` normalised by `ln C`, at least 1e-6, so that it is comparable between frames."""
+    return reliability(logits.float(), normalizer="classes")[0].clamp(min=LEAST_RELIABILITY)
 
 
 def own_votes(logits: Float[Tensor, "1 C h w"]) -> Float[Tensor, "C h w"]:
     """One frame's votes: class probabilities times reliability, `R p`; see `own_reliability`."""
-    return logits[0].float().softmax(dim=0) * own_reliability(logits)
+    probabilities, weight = probabilities_and_reliability(logits.float(), normalizer="classes")
+    return probabilities[0] * weight[0].clamp(min=LEAST_RELIABILITY)
 
 
 def carry_votes(

@@ -24,9 +24,9 @@ def photometric_trust(
     .. math:: w(x) = \exp\left(-\left(\frac{e(x)}{tolerance}\right)^2\right), \qquad
               e(x) = \frac{1}{3} \sum_k \left|\overline{I'_k - I_k}(x)\right|
 
-    with the mean, over the 3 x 3 cells around `x`, taken before the absolute value, so that noise
-    cancels out. At a cut, behind an object that
-    passed, or where the teacher lost its way, colours do not fit and the past is forgotten.
+    with the mean, over those of the 3 x 3 cells around `x` that have a source, taken before the
+    absolute value, so that noise cancels out. At a cut, behind an object that passed, or where the
+    teacher lost its way, colours do not fit and the past is forgotten.
 
     Args:
         carried: `I'`, RGB in [0, 1] of the frame before, carried along.
@@ -37,9 +37,11 @@ def photometric_trust(
     Returns:
         `(h, w)` in [0, 1], 0 where there is no source.
     """
-    difference = ((carried - seen) * valid).unsqueeze(0)
-    # Cells outside of the grid do not count as cells without error.
-    mean = F.avg_pool2d(difference, 3, stride=1, padding=1, count_include_pad=False)[0]
+    # The last map counts the cells with a source: neither the others nor those outside of the grid
+    # count as cells without error.
+    summed = torch.cat([(carried - seen) * valid, valid.to(seen).unsqueeze(0)])
+    total = F.avg_pool2d(summed.unsqueeze(0), 3, stride=1, padding=1)[0]
+    mean = total[:3] / total[3].clamp(min=1e-6)
     return torch.exp(-((mean.abs().mean(dim=0) / tolerance) ** 2)) * valid
 
 

@@ -92,8 +92,7 @@ def test_no_frame_of_another_scene_has_a_vote() -> None:
     assert (targets.labels[2] == 2).all()
     p = torch.tensor([0.0, 0.0, 0.5]).softmax(0)
     trust = (2 * (p[2] - p[1])).square().expand(4, 7)
-    # Next to cells without a source, which count as cells that fit, a trace of the others is left.
-    torch.testing.assert_close(targets.confidence[2], trust, rtol=0, atol=0.02)
+    torch.testing.assert_close(targets.confidence[2], trust, rtol=0, atol=1e-5)
 
 
 def test_confidence_by_hand() -> None:

@@ -55,8 +55,10 @@ def trust_by_hand(frames: tuple[Tensor, Tensor], step: int, tolerance: float) ->
     difference = (np.roll(source, step, axis=2) - target) * valid
     trust = np.zeros(GRID)
     for y, x in np.ndindex(*GRID):
-        around = difference[:, max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
-        error = np.abs(around.mean(axis=(1, 2))).mean()
+        near = slice(max(y - 1, 0), y + 2), slice(max(x - 1, 0), x + 2)
+        # Of the cells around, those with a source.
+        around = difference[:, near[0], near[1]].sum(axis=(1, 2)) / valid[near].sum()
+        error = np.abs(around).mean()
         trust[y, x] = np.exp(-((error / tolerance) ** 2)) * valid[y, x]
     return trust
 

@@ -29,7 +29,7 @@ def pairs(draw: st.DrawFn) -> Pair:
 def trust_by_hand(
     carried: np.ndarray, seen: np.ndarray, valid: np.ndarray, tolerance: float
 ) -> np.ndarray:
-    """Cells without a source have no error; cells outside of the grid are not counted."""
+    """Only cells with a source count, and none outside of the grid."""
     height, width = valid.shape
     result = np.zeros((height, width))
     for y, x in np.ndindex(height, width):
@@ -37,11 +37,9 @@ def trust_by_hand(
             (j, i)
             for j in range(max(y - 1, 0), min(y + 2, height))
             for i in range(max(x - 1, 0), min(x + 2, width))
+            if valid[j, i]
         ]
-        sums = [
-            sum(carried[k, j, i] - seen[k, j, i] for j, i in around if valid[j, i])
-            for k in range(3)
-        ]
+        sums = [sum(carried[k, j, i] - seen[k, j, i] for j, i in around) for k in range(3)]
         if valid[y, x]:
             error = sum(map(abs, sums)) / len(around) / 3
             result[y, x] = math.exp(-((error / tolerance) ** 2))
