@@ -88,7 +88,8 @@ class AdaptConfig:
         fusion_threshold: `tau` of Eq. 3, in [0, 1].
 
     Memory:
-        device_cache_bytes: budget for frozen encodings of the warm-up on the model's device.
+        device_cache_bytes: budget on the model's device for what the frozen model says about the
+            warm-up: encodings, and logits on their grid.
         cpu_cache_bytes: budget for those that do not fit there; the rest is recomputed.
 
     Raises:

@@ -1,5 +1,6 @@
 """Stage A: what the frozen image model says about every warm-up frame."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -7,10 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from ditta_adapt.encodings import EncodingCache
-from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.reliability import Normalizer, reliability
-from ditta_adapt.segmenter import Segmenter, check_output
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +32,25 @@ def resize_logits(
 
 
 def predict_frozen(
-    segmenter: Segmenter,
-    encodings: EncodingCache,
+    logits: Callable[[int], Float[Tensor, "1 C h w"]],
+    num_frames: int,
     size: tuple[int, int],
     normalizer: Normalizer,
-    progress: ProgressCallback,
 ) -> list[FrozenPrediction]:
-    """Predict every warm-up frame with the model as it is.
+    """Labels and reliability of every warm-up frame, at frame size.
 
-    Raises:
-        SegmenterError: the model's output breaks its contract, such as NaN in the logits.
+    Args:
+        logits: of the frozen model on a frame, on its grid.
+        num_frames: of the warm-up.
+        size: `(H, W)` of the frames.
+        normalizer: see `reliability`.
     """
-    num_classes, feature_dim = segmenter.num_classes, segmenter.feature_dim
-    dtype = torch.uint8 if num_classes <= 256 else torch.int16
     predictions: list[FrozenPrediction] = []
-    for t in range(len(encodings)):
+    for t in range(num_frames):
         with torch.no_grad():
-            output = segmenter.decode(encodings[t])
-            check_output(output, num_classes, feature_dim)
-            logits = resize_logits(output.logits, size)
-            certainty = reliability(logits, normalizer=normalizer)
-        labels = logits.max(dim=1).indices
+            resized = resize_logits(logits(t), size)
+            certainty = reliability(resized, normalizer=normalizer)
+        labels = resized.max(dim=1).indices
+        dtype = torch.uint8 if resized.shape[1] <= 256 else torch.int16
         predictions.append(FrozenPrediction(labels[0].to("cpu", dtype), certainty[0].cpu()))
-        progress(Progress("predict", t + 1, len(encodings)))
     return predictions

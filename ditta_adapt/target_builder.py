@@ -10,13 +10,14 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig
-from ditta_adapt.encodings import EncodingCache
+from ditta_adapt.encodings import EncodingCache, FrameCache
 from ditta_adapt.errors import InputError
 from ditta_adapt.isolation import device_of
 from ditta_adapt.predictions import FrozenPrediction, predict_frozen, resize_logits
-from ditta_adapt.progress import ProgressCallback
+from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.propagator import Propagator
-from ditta_adapt.segmenter import Segmenter
+from ditta_adapt.reliability import Normalizer
+from ditta_adapt.segmenter import Segmenter, check_output
 from ditta_adapt.targets import IGNORE, Targets
 
 
@@ -28,13 +29,15 @@ class WarmUp:
         frames: `(3, H, W)` uint8 RGB each, of one size.
         segmenter: the image model with its pre-trained weights.
         encodings: of every frame.
-        predictions: of the image model on every frame.
+        frozen_logits: of the image model on every frame, `(1, C, h, w)` float32 on its grid.
+        normalizer: of the reliability in `predictions`.
     """
 
     frames: Sequence[UInt8[Tensor, "3 H W"]]
     segmenter: Segmenter
     encodings: EncodingCache
-    predictions: Sequence[FrozenPrediction]
+    frozen_logits: FrameCache[Tensor]
+    normalizer: Normalizer
 
     @classmethod
     def seen_by(
@@ -44,22 +47,37 @@ class WarmUp:
         config: AdaptConfig,
         progress: ProgressCallback,
     ) -> "WarmUp":
-        """Encode and predict every frame with a segmenter as it is.
+        """Encode and decode every frame with a segmenter as it is.
 
         Raises:
             SegmenterError: its output breaks its contract, such as NaN in the logits.
         """
+        device = device_of(segmenter)
         encodings = EncodingCache(
             segmenter,
             frames,
-            device_of(segmenter),
+            device,
             device_bytes=config.device_cache_bytes,
             cpu_bytes=config.cpu_cache_bytes,
         )
-        size = (frames[0].shape[1], frames[0].shape[2])
-        normalizer = config.reliability_normalizer
-        predictions = predict_frozen(segmenter, encodings, size, normalizer, progress)
-        return cls(frames, segmenter, encodings, predictions)
+
+        def decode(t: int) -> Tensor:
+            with torch.no_grad():
+                output = segmenter.decode(encodings[t])
+                check_output(output, segmenter.num_classes, segmenter.feature_dim)
+                # A copy: a model may write its next output over this one.
+                return output.logits.to(torch.float32, copy=True)
+
+        frozen_logits = FrameCache(decode, len(frames), device, encodings.budget)
+        for t in range(len(frames)):
+            frozen_logits[t]
+            progress(Progress("predict", t + 1, len(frames)))
+        return cls(frames, segmenter, encodings, frozen_logits, config.reliability_normalizer)
+
+    @cached_property
+    def predictions(self) -> Sequence[FrozenPrediction]:
+        """Labels and reliability of the image model on every frame, at frame size."""
+        return predict_frozen(self.grid_logits, len(self.frames), self.size, self.normalizer)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -84,8 +102,7 @@ class WarmUp:
 
     def grid_logits(self, t: int) -> Float[Tensor, "1 C h w"]:
         """Logits of the image model on frame `t`, on its decoder's grid, without gradients."""
-        with torch.no_grad():
-            return self.segmenter.decode(self.encodings[t]).logits.float()
+        return self.frozen_logits[t]
 
     def logits(self, t: int) -> Float[Tensor, "1 C H W"]:
         """Logits of the image model on frame `t`, at frame size, without gradients."""

@@ -29,9 +29,8 @@ def teach(
     """
     if config.targets == "none":
         return Targets([], [], {}, False, "the configuration asks for no targets")
-    predictions = warm_up.predictions
     if config.targets == "self":
-        return self_labels(predictions)
+        return self_labels(warm_up.predictions)
     with torch.no_grad(), ExitStack() as stack:
         with blame_teacher("open"):
             session = stack.enter_context(propagator.open(warm_up.video))
@@ -48,5 +47,6 @@ def teach(
         with blame_teacher("open"):
             # While the first is open, so that the two can share what depends on frames alone.
             second = stack.enter_context(propagator.open(warm_up.video))
+        predictions = warm_up.predictions
         tracks = track_objects(session, second, warm_up.frames, predictions, config, progress)
         return mask_targets(tracks, predictions, warm_up.segmenter.num_classes, config, progress)
