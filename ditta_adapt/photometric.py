@@ -17,7 +17,7 @@ def photometric_trust(
     seen: Float[Tensor, "3 h w"],
     valid: Bool[Tensor, "h w"],
     *,
-    tolerance: float = 0.1,
+    tolerance: float,
 ) -> Float[Tensor, "h w"]:
     r"""How far to trust what was carried to a cell, by how well its colour fits.
 
@@ -46,7 +46,7 @@ def photometric_trust(
 
 
 def still_trust(
-    one: UInt8[Tensor, "3 H W"], other: UInt8[Tensor, "3 H W"], *, tolerance: float = 0.1
+    one: UInt8[Tensor, "3 H W"], other: UInt8[Tensor, "3 H W"], *, tolerance: float
 ) -> float:
     """Mean photometric trust between two frames if nothing moved, on a grid of at most 64 x 64."""
     size = (min(one.shape[1], 64), min(one.shape[2], 64))

@@ -71,7 +71,7 @@ class Stream:
         self._config = config
         self._watch = None
         if flicker is not None and student.carries:
-            self._watch = Watch(limit=change_limit(flicker))
+            self._watch = Watch(change_limit(flicker), config.photometric_tolerance)
         self.last: Seen | None = None
 
     def begin_after(self, warm_up: WarmUp) -> None:

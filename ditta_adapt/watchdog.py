@@ -20,6 +20,7 @@ class Watch:
 
     Attributes:
         limit: share of what the pre-trained model is sure of that the adapted one may change.
+        tolerance: of the photometric trust.
         usual: mean photometric trust in the warm-up; noise lowers it everywhere.
         frames: seen so far.
         left: the last frame of the scene that was left at a cut; none while that scene is seen.
@@ -27,6 +28,7 @@ class Watch:
     """
 
     limit: float
+    tolerance: float
     usual: float = 1.0
     frames: int = 0
     left: UInt8[Tensor, "3 H W"] | None = None
@@ -62,8 +64,9 @@ class Watch:
         left = self.left
         if left is None and trust < CUT * self.usual:
             left = before
-        elif left is not None and still_trust(left, frame) >= CUT * self.usual:
-            left = None
+        elif left is not None:
+            same = still_trust(left, frame, tolerance=self.tolerance)
+            left = None if same >= CUT * self.usual else left
         return replace(self, frames=self.frames + 1, left=left)
 
     def with_opinion(self, change: float) -> "Watch":

@@ -67,15 +67,15 @@ def test_in_the_unit_interval_and_0_without_a_source(pair: Pair, tolerance: floa
 @given(pair=pairs())
 def test_equal_colours_are_trusted_fully(pair: Pair) -> None:
     _, seen, valid = pair
-    assert torch.equal(photometric_trust(seen.clone(), seen, valid), valid.double())
+    assert torch.equal(photometric_trust(seen.clone(), seen, valid, tolerance=0.1), valid.double())
 
 
 @quick
 @given(pair=pairs(), factor=st.floats(0, 1))
 def test_less_error_is_not_trusted_less(pair: Pair, factor: float) -> None:
     carried, seen, valid = pair
-    nearer = photometric_trust(torch.lerp(seen, carried, factor), seen, valid)
-    assert (nearer >= photometric_trust(carried, seen, valid) - 1e-12).all()
+    nearer = photometric_trust(torch.lerp(seen, carried, factor), seen, valid, tolerance=0.1)
+    assert (nearer >= photometric_trust(carried, seen, valid, tolerance=0.1) - 1e-12).all()
 
 
 @quick
@@ -115,8 +115,6 @@ def test_trust_falls_to_1_over_e_at_the_tolerance() -> None:
     for tolerance in (0.03, 0.2):
         result = photometric_trust(seen + tolerance, seen, valid, tolerance=tolerance)
         torch.testing.assert_close(result, torch.full_like(result, 1 / math.e))
-    result = photometric_trust(seen + 0.1, seen, valid)
-    torch.testing.assert_close(result, torch.full_like(result, 1 / math.e))
 
 
 def test_colours_on_a_grid_are_means() -> None:
@@ -150,17 +148,17 @@ def test_at_frame_size_colours_are_the_pixels() -> None:
 def test_trust_between_two_stills() -> None:
     """Plain frames that differ by 0.1 in every colour; and on how fine a grid they are compared."""
     grey, lighter = (torch.full((3, 90, 30), value, dtype=torch.uint8) for value in (51, 102))
-    assert still_trust(grey, grey) == 1.0
+    assert still_trust(grey, grey, tolerance=0.1) == 1.0
     assert still_trust(grey, lighter, tolerance=0.2) == pytest.approx(1 / math.e)
-    assert still_trust(lighter, grey) == pytest.approx(math.exp(-4))
+    assert still_trust(lighter, grey, tolerance=0.1) == pytest.approx(math.exp(-4))
     # A row in each colour: means over more than a row are all the same grey.
     stripes = torch.zeros(3, 128, 30, dtype=torch.uint8)
     stripes[:, ::2] = 255
-    assert still_trust(stripes, 255 - stripes) == pytest.approx(1.0)
+    assert still_trust(stripes, 255 - stripes, tolerance=0.1) == pytest.approx(1.0)
     # In the left half other colours, in the right half the same ones.
     half = grey.clone()
     half[..., :15] = 255
-    assert still_trust(grey, half) == pytest.approx(0.5, abs=0.05)
+    assert still_trust(grey, half, tolerance=0.1) == pytest.approx(0.5, abs=0.05)
 
 
 @quick
@@ -168,5 +166,7 @@ def test_trust_between_two_stills() -> None:
 def test_trust_between_two_stills_is_mutual(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     one, other = torch.randint(0, 256, (2, 3, 7, 9), generator=generator).byte()
-    assert 0 <= still_trust(one, other) <= 1
-    assert still_trust(one, other) == pytest.approx(still_trust(other, one))
+    assert 0 <= still_trust(one, other, tolerance=0.1) <= 1
+    assert still_trust(one, other, tolerance=0.1) == pytest.approx(
+        still_trust(other, one, tolerance=0.1)
+    )

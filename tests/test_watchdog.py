@@ -12,7 +12,7 @@ def grey(value: int) -> Tensor:
 
 
 def test_nothing_happens_while_colours_fit() -> None:
-    watch = Watch(limit=0.1, usual=0.9)
+    watch = Watch(limit=0.1, tolerance=0.1, usual=0.9)
     for _ in range(3):
         watch = watch.after(grey(10), grey(12), 0.9)
     assert watch.alarm is None
@@ -20,7 +20,7 @@ def test_nothing_happens_while_colours_fit() -> None:
 
 
 def test_a_cut_lasts_until_the_scene_is_back() -> None:
-    watch = Watch(limit=0.1, usual=0.9).after(grey(10), grey(200), 0.2)
+    watch = Watch(limit=0.1, tolerance=0.1, usual=0.9).after(grey(10), grey(200), 0.2)
     assert watch.alarm is not None
     assert "another scene" in watch.alarm
     # The new scene itself is steady.
@@ -33,12 +33,12 @@ def test_a_cut_lasts_until_the_scene_is_back() -> None:
 @pytest.mark.parametrize(("trust", "alarmed"), [(0.31, False), (0.29, True)])
 def test_a_cut_is_half_of_the_usual_trust(trust: float, alarmed: bool) -> None:
     """In a noisy video trust is lower everywhere."""
-    watch = Watch(limit=0.1, usual=0.6).after(grey(10), grey(200), trust)
+    watch = Watch(limit=0.1, tolerance=0.1, usual=0.6).after(grey(10), grey(200), trust)
     assert (watch.alarm is not None) == alarmed
 
 
 def test_collapse_lasts_until_the_next_opinion() -> None:
-    watch = Watch(limit=0.1)
+    watch = Watch(limit=0.1, tolerance=0.1)
     assert watch.wants_opinion
     watch = watch.with_opinion(0.11)
     assert watch.alarm is not None
