@@ -19,7 +19,7 @@ from examples.train_small_sam2.configuration import small_config
 from examples.train_small_sam2.evaluation import evaluate
 from examples.train_small_sam2.losses import frame_loss
 from examples.train_small_sam2.start import new_model
-from examples.train_small_sam2.tracking import ClipTracker
+from examples.train_small_sam2.tracking import ClipTracker, Tracked
 
 # The score is soon sure of itself, and wrong where an object vanishes: more would drown the masks.
 _WEIGHTS = {"mask": 1.0, "iou": 1.0, "score": 0.1}
@@ -175,19 +175,8 @@ def _step(
     cuda = batch.frames.is_cuda
     with torch.autocast("cuda", torch.bfloat16) if cuda else nullcontext():
         tracked = tracker.run(batch.images, batch.prompts, batch.truth.float(), stage.forcing)
-    losses: dict[str, Tensor] = {}
-    clicked = batch.prompts.clicked
-    for t, frame in enumerate(tracked):
-        # What is said about a mask that was shown is not used: the mask itself is taken.
-        counted = clicked if t == 0 else torch.ones_like(clicked)
-        if not counted.any():
-            continue
-        truth = batch.truth[counted, t].float()
-        found = frame_loss(frame[counted].float(), truth, balance=stage.balance)
-        for name, loss in found.items():
-            losses[name] = losses.get(name, torch.zeros_like(loss)) + loss / len(tracked)
-    total = sum(_WEIGHTS[name] * loss for name, loss in losses.items())
-    total.backward()  # type: ignore[union-attr]
+    losses = _clip_losses(tracked, batch, stage.balance)
+    torch.stack([_WEIGHTS[name] * loss for name, loss in losses.items()]).sum().backward()
     parameters = list(run.model.parameters())
     _average_gradients(parameters, world)
     nn.utils.clip_grad_norm_(parameters, _CLIP)
@@ -198,6 +187,23 @@ def _step(
             rate = min(plan.average, (1 + run.step) / (10 + run.step))
             run.averaged[name].lerp_(tensor, 1 - rate)
     return {name: float(loss.detach()) for name, loss in losses.items()}
+
+
+def _clip_losses(tracked: list[Tracked], batch: Batch, balance: float) -> dict[str, Tensor]:
+    """Losses of a batch, in which every object of every frame counts the same."""
+    clicked = batch.prompts.clicked
+    # What is said about a mask that was shown is not used: the mask itself is taken.
+    counted = [clicked] + [torch.ones_like(clicked)] * (len(tracked) - 1)
+    total = sum(int(rows.sum()) for rows in counted)
+    losses: dict[str, Tensor] = {}
+    for t, rows in enumerate(counted):
+        if not rows.any():
+            continue
+        truth = batch.truth[rows, t].float()
+        for name, loss in frame_loss(tracked[t][rows].float(), truth, balance=balance).items():
+            share = int(rows.sum()) / total
+            losses[name] = losses.get(name, torch.zeros_like(loss)) + share * loss
+    return losses
 
 
 def _average_gradients(parameters: list[nn.Parameter], world: int) -> None:

@@ -16,9 +16,9 @@ pytest.importorskip("sklearn")
 
 from ditta_adapt import InputError
 from examples.train_small_sam2 import training
-from examples.train_small_sam2.batches import Stage, batches, collate, deepest_point
+from examples.train_small_sam2.batches import Batch, Stage, batches, collate, deepest_point
 from examples.train_small_sam2.losses import frame_loss
-from examples.train_small_sam2.tracking import Tracked
+from examples.train_small_sam2.tracking import Prompts, Tracked
 from examples.train_small_sam2.training import Plan, train
 
 STAGES = (
@@ -73,6 +73,22 @@ def test_the_best_candidate_counts() -> None:
     both = Tracked(torch.stack([-good, good], 1), torch.zeros(1, 2), torch.ones(1))
     alone = frame_loss(tracked(good), square(), balance=1.0)["mask"]
     assert float(frame_loss(both, square(), balance=1.0)["mask"]) == pytest.approx(float(alone))
+
+
+def test_every_object_of_every_frame_counts_the_same() -> None:
+    """One of three objects is clicked: on the first frame it alone is asked for a mask."""
+    scores = torch.tensor([[9.0, 9.0, 1.0], [2.0, 3.0, 4.0]])
+    frames = [Tracked(torch.zeros(3, 1, 4, 4), torch.zeros(3, 1), row) for row in scores]
+    prompts = Prompts(
+        owner=torch.zeros(3, dtype=torch.long),
+        masks=torch.ones(3, 16, 16),
+        points=torch.zeros(3, 2),
+        clicked=torch.tensor([False, False, True]),
+    )
+    batch = Batch(torch.zeros(1, 2, 16, 16, 3), torch.ones(3, 2, 16, 16).bool(), prompts)
+    loss = training._clip_losses(frames, batch, 1.0)["score"]
+    expected = sum(math.log1p(math.exp(-score)) for score in (1.0, 2.0, 3.0, 4.0)) / 4
+    assert float(loss) == pytest.approx(expected)
 
 
 def test_deepest_point() -> None:
