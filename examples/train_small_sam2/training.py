@@ -41,7 +41,7 @@ class Plan:
 
     stages: tuple[Stage, ...]
     seed: int = 0
-    learning_rate: float = 8e-4
+    learning_rate: float = 6e-4
     average: float = 0.998
     workers: int = 0
     every: int = 200
