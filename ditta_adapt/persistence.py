@@ -1,6 +1,7 @@
 """Save and load what adaptation changed: `model.safetensors` and `config.json` in one folder."""
 
 import json
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +18,16 @@ from ditta_adapt.isolation import adaptable_state, device_of, weight_hash
 from ditta_adapt.report import library_versions
 from ditta_adapt.segmenter import Segmenter
 from ditta_adapt.student import Student, make_addon
+from ditta_adapt.watchdog import Watch
 
 SCHEMA_VERSION = 1
 _WEIGHTS, _CONFIG = "model.safetensors", "config.json"
 
 
-def save(path: str | Path, student: Student, config: AdaptConfig, model_hash: str) -> None:
-    """Write a student, and the hash of the image model it was adapted from.
+def save(
+    path: str | Path, student: Student, watch: Watch | None, config: AdaptConfig, model_hash: str
+) -> None:
+    """Write a student, what its watchdog measures by, and the hash of the image model.
 
     Both files are complete before either replaces an older one.
 
@@ -38,6 +42,7 @@ def save(path: str | Path, student: Student, config: AdaptConfig, model_hash: st
         "model_hash": model_hash,
         "has_addon": student.addon is not None,
         "carries": student.carries,
+        "watch": None if watch is None else {"limit": watch.limit, "usual": watch.usual},
         "config": config.to_dict(),
     }
     weights, settings = folder / f".{_WEIGHTS}.tmp", folder / f".{_CONFIG}.tmp"
@@ -55,8 +60,8 @@ def save(path: str | Path, student: Student, config: AdaptConfig, model_hash: st
             settings.unlink(missing_ok=True)
 
 
-def load(path: str | Path, segmenter: Segmenter) -> tuple[Student, AdaptConfig]:
-    """Read a student for an image model, and the config it was adapted with.
+def load(path: str | Path, segmenter: Segmenter) -> tuple[Student, Watch | None, AdaptConfig]:
+    """Read a student for an image model, its watchdog, and the config it was adapted with.
 
     Raises:
         CheckpointError: missing, corrupt, of another format version, or of a different model.
@@ -78,13 +83,30 @@ def load(path: str | Path, segmenter: Segmenter) -> tuple[Student, AdaptConfig]:
         config = AdaptConfig.from_dict(description["config"])
     except (ConfigError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder / _CONFIG} holds no valid config: {error}") from error
+    watch = _watch(description.get("watch"), config, folder)
     student = Student.pretrained(segmenter)
     addon = None
     if description.get("has_addon"):
         addon = make_addon(student.segmenter, config).to(device_of(student.segmenter))
     student = replace(student, addon=addon, carries=bool(description.get("carries")))
     _copy_weights(folder / _WEIGHTS, student)
-    return student, config
+    return student, watch, config
+
+
+def _watch(entry: object, config: AdaptConfig, folder: Path) -> Watch | None:
+    """The watchdog before the first frame; none in folders written before there was one."""
+    if entry is None:
+        return None
+    try:
+        limit, usual = float(entry["limit"]), float(entry["usual"])  # type: ignore[index]
+    except (KeyError, TypeError, ValueError):
+        limit = usual = math.nan
+    if not (limit >= 0 and 0 <= usual <= 1):
+        raise CheckpointError(
+            f"{folder / _CONFIG} has watch = {entry!r}; expected limit, at least 0, and usual, in "
+            "[0, 1]."
+        )
+    return Watch(limit, config.photometric_tolerance, usual)
 
 
 def _tensors(student: Student) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from ditta_adapt.segmenter import Encoded, SegmenterOutput, check_output
 from ditta_adapt.student import Student
 from ditta_adapt.target_builder import WarmUp
 from ditta_adapt.transport import open_transport
-from ditta_adapt.watchdog import Watch, change_limit
+from ditta_adapt.watchdog import Watch
 
 # Warm-up frames whose votes count in the first streamed frame; older ones would hardly.
 _REMEMBERED = 8
@@ -53,8 +53,7 @@ class Stream:
         frozen: the same model with pre-trained weights, which the watchdog falls back to.
         teacher: gives the teacher; asked only where it carries votes.
         config: of memory, reliability and fusion.
-        flicker: of the frozen model in the warm-up, the watchdog's yardstick; without it, or
-            where nothing was adapted or nothing is carried, there is no watchdog.
+        watch: the watchdog, before the first frame; none to have none, as where nothing is carried.
     """
 
     def __init__(
@@ -63,15 +62,13 @@ class Stream:
         frozen: Student,
         teacher: Callable[[], Propagator],
         config: AdaptConfig,
-        flicker: float | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.student = student
         self._frozen = frozen
         self._teacher = teacher
         self._config = config
-        self._watch = None
-        if flicker is not None and student.carries:
-            self._watch = Watch(change_limit(flicker), config.photometric_tolerance)
+        self.watch = watch if student.carries else None
         self.last: Seen | None = None
 
     def begin_after(self, warm_up: WarmUp) -> None:
@@ -92,10 +89,10 @@ class Stream:
                         frame = warm_up.frames[t]
                         memory = self._remember(session, memory, frame, logits, (t - 1, t))
                         trusts.append(memory.trust)
-        if self._watch is not None and len(trusts) > 1:
+        if self.watch is not None and len(trusts) > 1:
             # The first of them was not carried from anywhere.
-            self._watch = replace(self._watch, usual=sum(trusts[1:]) / (len(trusts) - 1))
-        self.last = Seen(warm_up.size, output, None, memory, self._watch)
+            self.watch = replace(self.watch, usual=sum(trusts[1:]) / (len(trusts) - 1))
+        self.last = Seen(warm_up.size, output, None, memory, self.watch)
 
     def look(self, frame: UInt8[Tensor, "3 H W"], *, fuse: bool = True) -> Seen:
         """Everything the model and its memory say about the next frame; nothing is kept yet.
@@ -112,7 +109,7 @@ class Stream:
                 "frame, or call clear_memory() before a stream of another size, or reset() before "
                 "another video."
             )
-        watch = self._watch if self.last is None else self.last.watch
+        watch = self.watch if self.last is None else self.last.watch
         with torch.no_grad():
             encoded = encode_frame(self.student.segmenter, frame, device_of(self.student.segmenter))
             output = self._decode(encoded, watch)

@@ -28,6 +28,7 @@ from ditta_adapt.student import Student
 from ditta_adapt.target_builder import TargetBuilder, WarmUp, check_builder, check_targets
 from ditta_adapt.teacher_check import choose_by_teacher
 from ditta_adapt.teaching import teach
+from ditta_adapt.watchdog import Watch, change_limit
 
 
 def wrap(
@@ -140,8 +141,11 @@ class VideoSegmenter:
                 check_targets(targets, warm_up)
             with clock.stage("adapt"):
                 learned = learn(self.segmenter, frozen, warm_up, targets, config, progress)
-            flicker = learned.verdict.flicker if learned.adapted and learned.verdict else None
-            stream = Stream(learned.student, frozen, self._teacher, config, flicker)
+            watch = None
+            if learned.adapted and learned.verdict is not None:
+                limit = change_limit(learned.verdict.flicker)
+                watch = Watch(limit, config.photometric_tolerance)
+            stream = Stream(learned.student, frozen, self._teacher, config, watch)
             stream.begin_after(warm_up)
         report = report_of(
             self.segmenter, propagator, config, warm_up, targets, learned, clock.seconds, note
@@ -254,7 +258,13 @@ class VideoSegmenter:
             CheckpointError: the folder cannot be written. Files already there are replaced only
                 when both new ones are complete.
         """
-        persistence.save(path, self._stream.student, self.config, weight_hash(self.segmenter))
+        persistence.save(
+            path,
+            self._stream.student,
+            self._stream.watch,
+            self.config,
+            weight_hash(self.segmenter),
+        )
 
     def load_pretrained(self, path: str | Path) -> "VideoSegmenter":
         """Take over what `save_pretrained` wrote, with its config; the memory is emptied.
@@ -267,11 +277,9 @@ class VideoSegmenter:
                 format, or belongs to a different image model. This video model is as it was.
         """
         with own_gradient_mode():
-            student, config = persistence.load(path, self.segmenter)
+            student, watch, config = persistence.load(path, self.segmenter)
             frozen = Student.pretrained(self.segmenter)
-        # The yardstick of the warm-up is not written: the watchdog takes its least limit.
-        flicker = 0.0 if config.accept == "checked" else None
-        self._stream = Stream(student, frozen, self._teacher, config, flicker)
+        self._stream = Stream(student, frozen, self._teacher, config, watch)
         self.config, self.report = config, None
         return self
 

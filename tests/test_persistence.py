@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from ditta_adapt import AdaptConfig, CheckpointError, PropagationError, VideoSegmenter, wrap
+from ditta_adapt.watchdog import change_limit
 from tests.toys import StillPropagator, ToyNet, ToySegmenter, toy_segmenter, toy_video
 
 FRAMES = toy_video(7)
@@ -88,6 +90,36 @@ def test_what_was_written_before_votes_were_carried(adapted: VideoSegmenter, fol
         fused, plain = loaded.predict(frame), alone.predict(frame, fuse=False)
         same = torch.equal(fused.probabilities, plain.probabilities)
         assert same == (frame is FRAMES[4] or adapted.config.addon != "residual")
+
+
+def test_the_watchdog_keeps_its_measure(tmp_path: Path) -> None:
+    """In a noisy video trust is low everywhere: without the usual one, every frame was a cut."""
+    noise = np.random.default_rng(0)
+    frames = [
+        np.clip(frame + noise.normal(0, 60, frame.shape), 0, 255).astype(np.uint8)
+        for frame in toy_video(12)
+    ]
+    model = wrap(toy_segmenter(), config=AdaptConfig(photometric_tolerance=0.02))
+    assert model.adapt(frames[:6]).adapted
+    model.save_pretrained(tmp_path)
+    loaded = wrap(toy_segmenter()).load_pretrained(tmp_path)
+    model.clear_memory()
+    for frame in frames[6:]:
+        assert torch.equal(loaded(frame), model(frame))
+        assert loaded.fallback is None
+    entry = json.loads((tmp_path / "config.json").read_text())["watch"]
+    # Under half of 1, which is what a watchdog without a measure would go by.
+    assert 0 < entry["usual"] < 0.5
+    assert entry["limit"] == change_limit(model.report.verdict.flicker)
+
+
+@pytest.mark.parametrize(
+    "entry", [3, {"limit": 0.1}, {"limit": -1, "usual": 0.5}, {"limit": 0.1, "usual": "much"}]
+)
+def test_a_watchdog_without_sense_is_refused(folder: Path, entry: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"watch": entry}))
+    refuses(folder, "has watch")
 
 
 def test_without_addon_and_without_adaptation(tmp_path: Path) -> None:
