@@ -29,7 +29,8 @@ class WarmUp:
         frames: `(3, H, W)` uint8 RGB each, of one size.
         segmenter: the image model with its pre-trained weights.
         encodings: of every frame.
-        frozen_logits: of the image model on every frame, `(1, C, h, w)` float32 on its grid.
+        frozen_logits: of the image model on every frame, `(1, C, h, w)` float32 on its grid; kept,
+            so not to be written to.
         normalizer: of the reliability in `predictions`.
     """
 
@@ -101,7 +102,7 @@ class WarmUp:
         return tuple(frame.permute(1, 2, 0) for frame in self.frames)
 
     def grid_logits(self, t: int) -> Float[Tensor, "1 C h w"]:
-        """Logits of the image model on frame `t`, on its decoder's grid, without gradients."""
+        """Logits of the image model on frame `t`, on its decoder's grid; see `frozen_logits`."""
         return self.frozen_logits[t]
 
     def logits(self, t: int) -> Float[Tensor, "1 C H W"]:
