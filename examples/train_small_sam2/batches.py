@@ -57,6 +57,7 @@ class Stage:
         clicks: share of the objects that are shown by a point instead of a mask.
         forcing: probability that a memory is made of the true mask.
         balance: see `frame_loss`.
+        pace: most steps of the motion between two frames, see `make_clip`.
     """
 
     steps: int
@@ -66,6 +67,7 @@ class Stage:
     clicks: float
     forcing: float
     balance: float
+    pace: int = 1
 
     def shortened(self, share: float) -> "Stage":
         """The same with a share of the steps, at least one."""
@@ -136,6 +138,7 @@ class _Batches(IterableDataset[Batch]):
                     num_frames=stage.frames,
                     size=stage.side,
                     absent=_ABSENT,
+                    pace=stage.pace,
                 )
                 for index in range(stage.clips)
             ]

@@ -58,6 +58,7 @@ def make_clip(
     size: int,
     absent: float = 0.15,
     max_objects: int = 4,
+    pace: int = 1,
 ) -> tuple[npt.NDArray[np.uint8], Ids]:
     """A clip of ``num_frames`` square frames with 1 to ``max_objects`` objects.
 
@@ -65,22 +66,26 @@ def make_clip(
     With probability ``absent``, if there are at least 3 frames, one object cannot be seen at all in
     one or more of the later frames; other objects may be hidden for a while by chance.
 
+    What moves little from frame to frame can be followed by leaving the mask where it is. Only
+    with frames left out, up to ``pace`` - 1 between two (1, 2, 4, ... steps, by chance), must it be
+    found again by how it looks.
+
     Returns:
         RGB frames, uint8, shape (T, S, S, 3), and object ids, uint8 in 0..K, shape (T, S, S):
         at each pixel the object whose visible part covers most of it, 0 for the background. Every
         id from 1 to K appears in frame 0.
 
     Raises:
-        InputError: ``num_frames`` is below 1, ``size`` below 32, ``absent`` not in 0..1, or
-            ``max_objects`` not in 1..255.
+        InputError: ``num_frames`` or ``pace`` is below 1, ``size`` below 32, ``absent`` not in
+            0..1, or ``max_objects`` not in 1..255.
         MissingDependencyError: scikit-image or scikit-learn is not installed.
     """
-    if num_frames < 1 or size < 32 or not 0 <= absent <= 1 or not 1 <= max_objects <= 255:
+    if min(num_frames, pace) < 1 or size < 32 or not (0 <= absent <= 1 <= max_objects <= 255):
         raise InputError(
-            "expected num_frames of at least 1, size of at least 32, absent in 0..1 and "
-            f"max_objects in 1..255, got {num_frames}, {size}, {absent} and {max_objects}"
+            "expected num_frames and pace of at least 1, size of at least 32, absent in 0..1 and "
+            f"max_objects in 1..255, got {num_frames}, {pace}, {size}, {absent} and {max_objects}"
         )
-    return _draw_clip(np.random.default_rng(seed), num_frames, size, absent, max_objects)
+    return _draw_clip(np.random.default_rng(seed), num_frames, size, absent, max_objects, pace)
 
 
 def held_out_clips(
@@ -97,12 +102,13 @@ def held_out_clips(
 
 
 def _draw_clip(
-    rng: Rng, num_frames: int, size: int, absent: float, max_objects: int
+    rng: Rng, num_frames: int, size: int, absent: float, max_objects: int, pace: int = 1
 ) -> tuple[npt.NDArray[np.uint8], Ids]:
     """One clip; drawn again until it keeps what `make_clip` promises."""
     vanish = num_frames >= 3 and rng.random() < absent
+    step = 1 if pace == 1 else 2 ** int(rng.integers(pace.bit_length()))
     while True:
-        clip = _Clip(rng, num_frames, size, max_objects, vanish)
+        clip = _Clip(rng, (num_frames - 1) * step + 1, size, max_objects, vanish)
         frames = np.empty((num_frames, size, size, 3), np.uint8)
         ids = np.empty((num_frames, size, size), np.uint8)
         frames[0], ids[0] = clip.render(0)
@@ -111,7 +117,7 @@ def _draw_clip(
             continue
         ids[0] = _renumbered(ids[0], found)
         for t in range(1, num_frames):
-            frames[t], later = clip.render(t)
+            frames[t], later = clip.render(t * step)
             ids[t] = _renumbered(later, found)
         if not vanish or clip.vanishes(ids, found):
             return frames, ids

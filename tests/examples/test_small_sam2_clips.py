@@ -30,12 +30,13 @@ def _seen(ids: np.ndarray) -> np.ndarray:
     size=st.integers(32, 72),
     absent=st.sampled_from([0.0, 0.3, 1.0]),
     max_objects=st.integers(1, 6),
+    pace=st.integers(1, 9),
 )
 def test_every_clip_keeps_its_promises(
-    seed: int, num_frames: int, size: int, absent: float, max_objects: int
+    seed: int, num_frames: int, size: int, absent: float, max_objects: int, pace: int
 ) -> None:
     frames, ids = make_clip(
-        seed, num_frames=num_frames, size=size, absent=absent, max_objects=max_objects
+        seed, num_frames=num_frames, size=size, absent=absent, max_objects=max_objects, pace=pace
     )
     assert frames.shape == (num_frames, size, size, 3)
     assert ids.shape == (num_frames, size, size)
@@ -61,6 +62,19 @@ def test_the_same_arguments_give_the_same_clip() -> None:
         again = make_clip(seed, num_frames=3, size=48)
         for a, b in zip(first, again, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_with_frames_left_out_a_mask_cannot_stay_where_it_is() -> None:
+    def stays(pace: int) -> float:
+        overlaps = []
+        for seed in range(40):
+            before, after = make_clip([6, seed], num_frames=2, size=64, absent=0.0, pace=pace)[1]
+            for k in range(1, int(before.max()) + 1):
+                one, other = before == k, after == k
+                overlaps.append((one & other).sum() / (one | other).sum())
+        return float(np.mean(overlaps))
+
+    assert stays(16) < 0.8 * stays(1)
 
 
 def test_other_seeds_and_held_out_clips_differ() -> None:
@@ -187,7 +201,7 @@ def test_every_kind_of_texture_has_the_asked_size_and_varies(kind: object) -> No
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"num_frames": 0}, {"size": 16}, {"absent": 1.5}, {"max_objects": 0}]
+    "wrong", [{"num_frames": 0}, {"size": 16}, {"absent": 1.5}, {"max_objects": 0}, {"pace": 0}]
 )
 def test_wrong_arguments_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=str(next(iter(wrong.values())))):
