@@ -30,7 +30,17 @@ CPU_STAGES = (
     Stage(steps=1000, side=128, frames=2, clips=6, clicks=0.15, forcing=1.0, balance=0.5),
     Stage(steps=1800, side=128, frames=4, clips=4, clicks=0.3, forcing=0.6, balance=0.4),
     Stage(steps=1400, side=128, frames=4, clips=4, clicks=0.3, forcing=0.5, balance=0.3, pace=8),
-    Stage(steps=2200, side=192, frames=5, clips=2, clicks=0.4, forcing=0.3, balance=0.2, pace=4),
+    Stage(
+        steps=1500,
+        side=192,
+        frames=6,
+        clips=2,
+        clicks=0.4,
+        forcing=0.0,
+        balance=0.2,
+        pace=8,
+        forget=0.3,
+    ),
 )
 # The same course with larger batches, larger frames and longer clips.
 GPU_STAGES = (

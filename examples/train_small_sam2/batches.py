@@ -58,6 +58,7 @@ class Stage:
         forcing: probability that a memory is made of the true mask.
         balance: see `frame_loss`.
         pace: most steps of the motion between two frames, see `make_clip`.
+        forget: probability that a frame is seen in the light of the first memory alone.
     """
 
     steps: int
@@ -68,6 +69,7 @@ class Stage:
     forcing: float
     balance: float
     pace: int = 1
+    forget: float = 0.0
 
     def shortened(self, share: float) -> "Stage":
         """The same with a share of the steps, at least one."""

@@ -65,7 +65,12 @@ class ClipTracker:
         self._grid = self.side // 16
 
     def run(
-        self, images: Tensor, prompts: Prompts, truth: Tensor | None = None, forcing: float = 0.0
+        self,
+        images: Tensor,
+        prompts: Prompts,
+        truth: Tensor | None = None,
+        forcing: float = 0.0,
+        forget: float = 0.0,
     ) -> list[Tracked]:
         """Follow objects from the first frame to the last.
 
@@ -75,6 +80,9 @@ class ClipTracker:
             truth: `(N, T, S, S)` in {0, 1}; needed for `forcing`.
             forcing: probability that the memory of a frame is made of its true mask. It counts
                 for a clicked first frame too: what is remembered of it stays for the whole clip.
+            forget: probability that a frame is seen in the light of the first memory alone. The
+                last one is so like the frame that no other is asked otherwise, and what was lost
+                once is not found again.
 
         Returns:
             One result a frame.
@@ -83,7 +91,8 @@ class ClipTracker:
         first, memory, pointer = self._begin(frames[0], prompts, forcing)
         results, memories, pointers = [first], [(0, memory)], [(0, pointer)]
         for t in range(1, images.shape[1]):
-            features = self._remember(frames[t], t, memories, pointers)
+            known = 1 if forget and float(torch.rand(())) < forget else t
+            features = self._remember(frames[t], t, memories[:known], pointers[:known])
             result, tokens = self._decode(frames[t].fine, features, prompts.owner.shape[0])
             results.append(result)
             forced = torch.rand(len(tokens), device=tokens.device) < forcing

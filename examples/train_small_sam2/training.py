@@ -174,7 +174,9 @@ def _step(
     # On a CPU bfloat16 is emulated, and slower.
     cuda = batch.frames.is_cuda
     with torch.autocast("cuda", torch.bfloat16) if cuda else nullcontext():
-        tracked = tracker.run(batch.images, batch.prompts, batch.truth.float(), stage.forcing)
+        tracked = tracker.run(
+            batch.images, batch.prompts, batch.truth.float(), stage.forcing, stage.forget
+        )
     losses = _clip_losses(tracked, batch, stage.balance)
     torch.stack([_WEIGHTS[name] * loss for name, loss in losses.items()]).sum().backward()
     parameters = list(run.model.parameters())

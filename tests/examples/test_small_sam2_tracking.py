@@ -101,3 +101,15 @@ def test_every_parameter_gets_a_gradient(model) -> None:
     model.eval()
     # Negative points and boxes are never shown; the rest the video model does not read.
     assert without <= {"no_memory_positional_encoding"}, without
+
+
+@pytest.mark.parametrize("forget", [0.0, 1.0])
+def test_what_is_forgotten_has_no_say(model, forget: float) -> None:
+    """A third frame after two different second ones."""
+    prompts = Prompts(torch.tensor([0]), first_mask(), torch.tensor([POINT]), torch.tensor([False]))
+    clips = images()[:, :3].repeat(2, 1, 1, 1, 1)[:, None]
+    clips[1, 0, 1] += 1
+    with torch.no_grad():
+        one, other = (ClipTracker(model).run(clip, prompts, forget=forget) for clip in clips)
+    assert not torch.equal(one[1].logits, other[1].logits)
+    assert torch.equal(one[2].logits, other[2].logits) == (forget == 1)
