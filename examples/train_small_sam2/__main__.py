@@ -25,29 +25,21 @@ from examples.train_small_sam2.batches import Stage
 from examples.train_small_sam2.export import export
 from examples.train_small_sam2.training import Plan, train
 
+
+# steps, side, frames, clips; clicks, forcing, balance, pace, forget
 # An hour and a half on one core.
 CPU_STAGES = (
-    Stage(steps=1000, side=128, frames=2, clips=6, clicks=0.15, forcing=1.0, balance=0.5),
-    Stage(steps=1800, side=128, frames=4, clips=4, clicks=0.3, forcing=0.6, balance=0.4),
-    Stage(steps=1400, side=128, frames=4, clips=4, clicks=0.3, forcing=0.5, balance=0.3, pace=8),
-    Stage(
-        steps=1500,
-        side=192,
-        frames=6,
-        clips=2,
-        clicks=0.4,
-        forcing=0.0,
-        balance=0.2,
-        pace=8,
-        forget=0.3,
-    ),
+    Stage(1000, 128, 2, 6, 0.15, 1.0, 0.5),
+    Stage(1800, 128, 4, 4, 0.3, 0.6, 0.4),
+    Stage(1400, 128, 4, 4, 0.3, 0.5, 0.3, 8),
+    Stage(1500, 192, 6, 2, 0.4, 0.0, 0.2, 8, 0.3),
 )
-# The same course with larger batches, larger frames and longer clips.
+# With larger batches, larger frames and longer clips, and with frames left out from the start.
 GPU_STAGES = (
-    Stage(steps=1500, side=128, frames=2, clips=32, clicks=0.15, forcing=1.0, balance=0.5),
-    Stage(steps=3000, side=128, frames=4, clips=24, clicks=0.3, forcing=0.6, balance=0.4),
-    Stage(steps=4000, side=256, frames=5, clips=12, clicks=0.4, forcing=0.3, balance=0.2),
-    Stage(steps=4000, side=256, frames=8, clips=8, clicks=0.5, forcing=0.1, balance=0.2),
+    Stage(1500, 128, 2, 32, 0.15, 1.0, 0.5, 4),
+    Stage(3000, 128, 4, 24, 0.3, 0.5, 0.4, 8, 0.2),
+    Stage(4000, 256, 5, 12, 0.4, 0.2, 0.2, 8, 0.3),
+    Stage(4000, 256, 8, 8, 0.5, 0.0, 0.2, 4, 0.3),
 )
 INPUT_SIDE = 256
 """Of the model that is written. No weight depends on it, and more pixels show more of an object."""
