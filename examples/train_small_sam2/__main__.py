@@ -25,7 +25,6 @@ from examples.train_small_sam2.batches import Stage
 from examples.train_small_sam2.export import export
 from examples.train_small_sam2.training import Plan, train
 
-
 # steps, side, frames, clips; clicks, forcing, balance, pace, forget
 # An hour and a half on one core.
 CPU_STAGES = (
