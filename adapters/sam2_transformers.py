@@ -16,6 +16,9 @@ from ditta_adapt.adapters._sam2_video_session import Sam2VideoSession
 if TYPE_CHECKING:
     from transformers import EdgeTamVideoModel, Sam2VideoModel
 
+SMALL: Path = Path(__file__).parent / "weights" / "sam2-small"
+"""The shipped SAM2: config, float16 weights and a model card."""
+
 
 class Sam2TransformersPropagator:
     """Follows objects from one positive click each, with a video model of transformers.
@@ -65,6 +68,18 @@ class Sam2TransformersPropagator:
         self._features: weakref.WeakSet[FrameFeatures] = weakref.WeakSet()
         if model is not None:
             check_given(model)
+
+    @classmethod
+    def from_small(
+        cls, *, device: torch.device | str | None = None, mask_prompts: bool = True
+    ) -> "Sam2TransformersPropagator":
+        """The SAM2 of 3 M parameters that ships with this package: no download, 6 MB.
+
+        For demonstrations and tests. It was trained from scratch on generated clips, as its model
+        card says, and follows objects less well than real SAM2 weights or optical flow; it is
+        better at masks than at points, so masks are its default. For real work give `checkpoint`.
+        """
+        return cls(checkpoint=SMALL, device=device, mask_prompts=mask_prompts)
 
     @contextmanager
     def open(self, frames: Sequence[Frame]) -> Iterator[Sam2VideoSession]:

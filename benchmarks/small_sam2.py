@@ -11,7 +11,7 @@ the object annotated on the first frame, mean over the frames after it, for
 On generated clips that were not trained on, the share of frames in which the model says that an
 object is gone, of those where it has been gone for three frames or more.
 
-    python -m benchmarks.small_sam2 --weights runs/sam2/weights
+    python -m benchmarks.small_sam2
 """
 
 import argparse
@@ -27,7 +27,7 @@ from torch import Tensor
 from benchmarks.davis import DEFAULT_MANIFEST, Video, data_root, load_manifest, load_video
 from ditta_adapt import Prompt, Propagator
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
-from ditta_adapt.adapters.sam2_transformers import Sam2TransformersPropagator
+from ditta_adapt.adapters.sam2_transformers import SMALL, Sam2TransformersPropagator
 from examples.train_small_sam2.clips import held_out_clips
 
 GONE_FOR = 3
@@ -125,7 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--root", type=Path, help="folder with davis/, or DAVIS itself")
-    parser.add_argument("--weights", type=Path, required=True, help="folder of the model")
+    parser.add_argument(
+        "--weights", type=Path, default=SMALL, help="folder of a model (default: the shipped one)"
+    )
     parser.add_argument("--frames", type=int, default=20, help="of each DAVIS video")
     parser.add_argument("--clips", type=int, default=30, help="generated; 0 to leave them out")
     parser.add_argument("--side", type=int, default=256, help="of the generated clips")

@@ -32,7 +32,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, dict[str,
 def without_times(report: dict[str, Any]) -> dict[str, Any]:
     for values in report["results"].values():
         values.pop("ms a frame")
-    report["adaptation"].pop("seconds")
+    for adaptation in report["adaptations"].values():
+        adaptation.pop("seconds")
     return report
 
 
@@ -47,8 +48,12 @@ def test_demo_shows_steadier_and_no_worse_labels(
     runs: list[tuple[Path, dict[str, Any]]],
 ) -> None:
     results = runs[0][1]["results"]
-    assert results["adapted"]["mVC8"] > results["image model"]["mVC8"] + 3
-    assert results["adapted"]["mIoU"] > results["image model"]["mIoU"]
+    before, flow, masks = (
+        results[name] for name in ("image model", "adapted, flow", "adapted, sam2-small")
+    )
+    assert flow["mVC8"] > before["mVC8"] + 3
+    assert flow["mIoU"] > before["mIoU"]
+    assert masks["mIoU"] > before["mIoU"] - 0.5
 
 
 def test_demo_writes_pictures_of_every_frame(runs: list[tuple[Path, dict[str, Any]]]) -> None:
@@ -56,18 +61,19 @@ def test_demo_writes_pictures_of_every_frame(runs: list[tuple[Path, dict[str, An
     frames = list(read_video(folder / "before-after.mp4"))
     assert len(frames) == report["frames"] - report["warmup_frames"] == 22
     strip = np.asarray(Image.open(folder / "strip.png"))
-    assert strip.shape == (5 * (192 + 16), 4 * 320 + 3 * 4, 3)
+    assert strip.shape == (5 * (192 + 16), 5 * 320 + 4 * 4, 3)
     assert strip.std() > 20
 
 
 def test_demo_on_ones_own_clip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_video(tmp_path / "mine.mp4", toy_video(15, size=(64, 96)))
     output = tmp_path / "out"
-    assert main(["demo", "--video", str(tmp_path / "mine.mp4"), "--output", str(output)]) == 0
+    asked = ["--video", str(tmp_path / "mine.mp4"), "--output", str(output)]
+    assert main(["demo", *asked, "--propagator", "flow"]) == 0
     report = json.loads((output / "report.json").read_text())
     assert report["video"] == "mine.mp4"
     assert report["frames"] == 15
-    assert set(report["results"]["adapted"]) == {"pixels changing, %", "ms a frame"}
+    assert set(report["results"]["adapted, flow"]) == {"pixels changing, %", "ms a frame"}
     assert (output / "before-after.mp4").exists()
     assert "image model" in capsys.readouterr().out
 
@@ -81,6 +87,15 @@ def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         assert said in error
         assert error.count("\n") == 1
         assert not output.exists()
+
+
+def test_an_unknown_teacher_is_refused_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--output", str(tmp_path / "out"), "--propagator", "flow", "nobody"]
+    assert main(["demo", *asked]) == 1
+    assert "no propagator is called 'nobody'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_overlay_by_hand() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
@@ -18,7 +18,7 @@ from ditta_adapt.demo.scenes import CLASS_NAMES, PALETTE, render_video
 from ditta_adapt.demo.shift import shift_frames
 from ditta_adapt.errors import InputError, MissingDependencyError
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
-from ditta_adapt.registry import find_segmenter
+from ditta_adapt.registry import find_propagator, find_segmenter
 from ditta_adapt.report import AdaptationReport
 from ditta_adapt.segmenter import Segmenter
 from ditta_adapt.video import read_video, write_video
@@ -27,6 +27,7 @@ from ditta_adapt.video_segmenter import wrap
 NUM_FRAMES = 60
 WARMUP = 12
 SEED = 3
+TEACHERS = ("flow", "sam2-small")
 # A user's clip: enough to see the effect within a minute or two on two cores.
 _CLIP_FRAMES, _CLIP_SIDE = 96, 640
 
@@ -39,39 +40,45 @@ class Clip:
     truth: Sequence[np.ndarray] | None
 
 
-def run_demo(output: Path, video: Path | None = None) -> dict[str, Any]:
-    """Adapt the shipped SegFormer to a video and compare it with itself.
+def run_demo(
+    output: Path, video: Path | None = None, teachers: Sequence[str] = TEACHERS
+) -> dict[str, Any]:
+    """Adapt the shipped SegFormer to a video, once with each teacher, and compare it with itself.
 
     Args:
         output: folder for `before-after.mp4`, `strip.png` and `report.json`; made if missing.
         video: a video file; by default a generated street scene with noise, motion blur and
             exposure drift, which the model was not trained on.
+        teachers: registered names.
 
     Returns:
         What `report.json` holds.
 
     Raises:
-        InputError: the video cannot be read, or has fewer frames than the warm-up and two more.
+        InputError: the video cannot be read, or has fewer frames than the warm-up and two more; or
+            no teacher has such a name.
         MissingDependencyError: an extra is not installed.
     """
+    propagators = {name: find_propagator(name) for name in teachers}
     clip = _generated_clip() if video is None else _read_clip(video)
     output.mkdir(parents=True, exist_ok=True)
     model = load_demo_model()
     before, before_ms = _label(_image_model(find_segmenter(model)), clip.frames[WARMUP:])
-    video_model = wrap(model, propagator="flow")
-    print(f"adapting to the first {WARMUP} of {len(clip.frames)} frames ...", flush=True)
-    adaptation = video_model.adapt(clip.frames[:WARMUP])
-    print(adaptation)
-    after, after_ms = _label(lambda frame: video_model(frame).numpy(), clip.frames[WARMUP:])
-
     truth = None if clip.truth is None else clip.truth[WARMUP:]
-    table = {
-        "image model": _scores(before, truth) | {"ms a frame": before_ms},
-        "adapted": _scores(after, truth) | {"ms a frame": after_ms},
-    }
+    labels = {"image model": before}
+    table = {"image model": _scores(before, truth) | {"ms a frame": before_ms}}
+    adaptations: dict[str, AdaptationReport] = {}
+    for name, propagator in propagators.items():
+        print(f"{name}: adapting to the first {WARMUP} of {len(clip.frames)} frames", flush=True)
+        video_model = wrap(model, propagator=propagator)
+        adaptations[name] = video_model.adapt(clip.frames[:WARMUP])
+        print(f"{adaptations[name]}\n")
+        after, after_ms = _label(video_model, clip.frames[WARMUP:])
+        labels[f"adapted, {name}"] = after
+        table[f"adapted, {name}"] = _scores(after, truth) | {"ms a frame": after_ms}
     _print_table(table)
-    _write_pictures(output, clip, before, after)
-    report = _report(table, adaptation, clip, "generated" if video is None else video.name)
+    _write_pictures(output, clip, labels)
+    report = _report(table, adaptations, clip, "generated" if video is None else video.name)
     (output / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(f"wrote before-after.mp4, strip.png and report.json to {output}/")
     return report
@@ -92,26 +99,26 @@ def _read_clip(path: Path) -> Clip:
     return Clip(frames, None)
 
 
-def _image_model(segmenter: Segmenter) -> Callable[[np.ndarray], np.ndarray]:
+def _image_model(segmenter: Segmenter) -> Callable[[np.ndarray], torch.Tensor]:
     """The image model frame by frame, as it would be used without this library."""
 
-    def label(frame: np.ndarray) -> np.ndarray:
+    def label(frame: np.ndarray) -> torch.Tensor:
         with torch.no_grad():
             images = segmenter.preprocess(torch.from_numpy(frame).permute(2, 0, 1)[None])
             logits = segmenter.decode(segmenter.encode(images)).logits
             resized = F.interpolate(logits, frame.shape[:2], mode="bilinear", align_corners=False)
-            labels: np.ndarray = resized.argmax(dim=1)[0].numpy()
+            labels: torch.Tensor = resized.argmax(dim=1)[0]
             return labels
 
     return label
 
 
 def _label(
-    model: Callable[[np.ndarray], np.ndarray], frames: Sequence[np.ndarray]
+    model: Callable[[np.ndarray], torch.Tensor], frames: Sequence[np.ndarray]
 ) -> tuple[list[np.ndarray], float]:
     """Labels of all frames, and milliseconds a frame."""
     start = time.perf_counter()
-    labels = [model(frame) for frame in frames]
+    labels = [model(frame).numpy() for frame in frames]
     return labels, 1000 * (time.perf_counter() - start) / len(frames)
 
 
@@ -133,35 +140,39 @@ def _scores(labels: Sequence[np.ndarray], truth: Sequence[np.ndarray] | None) ->
 
 def _print_table(table: dict[str, dict[str, float]]) -> None:
     columns = list(next(iter(table.values())))
-    print(f"\n{'':12s}" + "".join(f"{name:>20s}" for name in columns))
+    widths = {name: max(len(name), 5) + 3 for name in columns}
+    print(f"{'':20s}" + "".join(f"{name:>{width}s}" for name, width in widths.items()))
     for method, values in table.items():
-        print(f"{method:12s}" + "".join(f"{values[name]:20.2f}" for name in columns))
+        cells = (f"{values[name]:{width}.2f}" for name, width in widths.items())
+        print(f"{method:20s}" + "".join(cells))
     print()
 
 
-def _write_pictures(
-    output: Path, clip: Clip, before: Sequence[np.ndarray], after: Sequence[np.ndarray]
-) -> None:
+def _write_pictures(output: Path, clip: Clip, labels: Mapping[str, Sequence[np.ndarray]]) -> None:
     def panel(index: int) -> np.ndarray:
         frame = clip.frames[WARMUP + index]
         panels = [("frame", frame)]
         if clip.truth is not None:
             panels.append(("truth", overlay(frame, clip.truth[WARMUP + index], PALETTE)))
-        panels.append(("image model", overlay(frame, before[index], PALETTE)))
-        panels.append(("adapted", overlay(frame, after[index], PALETTE)))
+        for name, maps in labels.items():
+            panels.append((name, overlay(frame, maps[index], PALETTE)))
         return side_by_side(panels)
 
-    write_video(output / "before-after.mp4", (panel(index) for index in range(len(before))))
+    count = len(clip.frames) - WARMUP
+    write_video(output / "before-after.mp4", (panel(index) for index in range(count)))
     try:
         from PIL import Image
     except ImportError as error:
         raise MissingDependencyError.for_extra("Pillow", "video") from error
-    rows = np.linspace(0, len(before) - 1, 5).round().astype(int)
+    rows = np.linspace(0, count - 1, 5).round().astype(int)
     Image.fromarray(np.concatenate([panel(int(row)) for row in rows])).save(output / "strip.png")
 
 
 def _report(
-    table: dict[str, dict[str, float]], adaptation: AdaptationReport, clip: Clip, source: str
+    table: dict[str, dict[str, float]],
+    adaptations: Mapping[str, AdaptationReport],
+    clip: Clip,
+    source: str,
 ) -> dict[str, Any]:
     height, width = clip.frames[0].shape[:2]
     return {
@@ -170,5 +181,5 @@ def _report(
         "size": [height, width],
         "warmup_frames": WARMUP,
         "results": table,
-        "adaptation": adaptation.to_dict(),
+        "adaptations": {name: report.to_dict() for name, report in adaptations.items()},
     }

@@ -54,6 +54,15 @@ def test_sam2_of_transformers(kind: str) -> None:
     assert failures(report) == {}
 
 
+@pytest.mark.parametrize("mask_prompts", [False, True], ids=["points", "masks"])
+def test_sam2_that_is_shipped(mask_prompts: bool) -> None:
+    report = check_propagator(
+        lambda: Sam2TransformersPropagator.from_small(device="cpu", mask_prompts=mask_prompts),
+        on_fail="report",
+    )
+    assert failures(report) == {}
+
+
 def test_sam2_of_its_package() -> None:
     pytest.importorskip("sam2", reason="the sam2 package is not installed")
     from ditta_adapt.adapters.sam2 import SAM2Propagator

@@ -1,19 +1,21 @@
-"""A SAM2 that was trained with `examples/train_small_sam2`: what it follows, and what it teaches.
+"""The shipped SAM2, or one in the folder DITTA_SAM2: what it follows, and what it teaches.
 
 DITTA_SAM2=runs/sam2/weights python -m pytest tests/adapters/test_trained_sam2.py
 """
 
 import os
+import socket
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 pytest.importorskip("transformers")
 pytest.importorskip("cv2")
 
 from ditta_adapt import AdaptConfig, Masks, Prompt
-from ditta_adapt.adapters.sam2_transformers import Sam2TransformersPropagator
+from ditta_adapt.adapters.sam2_transformers import SMALL, Sam2TransformersPropagator
 from ditta_adapt.adapters.segformer import SegformerSegmenter
 from ditta_adapt.demo.model import load_demo_model
 from ditta_adapt.demo.program import SEED
@@ -21,18 +23,18 @@ from ditta_adapt.demo.scenes import CLASS_NAMES, render_video
 from ditta_adapt.demo.shift import shift_frames
 from ditta_adapt.frames import frames_to_tensors
 from ditta_adapt.progress import silent
+from ditta_adapt.registry import find_propagator
 from ditta_adapt.target_builder import WarmUp
 from ditta_adapt.teaching import teach
 from ditta_adapt.tracking import track_objects
 
-WEIGHTS = os.environ.get("DITTA_SAM2")
+WEIGHTS = os.environ.get("DITTA_SAM2", str(SMALL))
 WARMUP = 8
-pytestmark = pytest.mark.skipif(WEIGHTS is None, reason="DITTA_SAM2 names no trained model")
 
 
 @pytest.fixture(scope="module")
 def teacher() -> Sam2TransformersPropagator:
-    return Sam2TransformersPropagator(checkpoint=str(WEIGHTS))
+    return Sam2TransformersPropagator(checkpoint=WEIGHTS, mask_prompts=True)
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +60,10 @@ def overlap(mask: torch.Tensor, truth: np.ndarray) -> float:
     return float((mask & true).sum() / (mask | true).sum())
 
 
-def test_follows_the_largest_car(teacher, street) -> None:
+@pytest.mark.parametrize("mask_prompts", [False, True], ids=["point", "mask"])
+def test_follows_the_largest_car(street, mask_prompts: bool) -> None:
     frames, labels = street
+    teacher = Sam2TransformersPropagator(checkpoint=WEIGHTS, mask_prompts=mask_prompts)
     car = largest(labels[0] == CLASS_NAMES.index("car"))
     truth = [largest(label == CLASS_NAMES.index("car"), car) for label in labels]
     masks = follow(teacher, frames, car)
@@ -76,10 +80,9 @@ def largest(mask: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
     return parts == 1 + counts[1:].argmax()
 
 
-def test_a_mask_prompt_is_taken_as_it_is(street) -> None:
+def test_a_mask_prompt_is_taken_as_it_is(teacher, street) -> None:
     frames, labels = street
     road = labels[0] == CLASS_NAMES.index("road")
-    teacher = Sam2TransformersPropagator(checkpoint=str(WEIGHTS), mask_prompts=True)
     first = follow(teacher, frames[:2], road)[0]
     # But for its outline, which goes through the model's size and back.
     assert overlap(first.masks[0], road) > 0.95
@@ -134,3 +137,30 @@ def test_both_directions(teacher, warm_up) -> None:
     # Objects that were prompted later are seen in earlier frames: followed backward.
     assert first
     assert tracks.num_objects > len(late)
+
+
+def test_shipped_weights_are_small_and_said_to_be_a_demonstration() -> None:
+    files = {path.name: path for path in SMALL.iterdir()}
+    assert set(files) == {"README.md", "config.json", "model.safetensors"}
+    assert files["model.safetensors"].stat().st_size < 8e6
+    weights = load_file(files["model.safetensors"])
+    floats = {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()}
+    assert floats == {torch.float16}
+    assert "for demonstrations" in files["README.md"].read_text(encoding="utf-8")
+
+
+def test_shipped_weights_are_found_by_name_and_loaded_without_a_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    found = find_propagator("sam2-small")
+    assert isinstance(found, Sam2TransformersPropagator)
+    assert found.mask_prompts
+    with found.open([np.zeros((48, 64, 3), np.uint8)]):
+        parameters = list(found.model.parameters())
+    assert {parameter.dtype for parameter in parameters} == {torch.float32}
+    assert sum(parameter.numel() for parameter in parameters) < 3.2e6
+    assert found.model.config.image_size == 256
