@@ -75,7 +75,8 @@ def test_adapters_folder_is_no_package_of_its_own() -> None:
     ids=lambda point: point.name,
 )
 def test_every_registered_adapter_can_be_imported(point: EntryPoint) -> None:
-    assert isinstance(point.load(), type)
+    # A class, or what builds one.
+    assert callable(point.load())
 
 
 def test_transformers_models_find_their_adapter() -> None:
