@@ -95,7 +95,8 @@ def mask_targets(
         progress(Progress("targets", len(predictions) + t + 1, total))
     classes = Counter(winner[winner != IGNORE].tolist())
     if classes:
-        source = f"{classes.total()} tracked objects"
+        count = classes.total()
+        source = f"{count} tracked object{'' if count == 1 else 's'}"
     elif tracks.num_objects == 0:
         source = "no pixel was reliable enough to prompt the teacher"
     else:

@@ -159,7 +159,9 @@ def test_by_hand() -> None:
     assert [t.tolist() for t in targets.labels] == [[[1, 1, 1, 0]], [[1, 1, 3, 3]]]
     assert targets.classes == {1: 1, 3: 1}
     assert targets.learnable
-    assert "2 tracked objects" in targets.source
+    assert targets.source == "2 tracked objects"
+    alone = mask_targets(tracks_of(1, masks[:1]), predictions[:1], CLASSES, config, silent)
+    assert alone.source == "1 tracked object"
 
 
 @pytest.mark.parametrize(("fill", "expected"), [("iss", [2, 2, 1]), ("ignore", [IGNORE] * 3)])

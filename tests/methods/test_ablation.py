@@ -36,7 +36,7 @@ def test_combination(addon: bool, targets: bool, contrastive: bool) -> None:
             assert torch.equal(model.predict(frame).probabilities, expected)
         return
     assert report.adapted
-    assert ("tracked objects" in report.reason) == targets
+    assert ("tracked object" in report.reason) == targets
     assert ("own labels" in report.reason) != targets
     parts = {"distill", "total"}
     parts |= {"distill_addon"} if addon else set()
