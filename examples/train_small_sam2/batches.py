@@ -17,7 +17,14 @@ _ABSENT = 0.5
 # Of the frame: what is smaller is less than a cell of the coarsest features.
 _SMALLEST = 0.01
 _OBJECTS = 3
+# To draw a clip takes as long as to learn from it: each is used four times, varied, with other
+# objects and prompts, and other clips in between.
+_USES, _APART = 4, 24
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+Clip = tuple[np.ndarray, np.ndarray]
+"""Frames `(T, S, S, 3)` uint8 and object ids `(T, S, S)` uint8, 0 where there is none."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +83,7 @@ class Stage:
         return replace(self, steps=max(round(self.steps * share), 1))
 
 
-def collate(
-    clips: Sequence[tuple[np.ndarray, np.ndarray]], rng: np.random.Generator, clicks: float = 0.5
-) -> Batch:
+def collate(clips: Sequence[Clip], rng: np.random.Generator, clicks: float = 0.5) -> Batch:
     """Turn clips into a batch: a few objects of each, a share of them clicked."""
     owners, truth, points = [], [], []
     for index, (_, ids) in enumerate(clips):
@@ -132,19 +137,40 @@ class _Batches(IterableDataset[Batch]):
         cv2.setNumThreads(0)
         worker = torch.utils.data.get_worker_info()
         share = self.steps if worker is None else self.steps[worker.id :: worker.num_workers]
+        kept: dict[tuple[int, int], tuple[int, Clip]] = {}
         for step in share:
-            stage = self.stage
-            clips = [
-                make_clip(
-                    [*self.seed, step, index],
-                    num_frames=stage.frames,
-                    size=stage.side,
-                    absent=_ABSENT,
-                    pace=stage.pace,
-                )
-                for index in range(stage.clips)
-            ]
-            yield collate(clips, np.random.default_rng([*self.seed, step]), stage.clicks)
+            rng = np.random.default_rng([*self.seed, step])
+            clips = []
+            for index in range(self.stage.clips):
+                born, place = _birth(step, index), (step % _APART, index)
+                if place not in kept or kept[place][0] != born:
+                    kept[place] = (born, self._clip(born, index))
+                clips.append(varied(*kept[place][1], rng))
+            yield collate(clips, rng, self.stage.clicks)
+
+    def _clip(self, born: int, index: int) -> Clip:
+        stage = self.stage
+        return make_clip(
+            [*self.seed, born, index],
+            num_frames=stage.frames,
+            size=stage.side,
+            absent=_ABSENT,
+            pace=stage.pace,
+        )
+
+
+def _birth(step: int, index: int) -> int:
+    """A number of the clip at a place of a step's batch; the next steps that use it share it."""
+    turn = step // _APART
+    return ((turn + index) // _USES * _USES - index + _USES) * _APART + step % _APART
+
+
+def varied(frames: np.ndarray, ids: np.ndarray, rng: np.random.Generator) -> Clip:
+    """A clip with its colours swapped and, in half of the cases, seen in a mirror."""
+    frames = frames[..., rng.permutation(3)]
+    if rng.random() < 0.5:
+        frames, ids = frames[:, :, ::-1], ids[:, :, ::-1]
+    return np.ascontiguousarray(frames), np.ascontiguousarray(ids)
 
 
 def batches(stage: Stage, seed: Sequence[int], steps: range, workers: int) -> Iterator[Batch]:

@@ -34,7 +34,7 @@ _LEAST_CONTRAST = 14.0
 
 _WORLD = 1.5
 # The length of what is not tracked, of the first object and of the others, in frame sides.
-_EXTENTS = ((0.04, 0.5), (0.19, 1.0), (0.15, 0.8))
+_EXTENTS = ((0.04, 0.5), (0.3, 1.1), (0.25, 0.9))
 _HELD_OUT = 0x4E1D
 
 # The generator runs in many processes, each of which should stay on its own core.

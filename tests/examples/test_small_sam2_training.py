@@ -18,6 +18,7 @@ from ditta_adapt import InputError
 from examples.train_small_sam2 import training
 from examples.train_small_sam2.batches import Batch, Stage, batches, collate, deepest_point
 from examples.train_small_sam2.losses import frame_loss
+from examples.train_small_sam2.muon import Muon, orthogonal
 from examples.train_small_sam2.tracking import Prompts, Tracked
 from examples.train_small_sam2.training import Plan, train
 
@@ -64,7 +65,17 @@ def test_an_absent_object_has_only_a_score() -> None:
         tracked(torch.zeros(1, 4, 4), score=0.0), torch.zeros(1, 16, 16), balance=1.0
     )
     assert float(losses["mask"]) == float(losses["iou"]) == 0
-    assert float(losses["score"]) == pytest.approx(math.log(2))
+    # Four times as much as one that is there.
+    assert float(losses["score"]) == pytest.approx(4 * math.log(2))
+
+
+def test_the_score_of_an_object_of_which_a_few_pixels_are_left_is_not_asked_for() -> None:
+    few, more = torch.zeros(2, 1, 64, 64)
+    few[:, :2, :4], more[:, :3, :3] = 1, 1
+    unsure = tracked(torch.zeros(1, 16, 16), score=-3.0)
+    assert float(frame_loss(unsure, few, balance=0.0)["score"]) == 0
+    expected = math.log1p(math.exp(3))
+    assert float(frame_loss(unsure, more, balance=0.0)["score"]) == pytest.approx(expected)
 
 
 def test_the_best_candidate_counts() -> None:
@@ -125,6 +136,56 @@ def test_workers_do_not_change_the_batches() -> None:
         assert torch.equal(first.frames, second.frames)
         assert torch.equal(first.prompts.points, second.prompts.points)
     assert not torch.equal(own[0].frames, own[1].frames)
+
+
+def test_a_clip_is_used_four_times_a_while_apart() -> None:
+    """Told apart by their ids: colours are swapped at each use, sides now and then."""
+    stage = Stage(steps=1, side=32, frames=1, clips=2, clicks=0.0, forcing=0.0, balance=0.0)
+    steps = [range(k * 24, k * 24 + 2) for k in range(9)]
+    uses: dict[bytes, list[int]] = {}
+    for part in steps:
+        for step, batch in zip(part, batches(stage, (3, 0), part, 0), strict=True):
+            for frames in batch.frames.sum(-1).numpy():
+                known = min(frames.tobytes(), np.ascontiguousarray(frames[:, :, ::-1]).tobytes())
+                uses.setdefault(known, []).append(step)
+    whole = [at for at in uses.values() if min(at) >= 48 and max(at) < 168]
+    assert whole
+    for at in uses.values():
+        assert np.diff(at).tolist() == [24] * (len(at) - 1)
+        assert len(at) <= 4
+    assert all(len(at) == 4 for at in whole)
+
+
+@pytest.mark.parametrize("shape", [(24, 40), (40, 24), (16, 16)])
+def test_muon_steps_as_the_librarys_but_for_its_rounding(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    ours, theirs = (torch.nn.Parameter(torch.ones(shape)) for _ in range(2))
+    optimizers = (
+        Muon([ours], lr=0.1, weight_decay=0.05),
+        torch.optim.Muon(
+            [theirs], lr=0.1, weight_decay=0.05, ns_steps=4, adjust_lr_fn="match_rms_adamw"
+        ),
+    )
+    for _ in range(3):
+        ours.grad = torch.randn(shape)
+        theirs.grad = ours.grad.clone()
+        before = theirs.detach().clone()
+        for optimizer in optimizers:
+            optimizer.step()
+        with torch.no_grad():
+            # bfloat16 keeps less than three digits.
+            assert float((ours - theirs).norm()) < 0.03 * float((theirs - before).norm())
+            theirs.copy_(ours)
+
+
+def test_orthogonal_makes_singular_values_alike() -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(20, 50, dtype=torch.float64)
+    values = torch.linalg.svdvals(orthogonal(matrix, 5))
+    # The coefficients trade exactness for speed: 0.7 to 1.2.
+    assert float(values.min()) > 0.65
+    assert float(values.max()) < 1.25
+    assert torch.equal(orthogonal(torch.zeros(3, 2), 5), torch.zeros(3, 2))
 
 
 def test_a_batch_without_clicks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
