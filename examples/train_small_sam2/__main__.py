@@ -30,8 +30,8 @@ from examples.train_small_sam2.training import Plan, train
 CPU_STAGES = (
     Stage(1200, 128, 2, 6, 0.15, 1.0, 0.5, 8),
     Stage(1500, 128, 4, 4, 0.25, 0.5, 0.4, 8, 0.2),
-    Stage(1700, 192, 5, 2, 0.3, 0.2, 0.2, 8, 0.3),
-    Stage(800, 256, 6, 2, 0.35, 0.0, 0.2, 8, 0.2),
+    Stage(1100, 192, 5, 2, 0.3, 0.2, 0.2, 8, 0.3),
+    Stage(350, 256, 5, 2, 0.35, 0.0, 0.2, 8, 0.2),
 )
 # With larger batches, larger frames and longer clips.
 GPU_STAGES = (

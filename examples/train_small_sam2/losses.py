@@ -8,8 +8,8 @@ from examples.train_small_sam2.tracking import Tracked
 
 # A share of the frame: of what shows less, nothing is asked about being in sight.
 _IN_SIGHT = 0.002
-# Absence is rare, and what is never told of it says that everything is always there.
-_ABSENT = 4.0
+ABSENCE_WEIGHT = 4.0
+"""Of the score of what is gone. It is rare, and a model that hears little of it never says so."""
 
 
 def frame_loss(tracked: Tracked, truth: Tensor, *, balance: float) -> dict[str, Tensor]:
@@ -29,7 +29,8 @@ def frame_loss(tracked: Tracked, truth: Tensor, *, balance: float) -> dict[str, 
         pixel is left not at all.
     """
     present = truth.flatten(1).any(1)
-    weight = torch.where(present, (truth.flatten(1).float().mean(1) > _IN_SIGHT).float(), _ABSENT)
+    in_sight = truth.flatten(1).float().mean(1) > _IN_SIGHT
+    weight = torch.where(present, in_sight.float(), ABSENCE_WEIGHT)
     score = F.binary_cross_entropy_with_logits(tracked.score, present.float(), weight)
     if not present.any():
         nothing = tracked.logits.sum() * 0

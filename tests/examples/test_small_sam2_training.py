@@ -14,9 +14,13 @@ pytest.importorskip("cv2")
 pytest.importorskip("skimage")
 pytest.importorskip("sklearn")
 
+from transformers import Sam2VideoModel
+
 from ditta_adapt import InputError
 from examples.train_small_sam2 import training
 from examples.train_small_sam2.batches import Batch, Stage, batches, collate, deepest_point
+from examples.train_small_sam2.configuration import small_config
+from examples.train_small_sam2.export import export
 from examples.train_small_sam2.losses import frame_loss
 from examples.train_small_sam2.muon import Muon, orthogonal
 from examples.train_small_sam2.tracking import Prompts, Tracked
@@ -195,6 +199,20 @@ def test_a_batch_without_clicks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert all(bool(tensor.isfinite().all()) for tensor in weights.values())
     (line,) = json.loads((tmp_path / "curve.json").read_text())
     assert all(math.isfinite(value) for value in line.values())
+
+
+def test_written_weights_take_back_what_absence_weighed_more(tmp_path: Path) -> None:
+    model = training.averaged_model(Sam2VideoModel(small_config(64)).state_dict(), 64)
+    line = dict.fromkeys(("minutes", "mask", "J_mask", "J_point", "gone", "there"), 1.0)
+    (tmp_path / "curve.json").write_text(json.dumps([line]))
+    export(model.state_dict(), 96, tmp_path)
+    written = Sam2VideoModel.from_pretrained(tmp_path / "weights")
+    assert written.config.image_size == 96
+    name = "mask_decoder.pred_obj_score_head.proj_out.bias"
+    shift = written.get_parameter(name) - model.get_parameter(name)
+    # An even chance, weighed 1 to 4, was learned as a logit of ln(1/4).
+    assert float(shift.detach()) == pytest.approx(math.log(4), rel=1e-3)
+    assert (tmp_path / "curve.png").stat().st_size > 1000
 
 
 class Stop(BaseException):
