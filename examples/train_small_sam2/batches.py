@@ -17,8 +17,8 @@ _ABSENT = 0.5
 # Of the frame: what is smaller is less than a cell of the coarsest features.
 _SMALLEST = 0.01
 _OBJECTS = 3
-# To draw a clip takes as long as to learn from it: each is used four times, varied, with other
-# objects and prompts, and other clips in between.
+# To draw a clip takes more than half as long as to learn from it: each is used four times, varied,
+# with other objects and prompts, and other clips in between.
 _USES, _APART = 4, 24
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
