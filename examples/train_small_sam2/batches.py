@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,8 +15,8 @@ from examples.train_small_sam2.tracking import Prompts
 
 # Share of clips in which an object goes away: in about a tenth of its frames it is out of sight.
 _ABSENT = 0.5
-# Of the frame: what is smaller is less than a cell of the coarsest features.
-_SMALLEST = 0.01
+# Pixels: what is smaller is less than a cell of the coarsest features.
+_SMALLEST = 16**2
 _OBJECTS = 3
 # To draw a clip takes more than half as long as to learn from it: each is used four times, varied,
 # with other objects and prompts, and other clips in between.
@@ -88,7 +89,7 @@ def collate(clips: Sequence[Clip], rng: np.random.Generator, clicks: float = 0.5
     owners, truth, points = [], [], []
     for index, (_, ids) in enumerate(clips):
         pixels = np.bincount(ids[0].ravel(), minlength=2)[1:]
-        known = np.flatnonzero(pixels >= min(_SMALLEST * ids[0].size, pixels.max())) + 1
+        known = np.flatnonzero(pixels >= min(_SMALLEST, pixels.max())) + 1
         for number in rng.permutation(known)[:_OBJECTS]:
             mask = ids == number
             owners.append(index)
@@ -130,8 +131,10 @@ def _point(mask: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
 
 
 class _Batches(IterableDataset[Batch]):
-    def __init__(self, stage: Stage, seed: Sequence[int], steps: range) -> None:
-        self.stage, self.seed, self.steps = stage, seed, steps
+    def __init__(
+        self, stage: Stage, seed: Sequence[int], steps: range, cutouts: Sequence[Path]
+    ) -> None:
+        self.stage, self.seed, self.steps, self.cutouts = stage, seed, steps, cutouts
 
     def __iter__(self) -> Iterator[Batch]:
         cv2.setNumThreads(0)
@@ -156,6 +159,7 @@ class _Batches(IterableDataset[Batch]):
             size=stage.side,
             absent=_ABSENT,
             pace=stage.pace,
+            cutouts=self.cutouts,
         )
 
 
@@ -173,8 +177,14 @@ def varied(frames: np.ndarray, ids: np.ndarray, rng: np.random.Generator) -> Cli
     return np.ascontiguousarray(frames), np.ascontiguousarray(ids)
 
 
-def batches(stage: Stage, seed: Sequence[int], steps: range, workers: int) -> Iterator[Batch]:
+def batches(
+    stage: Stage,
+    seed: Sequence[int],
+    steps: range,
+    workers: int,
+    cutouts: Sequence[Path] = (),
+) -> Iterator[Batch]:
     """The batches of some steps of a stage; worker processes do not change them."""
-    data = _Batches(stage, seed, steps)
+    data = _Batches(stage, seed, steps, cutouts)
     prefetch = 4 if workers else None
     return iter(DataLoader(data, batch_size=None, num_workers=workers, prefetch_factor=prefetch))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from examples.train_small_sam2.shapes import Outline, blob, ellipse, limb, outline, rounded
 from examples.train_small_sam2.textures import Rng
@@ -17,6 +18,7 @@ class Piece:
     Its angle at frame t, around ``pivot`` and on top of its parent's, is
     ``spin * t + swing * sin(pace * t + phase)`` radians. ``cover`` says which of the body's
     textures it wears; pieces are drawn from low to high ``depth``. Parents stand before children.
+    A ``picture`` (RGBA) fills the box of its contours in the place of a texture.
     """
 
     contours: list[Outline]
@@ -29,6 +31,7 @@ class Piece:
     spin: float = 0.0
     depth: float = 0.0
     soft: bool = False
+    picture: npt.NDArray[np.uint8] | None = None
 
 
 @dataclass

@@ -90,7 +90,7 @@ class Sprite:
     def __init__(self, rng: Rng, pieces: list[Piece], covers: list[Image], density: float) -> None:
         """Cut ``pieces`` out of the square textures ``covers``, at ``density`` pixels a unit."""
         order = np.argsort([piece.depth for piece in pieces], kind="stable")
-        self.pieces = pieces
+        self.pieces, self.covers = pieces, covers
         self.order = [int(i) for i in order]
         soft = rng.uniform(0.01, 0.09) if rng.random() < 0.8 else 0.0
         self._shade = tuple(rng.normal(0, 0.12, 2).clip(-0.4, 0.4).tolist())
@@ -109,16 +109,13 @@ class Sprite:
         pad = 1.5 / density + (_MARGIN * (high - low).max() if piece.soft else 0)
         low = low - pad
         width, height = (max(3, math.ceil(v)) for v in ((high + pad - low) * density).tolist())
-        mask = np.zeros((height, width), np.uint8)
-        drawn = [((c - low) * (density * 16) - 7.5).astype(np.int32) for c in piece.contours]
-        cv2.fillPoly(mask, drawn, 255, cv2.LINE_AA, 4)
-        cover = covers[piece.cover % len(covers)]
-        side = cover.shape[0]
-        if width > side or height > side:
-            cover = cv2.resize(cover, (max(width, side), max(height, side)))
-        y = int(rng.integers(cover.shape[0] - height + 1))
-        x = int(rng.integers(cover.shape[1] - width + 1))
-        spot = cover[y : y + height, x : x + width]
+        if piece.picture is not None:
+            spot, mask = _framed(piece.picture, height, width, round(pad * density))
+        else:
+            mask = np.zeros((height, width), np.uint8)
+            drawn = [((c - low) * (density * 16) - 7.5).astype(np.int32) for c in piece.contours]
+            cv2.fillPoly(mask, drawn, 255, cv2.LINE_AA, 4)
+            spot = _patch(rng, covers[piece.cover % len(covers)], height, width)
         colour = spot * self._light(mask, height, width)[..., None]
         np.minimum(colour, 255, out=colour)
         colour *= mask[..., None] * np.float32(1 / 255)
@@ -189,6 +186,26 @@ class Sprite:
         if reach:
             pixels = _smear(pixels, blur)
         return Layer(y0, x0, pixels, owner)
+
+
+def _patch(rng: Rng, cover: Image, height: int, width: int) -> Image:
+    """A random part of a texture, which is enlarged if it is too small."""
+    side = cover.shape[0]
+    if width > side or height > side:
+        cover = cv2.resize(cover, (max(width, side), max(height, side)))
+    y = int(rng.integers(cover.shape[0] - height + 1))
+    x = int(rng.integers(cover.shape[1] - width + 1))
+    return cover[y : y + height, x : x + width]
+
+
+def _framed(picture: Image, height: int, width: int, pad: int) -> tuple[Image, Image]:
+    """Colours and alpha of a picture inside an empty border."""
+    size = max(width - 2 * pad, 1), max(height - 2 * pad, 1)
+    inner = np.zeros((height, width, 4), np.uint8)
+    inner[pad : pad + size[1], pad : pad + size[0]] = cv2.resize(
+        picture, size, interpolation=cv2.INTER_AREA
+    )
+    return inner[..., :3], np.ascontiguousarray(inner[..., 3])
 
 
 def _turned(piece: Piece, t: float) -> Matrix:

@@ -38,6 +38,7 @@ class Plan:
         average: rate of the exponential moving average of the weights.
         workers: processes that make data, a training process; 0 makes it in place.
         every: steps between two lines of the curve.
+        cutouts: pictures that objects are made of, see `make_clip`.
     """
 
     stages: tuple[Stage, ...]
@@ -46,6 +47,7 @@ class Plan:
     average: float = 0.998
     workers: int = 0
     every: int = 600
+    cutouts: tuple[Path, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -55,7 +57,8 @@ class Plan:
     @property
     def course(self) -> str:
         """What the weights depend on."""
-        return repr((self.stages, self.seed, self.learning_rate, self.average))
+        pictures = [path.name for path in self.cutouts]
+        return repr((self.stages, self.seed, self.learning_rate, self.average, pictures))
 
     def rate(self, step: int) -> float:
         """Learning rate of a step: a short rise, then a cosine down to 0."""
@@ -88,8 +91,8 @@ class _Run:
         state = torch.load(path, weights_only=True, map_location=self.model.device)
         if state["plan"] != self.plan.course:
             raise InputError(
-                f"{path} is of another course: {state['plan']}; now {self.plan.course}. Train "
-                "with the arguments it was begun with, or into another folder."
+                f"{path} was begun with other stages, seed or pictures: train with the arguments "
+                "it was begun with, or into another folder"
             )
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -154,9 +157,8 @@ def _train_stage(
     sums: dict[str, float] = {}
     count = 0
     start = time.perf_counter()
-    for step, batch in zip(
-        steps, batches(stage, (plan.seed, rank), steps, plan.workers), strict=True
-    ):
+    data = batches(stage, (plan.seed, rank), steps, plan.workers, plan.cutouts)
+    for step, batch in zip(steps, data, strict=True):
         # At every step, so that a run that goes on draws what it would have drawn.
         torch.manual_seed(hash((plan.seed, rank, step)))
         losses = _step(run, plan, stage, tracker, batch.to(device), world)

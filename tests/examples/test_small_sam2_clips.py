@@ -12,8 +12,9 @@ pytest.importorskip("sklearn")
 from ditta_adapt.errors import InputError, MissingDependencyError
 from examples.train_small_sam2 import photos
 from examples.train_small_sam2.bodies import Piece
-from examples.train_small_sam2.clips import SMALLEST_SHARE, held_out_clips, make_clip
+from examples.train_small_sam2.clips import held_out_clips, make_clip
 from examples.train_small_sam2.motion import Absence, wander
+from examples.train_small_sam2.scene import SMALLEST_SHARE
 from examples.train_small_sam2.sprites import Sprite, similarity
 from examples.train_small_sam2.textures import BACKDROPS, texture
 
