@@ -32,15 +32,15 @@ CPU_STAGES = (
     Stage(1200, 128, 2, 6, 0.15, 1.0, 0.5, 8),
     Stage(1500, 128, 4, 4, 0.25, 0.5, 0.4, 8, 0.2),
     Stage(700, 192, 5, 2, 0.35, 0.2, 0.2, 8, 0.3),
-    Stage(800, 256, 5, 2, 0.45, 0.1, 0.2, 8, 0.2),
-    Stage(500, 384, 5, 1, 0.45, 0.0, 0.2, 8, 0.2),
+    Stage(500, 256, 5, 2, 0.35, 0.1, 0.0, 2, 0.1),
+    Stage(650, 384, 5, 1, 0.35, 0.0, 0.0, 2, 0.1),
 )
 # With larger batches, larger frames and longer clips.
 GPU_STAGES = (
     Stage(1500, 128, 2, 32, 0.15, 1.0, 0.5, 8),
     Stage(3000, 128, 4, 24, 0.3, 0.5, 0.4, 8, 0.2),
-    Stage(4000, 256, 5, 12, 0.4, 0.2, 0.2, 8, 0.3),
-    Stage(4000, 256, 8, 8, 0.5, 0.0, 0.2, 8, 0.2),
+    Stage(4000, 256, 5, 12, 0.4, 0.1, 0.0, 2, 0.1),
+    Stage(4000, 384, 8, 6, 0.4, 0.0, 0.0, 2, 0.1),
 )
 INPUT_SIDE = 256
 """Of the model that is written. No weight depends on it, and more pixels show more of an object."""

@@ -1,14 +1,12 @@
 """Write trained weights as a folder that `from_pretrained` reads, and the curve as a picture."""
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from examples.train_small_sam2.losses import ABSENCE_WEIGHT
 from examples.train_small_sam2.training import averaged_model
 
 _CURVES = ("J_mask", "J_point", "gone", "there")
@@ -18,10 +16,6 @@ _COLOURS = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (148, 103, 189))
 def export(weights: dict[str, Tensor], side: int, out: Path) -> None:
     """Write `weights/` (config.json and fp16 safetensors) and `curve.png` to a folder."""
     model = averaged_model(weights, side)
-    with torch.no_grad():
-        # Weighing absence w times shifts the logit of being in sight by -ln w: shifted back, it is
-        # under 0 where absence is likelier than not.
-        model.mask_decoder.pred_obj_score_head.proj_out.bias += math.log(ABSENCE_WEIGHT)
     model.to(torch.float16).save_pretrained(out / "weights")
     curve = json.loads((out / "curve.json").read_text(encoding="utf-8"))
     draw_curve(curve, out / "curve.png")

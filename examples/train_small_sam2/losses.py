@@ -8,8 +8,9 @@ from examples.train_small_sam2.tracking import Tracked
 
 # A share of the frame: of what shows less, nothing is asked about being in sight.
 _IN_SIGHT = 0.002
-ABSENCE_WEIGHT = 4.0
-"""Of the score of what is gone. It is rare, and a model that hears little of it never says so."""
+# Of the score of what is gone. It is rare, and a model that hears little of it never says so; and
+# to follow something else does more harm than to say too early that nothing is there.
+_ABSENCE_WEIGHT = 4.0
 
 
 def frame_loss(tracked: Tracked, truth: Tensor, *, balance: float) -> dict[str, Tensor]:
@@ -30,7 +31,7 @@ def frame_loss(tracked: Tracked, truth: Tensor, *, balance: float) -> dict[str, 
     """
     present = truth.flatten(1).any(1)
     in_sight = truth.flatten(1).float().mean(1) > _IN_SIGHT
-    weight = torch.where(present, in_sight.float(), ABSENCE_WEIGHT)
+    weight = torch.where(present, in_sight.float(), _ABSENCE_WEIGHT)
     score = F.binary_cross_entropy_with_logits(tracked.score, present.float(), weight)
     if not present.any():
         nothing = tracked.logits.sum() * 0

@@ -1,7 +1,6 @@
 """The training loop: stages, an averaged model, checkpoints to go on from."""
 
 import json
-import math
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -61,9 +60,9 @@ class Plan:
         return repr((self.stages, self.seed, self.learning_rate, self.average, pictures))
 
     def rate(self, step: int) -> float:
-        """Learning rate of a step: a short rise, then a cosine down to 0."""
+        """Learning rate of a step: a short rise, then a straight line down to 0."""
         rise = min((step + 1) / _WARM_UP, 1.0)
-        return self.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        return self.learning_rate * rise * (1 - step / self.steps)
 
 
 @dataclass
