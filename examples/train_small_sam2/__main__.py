@@ -3,8 +3,9 @@
     python -m examples.train_small_sam2 --out runs/sam2
     torchrun --nproc-per-node 2 -m examples.train_small_sam2 --device cpu --out runs/sam2
 
-The second form gives each of two cores a process. A run that was stopped goes on when started again
-with the same arguments. What it learned is measured by
+The second form gives each of two cores a process. `--cutouts` takes a folder of images with alpha,
+of which half of the objects are made; `cutouts.py` beside this file names one. A run that was
+stopped goes on when started again with the same arguments. What it learned is measured by
 
     python -m benchmarks.small_sam2 --weights runs/sam2/weights
     DITTA_SAM2=runs/sam2/weights python -m pytest tests/adapters/test_trained_sam2.py

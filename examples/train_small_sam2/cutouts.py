@@ -1,7 +1,7 @@
 """Objects from pictures: anything that was cut out before, as a folder of images with alpha.
 
-Drawn bodies have parts put together by chance; in pictures of things they belong together. For
-instance Microsoft's Fluent Emoji in 3D (MIT licence), some 3400 things in a package of npm:
+Drawn bodies have parts put together by chance; in pictures of things they belong together. The last
+steps of the shipped weights saw Microsoft's Fluent Emoji in 3D (MIT licence), a package of npm:
 
     npm pack @lobehub/fluent-emoji-3d@1.1.0 && tar xzf lobehub-fluent-emoji-3d-1.1.0.tgz
     python -m examples.train_small_sam2 --out runs/sam2 --cutouts package/assets
