@@ -27,16 +27,18 @@ _SEEN = 128
 
 
 def find_cutouts(folder: Path) -> tuple[Path, ...]:
-    """The pictures in a folder, in the order of their names.
+    """The pictures in a folder, in the order of their names; each is read once to check it.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or `load_cutout` refuses one.
     """
     found = tuple(sorted(path for path in folder.glob("*") if path.suffix in _SUFFIXES))
     if not found:
         raise InputError(
             f"expected images with alpha ({', '.join(_SUFFIXES)}) in {folder}, found none"
         )
+    for path in found:
+        load_cutout(path)
     return found
 
 

@@ -117,6 +117,8 @@ class Scene:
         """A body in the textures of another, or in fresh ones, at times from the backdrop."""
         rng = self.rng
         density = max(6.0, extent / 2 * self.size * 1.15)
+        if any(piece.picture is not None for piece in pieces):
+            return Sprite(rng, pieces, [], density)
         if like:
             return Sprite(rng, pieces, like.covers, density)
         span = max(float(np.ptp(np.concatenate(p.contours), axis=0).max()) for p in pieces)
@@ -167,8 +169,9 @@ class Scene:
         )
         shadow = rng.uniform(0.15, 0.5) if rng.random() < 0.25 else 0.0
         like = None
-        if not number and rng.random() < _LOOKALIKE:
-            like = self.actors[int(rng.integers(len(self.actors)))].sprite
+        textured = [actor.sprite for actor in self.actors if actor.sprite.covers]
+        if not number and textured and rng.random() < _LOOKALIKE:
+            like = textured[int(rng.integers(len(textured)))]
         actor = _Actor(self._sprite(pieces, extent, like), motion, number, shadow)
         if number and len(pieces) > 2 and rng.random() < 0.12:
             # Only some of its pieces are the object: a head, the wheels, all but the trunk.

@@ -95,6 +95,8 @@ def test_wrong_pictures_are_named(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "opaque.png"), np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(InputError, match=r"with alpha, got .*opaque.png"):
         load_cutout(tmp_path / "opaque.png")
+    with pytest.raises(InputError, match=r"with alpha, got .*opaque.png"):
+        find_cutouts(tmp_path)
     cv2.imwrite(str(tmp_path / "empty.png"), np.zeros((8, 8, 4), np.uint8))
     with pytest.raises(InputError, match="is transparent"):
         load_cutout(tmp_path / "empty.png")
