@@ -1,11 +1,13 @@
-"""Train a small SAM2 from scratch on generated clips: a teacher that fits into a package.
+"""Train a small SAM2 on generated clips: a teacher that fits into a package.
 
     python -m examples.train_small_sam2 --out runs/sam2
     torchrun --nproc-per-node 2 -m examples.train_small_sam2 --device cpu --out runs/sam2
 
 The second form gives each of two cores a process. `--cutouts` takes a folder of images with alpha,
-of which half of the objects are made; `cutouts.py` beside this file names one. A run that was
-stopped goes on when started again with the same arguments. What it learned is measured by
+of which half of the objects are made; `cutouts.py` beside this file names one. `--weights` takes
+weights that were trained before, such as `adapters/weights/sam2-small`, and trains them further on
+the largest frames alone. A run that was stopped goes on when started again with the same arguments.
+What it learned is measured by
 
     python -m benchmarks.small_sam2 --weights runs/sam2/weights
     DITTA_SAM2=runs/sam2/weights python -m pytest tests/adapters/test_trained_sam2.py
@@ -43,6 +45,9 @@ GPU_STAGES = (
     Stage(4000, 256, 5, 12, 0.4, 0.1, 0.0, 2, 0.1),
     Stage(4000, 384, 8, 6, 0.4, 0.0, 0.0, 2, 0.1),
 )
+# Of weights that were trained before, only the stages of the largest frames are left, at half the
+# rate that weights from scratch begin with.
+_LEFT, _RATE = 2, 4e-4
 INPUT_SIDE = 256
 """Of the model that is written. No weight depends on it, and more pixels show more of an object."""
 
@@ -57,12 +62,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="checkpoint, curve and weights")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--share", type=float, default=1.0, help="of the steps, for a short run")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="of the steps; above 1 for a longer run",
+    )
+    parser.add_argument("--weights", type=Path, help="folder of weights to go on from")
     parser.add_argument("--cutouts", type=Path, help="folder of images with alpha: more objects")
     parser.add_argument("--workers", type=int, help="data processes (default: 0 on a CPU, else 12)")
     options = parser.parse_args()
-    if not 0 < options.share <= 1:
-        parser.error("--share takes a number in (0, 1]")
+    if not 0 < options.share < float("inf"):
+        parser.error("--share takes a number above 0")
     if "WORLD_SIZE" in os.environ:
         dist.init_process_group("gloo")
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
@@ -71,9 +82,14 @@ def main() -> None:
     workers = options.workers
     if workers is None:
         workers = 0 if device.type == "cpu" else 12
+    rate = Plan.learning_rate
+    if options.weights:
+        stages, rate = stages[-_LEFT:], _RATE
     plan = Plan(
-        stages=tuple(stage.shortened(options.share) for stage in stages),
+        stages=tuple(stage.scaled(options.share) for stage in stages),
         seed=options.seed,
+        learning_rate=rate,
+        start=options.weights,
         workers=workers,
         cutouts=find_cutouts(options.cutouts) if options.cutouts else (),
     )

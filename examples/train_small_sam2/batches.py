@@ -62,7 +62,8 @@ class Stage:
         side: input size in pixels.
         frames: frames a clip.
         clips: clips a step.
-        clicks: share of the objects that are shown by a point instead of a mask.
+        clicks: share of the objects that are shown by a point instead of a mask, and what an
+            answer to a point counts beside one later in the clip.
         forcing: probability that a memory is made of the true mask.
         balance: see `frame_loss`.
         pace: most steps of the motion between two frames, see `make_clip`.
@@ -79,7 +80,7 @@ class Stage:
     pace: int = 1
     forget: float = 0.0
 
-    def shortened(self, share: float) -> "Stage":
+    def scaled(self, share: float) -> "Stage":
         """The same with a share of the steps, at least one."""
         return replace(self, steps=max(round(self.steps * share), 1))
 

@@ -31,8 +31,8 @@ def evaluate(model: Sam2VideoModel) -> dict[str, float]:
         for kind in ("mask", "point"):
             clicked = torch.full_like(batch.prompts.clicked, kind == "point")
             prompts = Prompts(**vars(batch.prompts) | {"clicked": clicked})
-            tracked = ClipTracker(model).run(batch.images, prompts)
-            for t, frame in enumerate(tracked[1:], 1):
+            followed = ClipTracker(model).run(batch.images, prompts)
+            for t, frame in enumerate(followed.frames[1:], 1):
                 truth = batch.truth[:, t]
                 present, seen = truth.flatten(1).any(1), frame.score > 0
                 logits = F.interpolate(frame.logits[:, :1], truth.shape[1:], mode="bilinear")

@@ -1,12 +1,17 @@
 """Weights to start from: the class's own start is made for fine-tuning and does not take off."""
 
+from pathlib import Path
+
 import torch
 from torch import nn
 from transformers import Sam2VideoModel
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoAttention
 
+from ditta_adapt.errors import InputError
+
 # A shared bias of query and key under rotary encoding favours cells close to each other.
 _LOCAL_PRIOR = 1.5
+_OTHER = "the weights in {folder} are of another architecture than `small_config` describes: {what}"
 
 
 @torch.no_grad()
@@ -42,4 +47,27 @@ def new_model(config: object, seed: int) -> Sam2VideoModel:
             projection.bias.fill_(_LOCAL_PRIOR)
     for module in model.memory_encoder.memory_fuser.layers:
         module.scale.fill_(0.1)
+    return model
+
+
+def trained_model(config: object, folder: Path) -> Sam2VideoModel:
+    """A model with weights that were trained before, such as those this program writes.
+
+    Raises:
+        InputError: the folder holds no weights, or those of another architecture.
+    """
+    try:
+        model, found = Sam2VideoModel.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except OSError as error:
+        raise InputError(f"no weights of a small SAM2 are in {folder}: {error}") from error
+    except RuntimeError as error:
+        raise InputError(_OTHER.format(folder=folder, what=error)) from error
+    if wrong := [*found["missing_keys"], *found["unexpected_keys"]]:
+        raise InputError(_OTHER.format(folder=folder, what=", ".join(wrong)))
     return model

@@ -39,13 +39,22 @@ class Tracked:
     iou: Tensor
     score: Tensor
 
-    def __getitem__(self, rows: Tensor) -> "Tracked":
-        """Some of the objects."""
-        return Tracked(self.logits[rows], self.iou[rows], self.score[rows])
-
     def float(self) -> "Tracked":
         """The same in float32."""
         return Tracked(self.logits.float(), self.iou.float(), self.score.float())
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What the model says on a clip.
+
+    Attributes:
+        frames: one a frame, with one mask an object; on the first one, what a point gives.
+        candidates: the three masks that a point on the first frame offers.
+    """
+
+    frames: list[Tracked]
+    candidates: Tracked
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ class ClipTracker:
         truth: Tensor | None = None,
         forcing: float = 0.0,
         forget: float = 0.0,
-    ) -> list[Tracked]:
+    ) -> Followed:
         """Follow objects from the first frame to the last.
 
         Args:
@@ -85,10 +94,10 @@ class ClipTracker:
                 once is not found again.
 
         Returns:
-            One result a frame.
+            All objects are asked for by a point on the first frame, also those shown by a mask.
         """
         frames = self._encode(images, prompts.owner)
-        first, memory, pointer = self._begin(frames[0], prompts, forcing)
+        first, candidates, memory, pointer = self._begin(frames[0], prompts, forcing)
         results, memories, pointers = [first], [(0, memory)], [(0, pointer)]
         for t in range(1, images.shape[1]):
             known = 1 if forget and float(torch.rand(())) < forget else t
@@ -104,7 +113,7 @@ class ClipTracker:
                 soft = torch.where(forced[:, None, None], truth[:, t], soft)
             memories.append((t, self._memorise(frames[t].coarse, soft, seen)))
             pointers.append((t, self._pointer(tokens[:, 0], seen)))
-        return results
+        return Followed(results, candidates)
 
     def _encode(self, images: Tensor, owner: Tensor) -> list[_Frame]:
         batch, length = images.shape[:2]
@@ -119,29 +128,32 @@ class ClipTracker:
 
     def _begin(
         self, frame: _Frame, prompts: Prompts, forcing: float
-    ) -> tuple[Tracked, Tensor, Tensor]:
+    ) -> tuple[Tracked, Tracked, Tensor, Tensor]:
         """The prompted frame: points go through the prompt encoder, masks are taken as they are."""
         model, clicked = self.model, prompts.clicked
-        labels = torch.where(clicked, 1, -1).view(-1, 1, 1)
-        given = self.model.mask_downsample(prompts.masks[:, None])
-        points = prompts.points.view(-1, 1, 1, 2)
-        sparse, with_mask = model.prompt_encoder(points, labels, None, given)
-        without = model.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
-        dense = torch.where(clicked.view(-1, 1, 1, 1), without.expand_as(with_mask), with_mask)
+        count, rows = len(clicked), torch.arange(len(clicked), device=clicked.device)
+        at = prompts.points.view(-1, 1, 1, 2)
+        point = model.prompt_encoder(at, torch.ones_like(at[..., 0]).int(), None, None)
+        given = model.mask_downsample(prompts.masks[:, None])
+        shown = model.prompt_encoder(at, -torch.ones_like(at[..., 0]).int(), None, given)
         # As in the library, only a clicked frame is told that there is no memory yet.
-        bare = model.no_memory_embedding.view(1, -1, 1, 1) * clicked.view(-1, 1, 1, 1)
-        result, tokens = self._decode(
-            frame.fine, frame.coarse + bare, len(clicked), sparse, dense, multimask=True
-        )
-        rows = torch.arange(len(clicked))
-        chosen = result.iou.argmax(1)
-        own = clicked & (torch.rand(len(clicked), device=clicked.device) >= forcing)
-        seen = torch.where(own, result.score > 0, True)
-        predicted = (self._full(result.logits[rows, chosen]) > 0) & seen.view(-1, 1, 1)
+        bare = frame.coarse + model.no_memory_embedding.view(1, -1, 1, 1)
+        single, token = self._decode(frame.fine, bare, count, *point)
+        candidates, tokens = self._decode(frame.fine, bare, count, *point, multimask=True)
+        chosen = candidates.iou.argmax(1)
+        logits, token = single.logits[:, 0], token[:, 0]
+        if model.config.multimask_max_pt_num > 0:
+            logits, token = candidates.logits[rows, chosen], tokens[rows, chosen]
+        own = clicked & (torch.rand(count, device=clicked.device) >= forcing)
+        seen = torch.where(own, single.score > 0, True)
+        predicted = (self._full(logits) > 0) & seen.view(-1, 1, 1)
         mask = torch.where(own.view(-1, 1, 1), predicted.float(), prompts.masks)
         # The library asks the score for the pointer, also of a mask.
-        pointer = self._pointer(tokens[rows, chosen], result.score > 0)
-        return result, self._memorise(frame.coarse, mask, seen), pointer
+        masked, tokens = self._decode(frame.fine, frame.coarse, count, *shown, multimask=True)
+        token = torch.where(clicked[:, None], token, tokens[rows, masked.iou.argmax(1)])
+        score = torch.where(clicked, single.score, masked.score)
+        pointer = self._pointer(token, score > 0)
+        return single, candidates, self._memorise(frame.coarse, mask, seen), pointer
 
     def _decode(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from tqdm import tqdm
 from transformers import Sam2VideoModel
 
 from ditta_adapt.errors import InputError
@@ -18,8 +19,8 @@ from examples.train_small_sam2.configuration import small_config
 from examples.train_small_sam2.evaluation import evaluate
 from examples.train_small_sam2.losses import frame_loss
 from examples.train_small_sam2.muon import Muon
-from examples.train_small_sam2.start import new_model
-from examples.train_small_sam2.tracking import ClipTracker, Tracked
+from examples.train_small_sam2.start import new_model, trained_model
+from examples.train_small_sam2.tracking import ClipTracker, Followed
 
 _WEIGHTS = {"mask": 1.0, "iou": 1.0, "score": 0.3}
 _WARM_UP, _CLIP = 100, 1.0
@@ -38,6 +39,7 @@ class Plan:
         workers: processes that make data, a training process; 0 makes it in place.
         every: steps between two lines of the curve.
         cutouts: pictures that objects are made of, see `make_clip`.
+        start: folder of weights to go on from; none begins from scratch.
     """
 
     stages: tuple[Stage, ...]
@@ -47,6 +49,7 @@ class Plan:
     workers: int = 0
     every: int = 600
     cutouts: tuple[Path, ...] = ()
+    start: Path | None = None
 
     @property
     def steps(self) -> int:
@@ -57,7 +60,8 @@ class Plan:
     def course(self) -> str:
         """What the weights depend on."""
         pictures = [path.name for path in self.cutouts]
-        return repr((self.stages, self.seed, self.learning_rate, self.average, pictures))
+        begun = (self.seed, self.learning_rate, self.average, self.start and str(self.start))
+        return repr((self.stages, *begun, pictures))
 
     def rate(self, step: int) -> float:
         """Learning rate of a step: a short rise, then a straight line down to 0."""
@@ -130,7 +134,9 @@ def averaged_model(weights: dict[str, Tensor], side: int) -> Sam2VideoModel:
 
 
 def _start(plan: Plan, device: torch.device) -> _Run:
-    model = new_model(small_config(plan.stages[0].side), plan.seed).to(device)
+    config = small_config(plan.stages[0].side)
+    model = trained_model(config, plan.start) if plan.start else new_model(config, plan.seed)
+    model = model.to(device)
     layers = [module.weight for module in model.modules() if isinstance(module, nn.Linear)]
     matrices = {id(weight) for weight in layers if min(weight.shape) >= _SMALLEST_MATRIX}
     rest = [p for p in model.parameters() if id(p) not in matrices]
@@ -157,7 +163,15 @@ def _train_stage(
     count = 0
     start = time.perf_counter()
     data = batches(stage, (plan.seed, rank), steps, plan.workers, plan.cutouts)
-    for step, batch in zip(steps, data, strict=True):
+    bar = tqdm(
+        zip(steps, data, strict=True),
+        desc=f"{stage.frames} frames of {stage.side} px",
+        total=len(steps),
+        unit="step",
+        # None: only where somebody looks, not in a file.
+        disable=None if rank == 0 else True,
+    )
+    for step, batch in bar:
         # At every step, so that a run that goes on draws what it would have drawn.
         torch.manual_seed(hash((plan.seed, rank, step)))
         losses = _step(run, plan, stage, tracker, batch.to(device), world)
@@ -183,10 +197,10 @@ def _step(
     # On a CPU bfloat16 is emulated, and slower.
     cuda = batch.frames.is_cuda
     with torch.autocast("cuda", torch.bfloat16) if cuda else nullcontext():
-        tracked = tracker.run(
+        followed = tracker.run(
             batch.images, batch.prompts, batch.truth.float(), stage.forcing, stage.forget
         )
-    losses = _clip_losses(tracked, batch, stage.balance)
+    losses = _clip_losses(followed, batch.truth, stage.clicks, stage.balance)
     torch.stack([_WEIGHTS[name] * loss for name, loss in losses.items()]).sum().backward()
     parameters = list(run.model.parameters())
     _average_gradients(parameters, world)
@@ -201,20 +215,24 @@ def _step(
     return {name: float(loss.detach()) for name, loss in losses.items()}
 
 
-def _clip_losses(tracked: list[Tracked], batch: Batch, balance: float) -> dict[str, Tensor]:
-    """Losses of a batch, in which every object of every frame counts the same."""
-    clicked = batch.prompts.clicked
-    # What is said about a mask that was shown is not used: the mask itself is taken.
-    counted = [clicked] + [torch.ones_like(clicked)] * (len(tracked) - 1)
-    total = sum(int(rows.sum()) for rows in counted)
+def _clip_losses(
+    followed: Followed, truth: Tensor, clicks: float, balance: float
+) -> dict[str, Tensor]:
+    """Losses of a batch, in which every object of every frame counts the same.
+
+    Of the first frame there is an answer to a point alone, since a mask is taken as it is: it
+    counts as much as the share of objects that are clicked, half of it the one mask, half the
+    candidates.
+    """
+    first, *later = followed.frames
+    answers = [(first, 0, clicks / 2), (followed.candidates, 0, clicks / 2)]
+    answers += [(tracked, t, 1.0) for t, tracked in enumerate(later, 1)]
+    total = sum(weight for _, _, weight in answers)
     losses: dict[str, Tensor] = {}
-    for t, rows in enumerate(counted):
-        if not rows.any():
-            continue
-        truth = batch.truth[rows, t].float()
-        for name, loss in frame_loss(tracked[t][rows].float(), truth, balance=balance).items():
-            share = int(rows.sum()) / total
-            losses[name] = losses.get(name, torch.zeros_like(loss)) + share * loss
+    for tracked, t, weight in answers:
+        asked = frame_loss(tracked.float(), truth[:, t].float(), balance=balance)
+        for name, loss in asked.items():
+            losses[name] = losses.get(name, torch.zeros_like(loss)) + weight / total * loss
     return losses
 
 
@@ -254,6 +272,6 @@ def _report(run: _Run, plan: Plan, stage: Stage, losses: dict[str, float], out: 
     run.curve.append(line)
     left = (plan.steps - run.step) * run.seconds / run.step / 60
     shown = "  ".join(f"{k} {v:.3f}" for k, v in line.items() if k not in ("step", "side"))
-    print(f"{run.step}/{plan.steps}  {shown}  left {left:.0f} min", flush=True)
+    tqdm.write(f"{run.step}/{plan.steps}  {shown}  left {left:.0f} min")
     (out / "curve.json").write_text(json.dumps(run.curve, indent=1) + "\n", encoding="utf-8")
     run.save(out / "checkpoint.pt")

@@ -60,15 +60,20 @@ def of_the_library(model, clicked: bool) -> list[dict]:
 
 
 @pytest.mark.parametrize("bias", [-3.0, 3.0], ids=["out of sight", "in sight"])
+@pytest.mark.parametrize("candidates", [True, False], ids=["candidates", "one mask"])
 @pytest.mark.parametrize("clicked", [True, False], ids=["point", "mask"])
-def test_equals_the_library(model, clicked: bool, bias: float) -> None:
+def test_equals_the_library(
+    model, monkeypatch: pytest.MonkeyPatch, clicked: bool, candidates: bool, bias: float
+) -> None:
     model.mask_decoder.pred_obj_score_head.proj_out.bias.data.fill_(bias)
+    monkeypatch.setattr(model.config, "multimask_max_pt_num", int(candidates))
     prompts = Prompts(
         torch.tensor([0]), first_mask(), torch.tensor([POINT]), torch.tensor([clicked])
     )
     with torch.no_grad():
         own = ClipTracker(model).run(images(), prompts)
-    for t, (found, expected) in enumerate(zip(own, of_the_library(model, clicked), strict=True)):
+    frames = [own.candidates if candidates else own.frames[0], *own.frames[1:]]
+    for t, (found, expected) in enumerate(zip(frames, of_the_library(model, clicked), strict=True)):
         if t == 0 and not clicked:
             # The library answers a mask with the mask itself.
             continue
@@ -77,7 +82,7 @@ def test_equals_the_library(model, clicked: bool, bias: float) -> None:
             found.score, expected["object_score_logits"][0, 0], atol=5e-3, rtol=0
         )
         if bias > 0:
-            best = int(found.iou[0].argmax()) if t == 0 else 0
+            best = int(found.iou[0].argmax())
             torch.testing.assert_close(
                 found.logits[0, best], expected["pred_masks"][0, 0], atol=2e-2, rtol=0
             )
@@ -94,13 +99,29 @@ def test_every_parameter_gets_a_gradient(model) -> None:
     )
     truth = first_mask().expand(2, FRAMES, SIDE, SIDE).clone()
     truth[:, 4] = 0
-    tracked = ClipTracker(model).run(images(), prompts, truth, forcing=0.5)
-    sum(f.logits.square().mean() + f.iou.mean() + f.score.mean() for f in tracked).backward()
+    followed = ClipTracker(model).run(images(), prompts, truth, forcing=0.5)
+    answers = [*followed.frames, followed.candidates]
+    sum(a.logits.square().mean() + a.iou.mean() + a.score.mean() for a in answers).backward()
     without = {name for name, parameter in model.named_parameters() if parameter.grad is None}
     model.zero_grad()
     model.eval()
     # Negative points and boxes are never shown; the rest the video model does not read.
     assert without <= {"no_memory_positional_encoding"}, without
+
+
+def test_a_point_is_answered_for_objects_shown_by_a_mask_too(model) -> None:
+    clips, answers = images()[:, :2], []
+    for clicked in (True, False):
+        prompts = Prompts(
+            torch.tensor([0]), first_mask(), torch.tensor([POINT]), torch.tensor([clicked])
+        )
+        with torch.no_grad():
+            answers.append(ClipTracker(model).run(clips, prompts))
+    point, mask = answers
+    assert torch.equal(point.frames[0].logits, mask.frames[0].logits)
+    assert torch.equal(point.candidates.logits, mask.candidates.logits)
+    assert point.candidates.logits.shape[1] == 3
+    assert not torch.equal(point.frames[1].logits, mask.frames[1].logits)
 
 
 @pytest.mark.parametrize("forget", [0.0, 1.0])
@@ -110,6 +131,6 @@ def test_what_is_forgotten_has_no_say(model, forget: float) -> None:
     clips = images()[:, :3].repeat(2, 1, 1, 1, 1)[:, None]
     clips[1, 0, 1] += 1
     with torch.no_grad():
-        one, other = (ClipTracker(model).run(clip, prompts, forget=forget) for clip in clips)
+        one, other = (ClipTracker(model).run(clip, prompts, forget=forget).frames for clip in clips)
     assert not torch.equal(one[1].logits, other[1].logits)
     assert torch.equal(one[2].logits, other[2].logits) == (forget == 1)

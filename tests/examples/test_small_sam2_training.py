@@ -18,12 +18,13 @@ from transformers import Sam2VideoModel
 
 from ditta_adapt import InputError
 from examples.train_small_sam2 import training
-from examples.train_small_sam2.batches import Batch, Stage, batches, collate, deepest_point
+from examples.train_small_sam2.batches import Stage, batches, collate, deepest_point
 from examples.train_small_sam2.configuration import small_config
 from examples.train_small_sam2.export import export
 from examples.train_small_sam2.losses import frame_loss
 from examples.train_small_sam2.muon import Muon, orthogonal
-from examples.train_small_sam2.tracking import Prompts, Tracked
+from examples.train_small_sam2.start import new_model, trained_model
+from examples.train_small_sam2.tracking import Followed, Tracked
 from examples.train_small_sam2.training import Plan, train
 
 STAGES = (
@@ -91,19 +92,16 @@ def test_the_best_candidate_counts() -> None:
 
 
 def test_every_object_of_every_frame_counts_the_same() -> None:
-    """One of three objects is clicked: on the first frame it alone is asked for a mask."""
-    scores = torch.tensor([[9.0, 9.0, 1.0], [2.0, 3.0, 4.0]])
-    frames = [Tracked(torch.zeros(3, 1, 4, 4), torch.zeros(3, 1), row) for row in scores]
-    prompts = Prompts(
-        owner=torch.zeros(3, dtype=torch.long),
-        masks=torch.ones(3, 16, 16),
-        points=torch.zeros(3, 2),
-        clicked=torch.tensor([False, False, True]),
-    )
-    batch = Batch(torch.zeros(1, 2, 16, 16, 3), torch.ones(3, 2, 16, 16).bool(), prompts)
-    loss = training._clip_losses(frames, batch, 1.0)["score"]
-    expected = sum(math.log1p(math.exp(-score)) for score in (1.0, 2.0, 3.0, 4.0)) / 4
+    """On the first frame a point alone is answered, and counts as much as points are shown."""
+    scores = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0], [0.0, 1.0, 1.0]])
+    answers = [Tracked(torch.zeros(3, 1, 4, 4), torch.zeros(3, 1), row) for row in scores]
+    followed = Followed(answers[:3], candidates=answers[3])
+    loss = training._clip_losses(followed, torch.ones(3, 3, 16, 16).bool(), 0.4, 1.0)["score"]
+    costs = [sum(math.log1p(math.exp(-float(score))) for score in row) / 3 for row in scores]
+    expected = (0.2 * costs[0] + costs[1] + costs[2] + 0.2 * costs[3]) / 2.4
     assert float(loss) == pytest.approx(expected)
+    unasked = training._clip_losses(followed, torch.ones(3, 3, 16, 16).bool(), 0.0, 1.0)["score"]
+    assert float(unasked) == pytest.approx((costs[1] + costs[2]) / 2)
 
 
 def test_deepest_point() -> None:
@@ -211,6 +209,37 @@ def test_written_weights_are_those_given_at_the_asked_size(tmp_path: Path) -> No
     for name, weight in model.named_parameters():
         assert torch.equal(written.get_parameter(name), weight.to(torch.float16))
     assert (tmp_path / "curve.png").stat().st_size > 1000
+
+
+def test_a_run_goes_on_from_written_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "evaluate", lambda model: {"J_mask": 0.0})
+    model = new_model(small_config(64), seed=5)
+    model.save_pretrained(tmp_path / "weights")
+    # So slow that nothing moves.
+    still = replace(STAGES[1], steps=1)
+    plan = Plan((still,), learning_rate=1e-12, start=tmp_path / "weights")
+    after = train(plan, tmp_path, torch.device("cpu"))
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(after[name], weight)
+    with pytest.raises(InputError, match="begun with other"):
+        train(replace(plan, start=None), tmp_path, torch.device("cpu"))
+
+
+def test_weights_to_start_from_that_are_none_or_of_another_architecture(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no weights of a small SAM2"):
+        trained_model(small_config(64), tmp_path / "nowhere")
+    other = small_config(64)
+    other.mask_decoder_config.iou_head_hidden_dim = 64
+    new_model(other, seed=0).save_pretrained(tmp_path / "other")
+    with pytest.raises(InputError, match="another architecture"):
+        trained_model(small_config(64), tmp_path / "other")
+    less = small_config(64)
+    less.memory_attention_num_layers = 1
+    new_model(less, seed=0).save_pretrained(tmp_path / "less")
+    with pytest.raises(InputError, match=r"another architecture.*memory_attention\.layers\.1"):
+        trained_model(small_config(64), tmp_path / "less")
 
 
 class Stop(BaseException):
