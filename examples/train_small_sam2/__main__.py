@@ -48,7 +48,7 @@ GPU_STAGES = (
 # Of weights that were trained before, only the stages of the largest frames are left, at half the
 # rate that weights from scratch begin with.
 _LEFT, _RATE = 2, 4e-4
-INPUT_SIDE = 256
+INPUT_SIDE = 384
 """Of the model that is written. No weight depends on it, and more pixels show more of an object."""
 
 
