@@ -94,8 +94,8 @@ class _Run:
         state = torch.load(path, weights_only=True, map_location=self.model.device)
         if state["plan"] != self.plan.course:
             raise InputError(
-                f"{path} was begun with other stages, seed or pictures: train with the arguments "
-                "it was begun with, or into another folder"
+                f"{path} was begun with other stages, seed, weights or pictures: train with the "
+                "arguments it was begun with, or into another folder"
             )
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):

@@ -269,7 +269,7 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
     again = train(plan, folders[1], cpu)
     assert whole.keys() == again.keys()
     assert all(torch.equal(whole[name], again[name]) for name in whole)
-    with pytest.raises(InputError, match="other stages, seed or pictures"):
+    with pytest.raises(InputError, match="other stages, seed, weights or pictures"):
         train(Plan(STAGES, seed=1), folders[1], cpu)
     curves = [(folder / "curve.json").read_text() for folder in folders]
     assert curves[0].count('"step"') == curves[1].count('"step"') == 4
