@@ -46,9 +46,9 @@ GPU_STAGES = (
     Stage(4000, 256, 5, 12, 0.4, 0.1, 0.0, 2, 0.1),
     Stage(4000, 384, 8, 6, 0.4, 0.0, 0.0, 2, 0.1),
 )
-# Of weights that were trained before, only the stages of the largest frames are left, at half the
-# rate that weights from scratch begin with.
-_LEFT, _RATE = 2, 4e-4
+# Weights that were trained before need the stage of the largest frames alone, at half the rate that
+# weights from scratch begin with.
+_RATE = 4e-4
 INPUT_SIDE = 384
 """Of the model that is written. No weight depends on it, and more pixels show more of an object."""
 
@@ -85,7 +85,7 @@ def main() -> None:
         workers = 0 if device.type == "cpu" else 12
     rate = Plan.learning_rate
     if options.weights:
-        stages, rate = stages[-_LEFT:], _RATE
+        stages, rate = stages[-1:], _RATE
     plan = Plan(
         stages=tuple(stage.scaled(options.share) for stage in stages),
         seed=options.seed,
