@@ -19,6 +19,7 @@ returns frames and object masks, and change nothing else.
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -53,8 +54,8 @@ INPUT_SIDE = 384
 """Of the model that is written. No weight depends on it, and more pixels show more of an object."""
 
 
-def main() -> None:
-    """Train, then write the weights folder."""
+def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of a command line."""
     parser = argparse.ArgumentParser(
         prog="python -m examples.train_small_sam2",
         description=__doc__,
@@ -72,21 +73,22 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="folder of weights to go on from")
     parser.add_argument("--cutouts", type=Path, help="folder of images with alpha: more objects")
     parser.add_argument("--workers", type=int, help="data processes (default: 0 on a CPU, else 12)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if not 0 < options.share < float("inf"):
         parser.error("--share takes a number above 0")
-    if "WORLD_SIZE" in os.environ:
-        dist.init_process_group("gloo")
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
-    device = torch.device(options.device)
-    stages = CPU_STAGES if device.type == "cpu" else GPU_STAGES
-    workers = options.workers
-    if workers is None:
-        workers = 0 if device.type == "cpu" else 12
-    rate = Plan.learning_rate
+    return options
+
+
+def plan(options: argparse.Namespace, device: torch.device) -> Plan:
+    """The run that options ask for on a device."""
+    on_cpu = device.type == "cpu"
+    stages, rate = CPU_STAGES if on_cpu else GPU_STAGES, Plan.learning_rate
     if options.weights:
         stages, rate = stages[-1:], _RATE
-    plan = Plan(
+    workers = options.workers
+    if workers is None:
+        workers = 0 if on_cpu else 12
+    return Plan(
         stages=tuple(stage.scaled(options.share) for stage in stages),
         seed=options.seed,
         learning_rate=rate,
@@ -94,8 +96,17 @@ def main() -> None:
         workers=workers,
         cutouts=find_cutouts(options.cutouts) if options.cutouts else (),
     )
+
+
+def main() -> None:
+    """Train, then write the weights folder."""
+    options = read()
+    if "WORLD_SIZE" in os.environ:
+        dist.init_process_group("gloo")
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
+    device = torch.device(options.device)
     options.out.mkdir(parents=True, exist_ok=True)
-    weights = train(plan, options.out, device)
+    weights = train(plan(options, device), options.out, device)
     if not dist.is_initialized() or dist.get_rank() == 0:
         export(weights, INPUT_SIDE, options.out)
     if dist.is_initialized():

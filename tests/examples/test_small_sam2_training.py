@@ -17,6 +17,7 @@ pytest.importorskip("sklearn")
 from transformers import Sam2VideoModel
 
 from ditta_adapt import InputError
+from examples.train_small_sam2 import __main__ as program
 from examples.train_small_sam2 import training
 from examples.train_small_sam2.batches import Stage, batches, collate, deepest_point
 from examples.train_small_sam2.configuration import small_config
@@ -225,6 +226,32 @@ def test_a_run_goes_on_from_written_weights(
         torch.testing.assert_close(after[name], weight)
     with pytest.raises(InputError, match="begun with other"):
         train(replace(plan, start=None), tmp_path, torch.device("cpu"))
+
+
+def test_the_command_line_decides_the_run() -> None:
+    def planned(*arguments: str, device: str = "cpu") -> Plan:
+        options = program.read(["--out", "runs", *arguments])
+        return program.plan(options, torch.device(device))
+
+    whole = planned("--seed", "3")
+    assert [stage.steps for stage in whole.stages] == [1200, 1500, 700, 500, 650]
+    assert (whole.seed, whole.start, whole.workers) == (3, None, 0)
+    # Weights that were trained before: the largest frames alone, and half the rate.
+    (further,) = planned("--weights", "before", "--share", "2").stages
+    assert further == replace(whole.stages[-1], steps=1300)
+    assert planned("--weights", "before").learning_rate == whole.learning_rate / 2
+    assert planned("--weights", "before").start == Path("before")
+    on_gpu = planned(device="cuda")
+    assert on_gpu.workers == 12
+    assert on_gpu.steps > whole.steps
+    assert planned("--workers", "3", device="cuda").workers == 3
+
+
+@pytest.mark.parametrize("share", ["0", "-1", "inf", "nan"])
+def test_a_share_of_the_steps_is_above_zero(share: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        program.read(["--out", "runs", f"--share={share}"])
+    assert "--share takes a number above 0" in capsys.readouterr().err
 
 
 def test_weights_to_start_from_that_are_none_or_of_another_architecture(tmp_path: Path) -> None:
