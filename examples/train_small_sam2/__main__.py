@@ -50,7 +50,7 @@ GPU_STAGES = (
 # Weights that were trained before need the stage of the largest frames alone, at half the rate that
 # weights from scratch begin with.
 _RATE = 4e-4
-INPUT_SIDE = 384
+INPUT_SIDE = 448
 """Of the model that is written. No weight depends on it, and more pixels show more of an object."""
 
 

@@ -202,4 +202,4 @@ def test_shipped_weights_are_found_by_name_and_loaded_without_a_network(
         parameters = list(found.model.parameters())
     assert {parameter.dtype for parameter in parameters} == {torch.float32}
     assert sum(parameter.numel() for parameter in parameters) < 3.2e6
-    assert found.model.config.image_size == 384
+    assert found.model.config.image_size == 448
