@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ditta_adapt import Frame, MissingDependencyError, PropagationError
-from ditta_adapt.live_frames import oldest_kept
+from ditta_adapt.teachers.live_frames import oldest_kept
 
 
 class FlowField:

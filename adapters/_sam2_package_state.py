@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ditta_adapt import Frame, InputError, LiveFrames
-from ditta_adapt.frames import frame_to_tensor
-from ditta_adapt.live_frames import oldest_kept
+from ditta_adapt.io.frames import frame_to_tensor
+from ditta_adapt.teachers.live_frames import oldest_kept
 
 # Of ImageNet: what SAM 2 was trained with.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

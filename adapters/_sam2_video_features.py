@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ditta_adapt import Frame, InputError, LiveFrames, Prompt, ShapeError
 from ditta_adapt.adapters._sam2_video_prompts import mask_input, point_input
-from ditta_adapt.live_frames import oldest_kept
+from ditta_adapt.teachers.live_frames import oldest_kept
 
 _POINTER = ("object_pointer",)
 _MEMORY = (*_POINTER, "maskmem_features", "maskmem_pos_enc")

@@ -1,9 +1,9 @@
 """How the rule for targets was chosen: contradiction over flicker, of good and of wrong targets.
 
 ESPNetv2 on the videos of DAVIS-VOC, flow teacher. Nothing is trained. For every video and warm-up
-it prints the contradiction in units of the flicker (see `ditta_adapt.acceptance.judge_targets`) of
-the teacher's own targets and of wrong ones: these moved 40 pixels to the right, a random rectangle
-or the middle of the frame in the class of some object, and permuted classes.
+it prints the contradiction in units of the flicker (see `judge_targets`) of the teacher's own
+targets and of wrong ones: these moved 40 pixels to the right, a random rectangle or the middle of
+the frame in the class of some object, and permuted classes.
 
 Then leave-one-video-out: the threshold that tells good from wrong best on seven videos (in the
 middle, on a logarithmic scale, of all that do so equally well), judged on the eighth.
@@ -25,11 +25,11 @@ from benchmarks.adversaries import SHIFT
 from benchmarks.davis import data_root, load_manifest, load_video
 from benchmarks.davis_voc import WEIGHTS, build_segmenter
 from ditta_adapt import AdaptConfig, Targets, WarmUp
-from ditta_adapt.acceptance import CONTRADICTION, judge_targets
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
-from ditta_adapt.frames import frames_to_tensors
+from ditta_adapt.io.frames import frames_to_tensors
 from ditta_adapt.progress import silent
-from ditta_adapt.teaching import teach
+from ditta_adapt.safety.acceptance import CONTRADICTION, judge_targets
+from ditta_adapt.targets.build import teach
 
 WRONG = ("moved", "rectangles", "middle", "permuted")
 

@@ -29,10 +29,10 @@ from benchmarks.davis_voc import WEIGHTS, build_segmenter, image_model, score
 from ditta_adapt import AdaptConfig, Frame, HookedSegmenter, Masks, Prompt, VideoSegmenter, wrap
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.progress import ProgressCallback
-from ditta_adapt.propagator import Propagator
-from ditta_adapt.target_builder import TargetBuilder, WarmUp
-from ditta_adapt.targets import IGNORE, Targets
-from ditta_adapt.teaching import teach
+from ditta_adapt.targets.build import teach
+from ditta_adapt.targets.builder import TargetBuilder, WarmUp
+from ditta_adapt.targets.mask_vote import IGNORE, Targets
+from ditta_adapt.teachers.propagator import Propagator
 
 SHIFT = 40
 """Pixels."""

@@ -21,10 +21,10 @@ from ditta_adapt.cli import main as command_line
 from ditta_adapt.datasets import LabelledVideo, VideoDataset, open_dataset
 from ditta_adapt.datasets.listed import ListedDataset
 from ditta_adapt.evaluation import VideoResult, compare, pool
-from ditta_adapt.evaluation.cells import markdown
 from ditta_adapt.evaluation.comparison import video_miou
 from ditta_adapt.evaluation.evaluate import RESULTS
 from ditta_adapt.evaluation.result_file import read_results
+from ditta_adapt.reporting.tables import markdown
 
 # All but those that need a classifier trained on labelled videos, and `ditta-paper-none`, which is
 # the image model.

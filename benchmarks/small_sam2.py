@@ -36,10 +36,10 @@ from ditta_adapt.demo.model import load_demo_model
 from ditta_adapt.demo.program import SEED
 from ditta_adapt.demo.scenes import render_video
 from ditta_adapt.demo.shift import shift_frames
-from ditta_adapt.frames import frames_to_tensors
+from ditta_adapt.io.frames import frames_to_tensors
 from ditta_adapt.progress import silent
-from ditta_adapt.target_builder import WarmUp
-from ditta_adapt.teaching import teach
+from ditta_adapt.targets.build import teach
+from ditta_adapt.targets.builder import WarmUp
 from examples.train_small_sam2.clips import held_out_clips
 
 GONE_FOR = 3

@@ -1,6 +1,5 @@
 """Turn any image segmentation model into a video segmentation model that does not flicker."""
 
-from ditta_adapt.acceptance import Verdict
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.errors import (
     AdaptationError,
@@ -14,12 +13,17 @@ from ditta_adapt.errors import (
     ShapeError,
     UnknownModelError,
 )
-from ditta_adapt.frame_prediction import FramePrediction
-from ditta_adapt.frames import Frame
-from ditta_adapt.hooked import HookedSegmenter
-from ditta_adapt.live_frames import LiveFrames
+from ditta_adapt.io.frames import Frame
+from ditta_adapt.models.hooked import HookedSegmenter
+from ditta_adapt.models.segmenter import Segmenter, SegmenterOutput
 from ditta_adapt.progress import Progress
-from ditta_adapt.propagator import (
+from ditta_adapt.report import AdaptationReport
+from ditta_adapt.safety.acceptance import Verdict
+from ditta_adapt.streaming.frame_prediction import FramePrediction
+from ditta_adapt.targets.builder import TargetBuilder, WarmUp
+from ditta_adapt.targets.mask_vote import Targets
+from ditta_adapt.teachers.live_frames import LiveFrames
+from ditta_adapt.teachers.propagator import (
     DenseTransport,
     FeatureSource,
     Masks,
@@ -27,10 +31,6 @@ from ditta_adapt.propagator import (
     PropagationSession,
     Propagator,
 )
-from ditta_adapt.report import AdaptationReport
-from ditta_adapt.segmenter import Segmenter, SegmenterOutput
-from ditta_adapt.target_builder import TargetBuilder, WarmUp
-from ditta_adapt.targets import Targets
 from ditta_adapt.video_segmenter import VideoSegmenter, wrap
 
 __version__ = "0.1.0"

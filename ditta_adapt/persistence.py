@@ -14,11 +14,11 @@ from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.errors import CheckpointError, ConfigError
-from ditta_adapt.isolation import adaptable_state, device_of, weight_hash
+from ditta_adapt.models.private_copy import adaptable_state, device_of, weight_hash
+from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.report import library_versions
-from ditta_adapt.segmenter import Segmenter
-from ditta_adapt.student import Student, make_addon
-from ditta_adapt.watchdog import Watch
+from ditta_adapt.safety.drift_monitor import Watch
+from ditta_adapt.training.student import Student, make_addon
 
 SCHEMA_VERSION = 1
 _WEIGHTS, _CONFIG = "model.safetensors", "config.json"

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ditta_adapt.acceptance import Verdict
 from ditta_adapt.config import AdaptConfig
-from ditta_adapt.isolation import weight_hash
-from ditta_adapt.learning import Learned
-from ditta_adapt.propagator import Propagator
-from ditta_adapt.segmenter import Segmenter
-from ditta_adapt.target_builder import WarmUp
-from ditta_adapt.targets import Targets
+from ditta_adapt.models.private_copy import weight_hash
+from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.safety.acceptance import Verdict
+from ditta_adapt.safety.guarded_training import Learned
+from ditta_adapt.targets.builder import WarmUp
+from ditta_adapt.targets.mask_vote import Targets
+from ditta_adapt.teachers.propagator import Propagator
 
 
 def library_versions() -> dict[str, str]:

@@ -10,25 +10,25 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ditta_adapt import persistence
-from ditta_adapt.caller_state import own_gradient_mode, seeded
 from ditta_adapt.clock import Clock
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.errors import InputError
-from ditta_adapt.frame_prediction import FramePrediction
-from ditta_adapt.frames import Frame, frame_to_tensor, frames_to_tensors
-from ditta_adapt.isolation import device_of, weight_hash
-from ditta_adapt.learning import learn
+from ditta_adapt.io.frames import Frame, frame_to_tensor, frames_to_tensors
+from ditta_adapt.models.caller_state import own_gradient_mode, seeded
+from ditta_adapt.models.private_copy import device_of, weight_hash
+from ditta_adapt.models.registry import find_propagator, find_segmenter
+from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import ProgressCallback, silent
-from ditta_adapt.propagator import Propagator
-from ditta_adapt.registry import find_propagator, find_segmenter
 from ditta_adapt.report import AdaptationReport, report_of
-from ditta_adapt.segmenter import Segmenter
-from ditta_adapt.stream import Stream
-from ditta_adapt.student import Student
-from ditta_adapt.target_builder import TargetBuilder, WarmUp, check_builder, check_targets
-from ditta_adapt.teacher_check import choose_by_teacher
-from ditta_adapt.teaching import teach
-from ditta_adapt.watchdog import Watch, change_limit
+from ditta_adapt.safety.drift_monitor import Watch, change_limit
+from ditta_adapt.safety.guarded_training import learn
+from ditta_adapt.safety.propagator_check import choose_by_teacher
+from ditta_adapt.streaming.frame_prediction import FramePrediction
+from ditta_adapt.streaming.stream import Stream
+from ditta_adapt.targets.build import teach
+from ditta_adapt.targets.builder import TargetBuilder, WarmUp, check_builder, check_targets
+from ditta_adapt.teachers.propagator import Propagator
+from ditta_adapt.training.student import Student
 
 
 def wrap(

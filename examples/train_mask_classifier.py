@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ditta_adapt.baselines import Method
+from ditta_adapt.baselines.image_model import ImageModel
+from ditta_adapt.baselines.mask_classification import MaskClassification
+from ditta_adapt.baselines.mask_classifier_training import train_mask_classifier
 from ditta_adapt.demo.model import load_demo_model
 from ditta_adapt.demo.scenes import CLASS_NAMES, render_video
-from ditta_adapt.methods import Method
-from ditta_adapt.methods.image_model import ImageModel
-from ditta_adapt.methods.mask_classification import MaskClassification
-from ditta_adapt.methods.mask_classifier_training import train_mask_classifier
 from ditta_adapt.metrics import SegmentationScore
 
 Images = npt.NDArray[np.uint8]

@@ -10,8 +10,8 @@ from PIL import Image
 
 from ditta_adapt.cli import main
 from ditta_adapt.demo import program
-from ditta_adapt.demo.pictures import overlay, side_by_side
-from ditta_adapt.video import read_video, write_video
+from ditta_adapt.io.video import read_video, write_video
+from ditta_adapt.reporting.pictures import overlay, side_by_side
 from tests.toys import toy_video
 
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ditta_adapt import AdaptConfig, CheckpointError, PropagationError, VideoSegmenter, wrap
-from ditta_adapt.watchdog import change_limit
+from ditta_adapt.safety.drift_monitor import change_limit
 from tests.toys import StillPropagator, ToyNet, ToySegmenter, toy_segmenter, toy_video
 
 FRAMES = toy_video(7)

@@ -23,7 +23,7 @@ from ditta_adapt.corruptions.table import (
     corruption_names,
 )
 from ditta_adapt.errors import InputError, ShapeError
-from ditta_adapt.frames import Frame, frame_to_tensor
+from ditta_adapt.io.frames import Frame, frame_to_tensor
 
 _PLAIN: dict[str, Callable[..., np.ndarray]] = {
     "brightness": brightness,

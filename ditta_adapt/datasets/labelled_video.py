@@ -8,7 +8,7 @@ import numpy as np
 
 from ditta_adapt.datasets.lazy import NoLabels
 from ditta_adapt.errors import InputError
-from ditta_adapt.frames import Frame
+from ditta_adapt.io.frames import Frame
 
 IGNORE = 255
 """Label of a pixel that does not count."""

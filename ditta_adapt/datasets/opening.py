@@ -15,7 +15,7 @@ from ditta_adapt.datasets.labelled_video import IGNORE, VideoDataset
 from ditta_adapt.datasets.video_file import open_video_file
 from ditta_adapt.datasets.vspw import open_vspw
 from ditta_adapt.errors import InputError
-from ditta_adapt.factories import find_factory
+from ditta_adapt.io.factories import find_factory
 
 
 def _open_demo(root: Path, *, videos: int = 8, frames: int = 60) -> VideoDataset:

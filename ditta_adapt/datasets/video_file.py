@@ -11,7 +11,7 @@ from ditta_adapt.datasets.layout import need_file
 from ditta_adapt.datasets.lazy import LazySequence, NoLabels
 from ditta_adapt.datasets.listed import ListedDataset
 from ditta_adapt.errors import InputError
-from ditta_adapt.video import read_video
+from ditta_adapt.io.video import read_video
 
 _KEPT = 8
 

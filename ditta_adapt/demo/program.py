@@ -13,15 +13,15 @@ import torch
 import torch.nn.functional as F
 
 from ditta_adapt.demo.model import load_demo_model
-from ditta_adapt.demo.pictures import overlay, side_by_side
 from ditta_adapt.demo.scenes import CLASS_NAMES, PALETTE, render_video
 from ditta_adapt.demo.shift import shift_frames
 from ditta_adapt.errors import InputError, MissingDependencyError
+from ditta_adapt.io.video import read_video, write_video
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
-from ditta_adapt.registry import find_propagator, find_segmenter
+from ditta_adapt.models.registry import find_propagator, find_segmenter
+from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.report import AdaptationReport
-from ditta_adapt.segmenter import Segmenter
-from ditta_adapt.video import read_video, write_video
+from ditta_adapt.reporting.pictures import overlay, side_by_side
 from ditta_adapt.video_segmenter import wrap
 
 NUM_FRAMES = 60

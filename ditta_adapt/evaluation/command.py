@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ditta_adapt.baselines import MaskClassifier
 from ditta_adapt.datasets import open_dataset
 from ditta_adapt.errors import InputError
 from ditta_adapt.evaluation.comparison import compare, render_comparison
@@ -17,10 +18,9 @@ from ditta_adapt.evaluation.model_loading import load_segmenter
 from ditta_adapt.evaluation.result import VideoResult
 from ditta_adapt.evaluation.split import check_share
 from ditta_adapt.evaluation.table import pool, render, to_csv
-from ditta_adapt.factories import call_factory, importable_folder
-from ditta_adapt.methods import MaskClassifier
-from ditta_adapt.propagator import Propagator
-from ditta_adapt.registry import find_propagator
+from ditta_adapt.io.factories import call_factory, importable_folder
+from ditta_adapt.models.registry import find_propagator
+from ditta_adapt.teachers.propagator import Propagator
 
 
 def add_parser(subparsers: Any) -> None:

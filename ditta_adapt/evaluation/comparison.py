@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ditta_adapt.evaluation import cells
 from ditta_adapt.evaluation.result import VideoResult
 from ditta_adapt.metrics import SegmentationScore
+from ditta_adapt.reporting import tables
 
 IMAGE_MODEL = "iss"
 """The method that all others are compared with."""
@@ -106,5 +106,5 @@ def render_comparison(comparisons: Sequence[Comparison], *, markdown: bool = Fal
     if not rows:
         return ""
     header = ["method", "warm-up", "mean", "change", "worst", "on video", "better", "worse"]
-    text = cells.markdown([header, *rows]) if markdown else cells.plain([header, *rows])
+    text = tables.markdown([header, *rows]) if markdown else tables.plain([header, *rows])
     return f"Video by video, against the image model (mean of the videos' scores):\n\n{text}\n"

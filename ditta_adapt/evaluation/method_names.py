@@ -6,10 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ditta_adapt.config import AdaptConfig
-from ditta_adapt.datasets import IGNORE
-from ditta_adapt.errors import InputError
-from ditta_adapt.methods import (
+from ditta_adapt.baselines import (
     AccelSegmenter,
     AuxAdapt,
     CoTTA,
@@ -25,9 +22,12 @@ from ditta_adapt.methods import (
     ZeroShotRefinement,
     ablation,
 )
-from ditta_adapt.propagator import Propagator
-from ditta_adapt.segmenter import Segmenter
-from ditta_adapt.target_builder import TargetBuilder
+from ditta_adapt.config import AdaptConfig
+from ditta_adapt.datasets import IGNORE
+from ditta_adapt.errors import InputError
+from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.targets.builder import TargetBuilder
+from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.video_segmenter import VideoSegmenter
 
 

@@ -7,10 +7,10 @@ import torch
 from safetensors import SafetensorError
 
 from ditta_adapt.errors import InputError, MissingDependencyError
-from ditta_adapt.factories import call_factory
-from ditta_adapt.isolation import device_of
-from ditta_adapt.registry import find_segmenter
-from ditta_adapt.segmenter import Segmenter, is_segmenter
+from ditta_adapt.io.factories import call_factory
+from ditta_adapt.models.private_copy import device_of
+from ditta_adapt.models.registry import find_segmenter
+from ditta_adapt.models.segmenter import Segmenter, is_segmenter
 
 
 def load_segmenter(name: str, device: str | None = None) -> Segmenter:

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ditta_adapt.baselines import Method
 from ditta_adapt.corruptions import Corruption
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.errors import InputError
 from ditta_adapt.evaluation.result import WINDOWS, Case, VideoResult
 from ditta_adapt.evaluation.split import Split
-from ditta_adapt.frames import Frame
-from ditta_adapt.methods import Method
+from ditta_adapt.io.frames import Frame
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from ditta_adapt.evaluation import cells
 from ditta_adapt.evaluation.result import WINDOWS, VideoResult
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
+from ditta_adapt.reporting import tables
 
 SCORES = ("mIoU", "wIoU", *(f"mVC{window}" for window in WINDOWS), "changed")
 """Names of the scores of a row; `changed` is the share of pixels that change between frames."""
@@ -95,12 +95,12 @@ def render(rows: Sequence[Row], *, markdown: bool = False) -> str:
         lines = _lines(chosen)
         title = f"Under {corruption}:" if corruption else ""
         parts += [title] if title else []
-        parts += [cells.markdown(lines) if markdown else cells.plain(lines), *_failures(chosen)]
+        parts += [tables.markdown(lines) if markdown else tables.plain(lines), *_failures(chosen)]
     return "\n\n".join(parts) + "\n"
 
 
 def _lines(rows: Sequence[Row]) -> list[list[str]]:
-    """Header and body as text cells."""
+    """Header and body as text tables."""
     names = [name for name in SCORES if name != "changed"]
     if all(math.isnan(row.scores[name]) for row in rows for name in names):
         names = ["changed"]

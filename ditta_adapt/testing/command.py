@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ditta_adapt.errors import InputError
-from ditta_adapt.factories import find_factory, importable_folder
-from ditta_adapt.segmenter import is_segmenter
+from ditta_adapt.io.factories import find_factory, importable_folder
+from ditta_adapt.models.segmenter import is_segmenter
 from ditta_adapt.testing.kind import kind_of
 from ditta_adapt.testing.propagator_suite import check_propagator
 from ditta_adapt.testing.segmenter_suite import check_segmenter

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 from ditta_adapt.errors import InputError
-from ditta_adapt.segmenter import is_segmenter
+from ditta_adapt.models.segmenter import is_segmenter
 
 Kind: TypeAlias = Literal["segmenter", "propagator"]
 

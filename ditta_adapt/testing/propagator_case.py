@@ -9,8 +9,8 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from ditta_adapt.errors import InputError
-from ditta_adapt.frames import Frame, frame_to_tensor
-from ditta_adapt.propagator import Prompt, check_masks
+from ditta_adapt.io.frames import Frame, frame_to_tensor
+from ditta_adapt.teachers.propagator import Prompt, check_masks
 from ditta_adapt.testing.rule import require
 from ditta_adapt.testing.shapes_video import ShapesVideo, shapes_video
 

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ditta_adapt.frames import Frame
-from ditta_adapt.propagator import Masks, Prompt
+from ditta_adapt.io.frames import Frame
+from ditta_adapt.teachers.propagator import Masks, Prompt
 from ditta_adapt.testing.propagator_case import (
     PropagatorCase,
     follow,

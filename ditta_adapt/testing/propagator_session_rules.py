@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ditta_adapt.frames import Frame
-from ditta_adapt.live_frames import LiveFrames
-from ditta_adapt.propagator import DenseTransport
+from ditta_adapt.io.frames import Frame
+from ditta_adapt.teachers.live_frames import LiveFrames
+from ditta_adapt.teachers.propagator import DenseTransport
 from ditta_adapt.testing.propagator_case import PropagatorCase, follow, require_same_tracks
 from ditta_adapt.testing.propagator_mask_rules import CONTRACT
 from ditta_adapt.testing.rule import require, rule, skip

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from ditta_adapt.errors import InputError, MissingDependencyError
-from ditta_adapt.frames import Frame
+from ditta_adapt.io.frames import Frame
 from ditta_adapt.testing.kind import Kind, kind_of
 from ditta_adapt.testing.propagator_suite import PROPAGATOR_RULES, propagator_checks
 from ditta_adapt.testing.rule import Rule

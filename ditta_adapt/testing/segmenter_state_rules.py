@@ -6,14 +6,14 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ditta_adapt.isolation import (
+from ditta_adapt.models.private_copy import (
     adaptable_parameters,
     adaptable_state,
     device_of,
     modules_of,
     private_copy,
 )
-from ditta_adapt.segmenter import check_output
+from ditta_adapt.models.segmenter import check_output
 from ditta_adapt.testing.rule import require, require_equal, rule, skip
 from ditta_adapt.testing.segmenter_case import (
     SegmenterCase,

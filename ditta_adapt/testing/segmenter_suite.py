@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ditta_adapt.frames import Frame
+from ditta_adapt.io.frames import Frame
 from ditta_adapt.testing import segmenter_output_rules as output
 from ditta_adapt.testing import segmenter_state_rules as state
 from ditta_adapt.testing.report import CheckReport

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ditta_adapt import AdaptConfig, InputError, wrap
 from ditta_adapt.adapters.ocrnet import OCRNetSegmenter
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
-from ditta_adapt.isolation import adaptable_parameters, private_copy
+from ditta_adapt.models.private_copy import adaptable_parameters, private_copy
 from tests.adapters.ocrnet_models import (
     CLASSES,
     IMAGENET,

@@ -15,7 +15,7 @@ from ditta_adapt.adapters.ocrnet import OCRNetSegmenter
 from ditta_adapt.adapters.sam2_transformers import Sam2TransformersPropagator
 from ditta_adapt.adapters.segformer import SegformerSegmenter
 from ditta_adapt.demo.model import load_demo_model
-from ditta_adapt.video import read_video
+from ditta_adapt.io.video import read_video
 from tests.adapters.mask2former_models import small_mask2former
 from tests.adapters.ocrnet_models import ocrnet, old_library
 from tests.adapters.sam2_video_models import small_model

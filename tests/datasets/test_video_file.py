@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ditta_adapt import InputError
 from ditta_adapt.datasets import open_dataset, video_file
 from ditta_adapt.datasets.video_file import VideoFrames
-from ditta_adapt.video import read_video, write_video
+from ditta_adapt.io.video import read_video, write_video
 from tests.toys import toy_video
 
 LENGTH = 20

@@ -10,14 +10,14 @@ pytest.importorskip("cv2")
 
 from ditta_adapt import InputError, wrap
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
+from ditta_adapt.baselines import MaskClassifier
 from ditta_adapt.corruptions import parse_corruption
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.datasets.listed import ListedDataset
 from ditta_adapt.evaluation import Parts, VideoResult, evaluate, method_names
 from ditta_adapt.evaluation.method_names import _in_model_classes
-from ditta_adapt.isolation import weight_hash
-from ditta_adapt.methods import MaskClassifier
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
+from ditta_adapt.models.private_copy import weight_hash
 from tests.evaluation.toy_dataset import (
     LENGTH,
     FailingPropagator,

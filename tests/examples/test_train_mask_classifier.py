@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ditta_adapt.methods.mask_classifier import MaskClassifier
+from ditta_adapt.baselines.mask_classifier import MaskClassifier
 from examples import train_mask_classifier
 
 

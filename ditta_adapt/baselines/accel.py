@@ -1,0 +1,283 @@
+"""Accel: logits of the frame before, warped along the flow, fused by a 1 x 1 convolution."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from ditta_adapt.clock import Clock
+from ditta_adapt.config import AdaptConfig
+from ditta_adapt.errors import AdaptationError, ShapeError
+from ditta_adapt.io.frames import Frame, frame_to_tensor, frames_to_tensors
+from ditta_adapt.losses import distillation_loss
+from ditta_adapt.models.caller_state import own_gradient_mode, seeded
+from ditta_adapt.models.encodings import encode_frame
+from ditta_adapt.models.frozen_prediction import resize_logits
+from ditta_adapt.models.private_copy import device_of
+from ditta_adapt.models.registry import find_propagator, find_segmenter
+from ditta_adapt.models.segmenter import Segmenter, check_output
+from ditta_adapt.progress import Progress, ProgressCallback, silent
+from ditta_adapt.report import AdaptationReport, report_of
+from ditta_adapt.safety.guarded_training import Learned
+from ditta_adapt.targets.build import teach
+from ditta_adapt.targets.builder import TargetBuilder, WarmUp, check_builder, check_targets
+from ditta_adapt.targets.mask_vote import IGNORE, Targets
+from ditta_adapt.teachers.checked_calls import carry, open_transport
+from ditta_adapt.teachers.propagator import DenseTransport, Propagator
+from ditta_adapt.training.student import Student
+
+
+class AccelFusion(nn.Module):
+    r"""Fuse a frame's logits with those of the frame before.
+
+    .. math:: z_{out} = z_t + W\,[z_t, z'_{t-1}]
+
+    with `W` a 1 x 1 convolution from `2C` to `C` channels without bias that starts at 0. So it
+    starts as the identity on `z_t`, exactly and whatever the flow, and weight decay pulls it back
+    there. Where the flow has no valid source, `z_t` stands in for `z'`.
+
+    Args:
+        num_classes: `C`.
+
+    Source: Accel as used by UnifiedVideoDA (arXiv 2402.00868), which learns `I + W` in one; `z_t`
+    for missing sources is ours, the program puts 255 there.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.weights = nn.Conv2d(2 * num_classes, num_classes, 1, bias=False)
+        nn.init.zeros_(self.weights.weight)
+
+    def forward(
+        self,
+        logits: Float[Tensor, "1 C H W"],
+        warped: Float[Tensor, "C H W"],
+        valid: Bool[Tensor, "H W"],
+    ) -> Float[Tensor, "1 C H W"]:
+        """Fused logits.
+
+        Args:
+            logits: `z_t`.
+            warped: `z'`, logits of the frame before brought into this one.
+            valid: where they have a source.
+        """
+        filled = torch.where(valid, warped, logits)
+        change: Tensor = self.weights(torch.cat([logits, filled], dim=1))
+        return logits + change
+
+
+class AccelSegmenter:
+    """An image model with Accel as its temporal add-on; a `Method`.
+
+    `adapt` trains a copy of the decoder, and the fusion, on the targets: cross-entropy of the
+    fused logits, with those of frame t-1 taken from its own step, without gradients. The first
+    frame of a video, or of a warm-up, is not fused. Weights are frozen then, but *the teacher goes
+    on*: every streamed frame costs a flow between two frames besides its pass of the image model.
+    Memory is constant: the frame before and its logits.
+
+    Args:
+        model: a model of a known type, or any `Segmenter`; it is never changed.
+        propagator: the teacher, or the registered name of one; it must carry dense maps.
+        config: of it count targets, distillation, optimisation and memory; the settings of the
+            temporal add-on, of the contrastive loss and of fusion by reliability do not.
+        target_builder: makes the labels that are learned.
+
+    Attributes:
+        report: of the last `adapt`; none before it and after `reset`.
+
+    Raises:
+        UnknownModelError: the model's type has no adapter.
+        SegmenterError: the segmenter cannot be copied or has nothing to adapt.
+        InputError: no such propagator; a target builder that cannot be called.
+    """
+
+    _student: Student
+    _fusion: AccelFusion | None
+    _previous: "_Memory | None"
+    report: AdaptationReport | None
+
+    def __init__(
+        self,
+        model: object,
+        *,
+        propagator: Propagator | str = "flow",
+        config: AdaptConfig | None = None,
+        target_builder: TargetBuilder = teach,
+    ) -> None:
+        self.segmenter: Segmenter = find_segmenter(model)
+        self.config = config or AdaptConfig()
+        self.target_builder = check_builder(target_builder)
+        self._propagator = find_propagator(propagator)
+        self.reset()
+
+    def adapt(
+        self, frames: Iterable[Frame], *, progress: ProgressCallback = silent
+    ) -> AdaptationReport:
+        """Train decoder and fusion on the first frames of a video, from pre-trained weights.
+
+        Without anything to learn the image model stays as it is. With a single frame there is no
+        pair to train the fusion on, so nothing is fused until the next `adapt`.
+
+        Args:
+            frames: in order: `(H, W, 3)` uint8 RGB of one size, at least one.
+            progress: called after every step with a `Progress`.
+
+        Raises:
+            InputError: no frame, or a malformed one (`ShapeError`); targets that do not fit them.
+            SegmenterError: the model's output breaks its contract, such as NaN in the logits.
+            PropagationError: the teacher raised, broke its contract, or cannot carry dense maps.
+            AdaptationError: a loss is not finite.
+
+        Whatever is raised, this method is as it was before.
+        """
+        tensors = frames_to_tensors(frames)
+        clock = Clock()
+        losses: list[dict[str, float]] = []
+        fusion: AccelFusion | None = None
+        with own_gradient_mode(), seeded(self.config.seed, device_of(self.segmenter)):
+            student = Student.pretrained(self.segmenter)
+            with clock.stage("predict"):
+                warm_up = WarmUp.seen_by(student.segmenter, tensors, self.config, progress)
+            # Open from here on, so that the target builder's sessions can share work with it.
+            with open_transport(self._propagator, warm_up.video) as session:
+                with clock.stage("teach"):
+                    targets = self.target_builder(self._propagator, warm_up, self.config, progress)
+                    check_targets(targets, warm_up)
+                if targets.learnable:
+                    if len(tensors) > 1:
+                        fusion = AccelFusion(student.segmenter.num_classes)
+                        fusion.to(device_of(student.segmenter))
+                    with clock.stage("adapt"):
+                        losses = _train(
+                            student, fusion, session, warm_up, targets, self.config, progress
+                        )
+            with torch.no_grad():
+                last = student.segmenter.decode(warm_up.encodings[len(tensors) - 1])
+        report = report_of(
+            self.segmenter,
+            self._propagator,
+            self.config,
+            warm_up,
+            targets,
+            Learned(student, losses),
+            clock.seconds,
+        )
+        self._student, self._fusion, self.report = student, fusion, report
+        self._previous = _Memory(warm_up.video[-1], last.logits)
+        return report
+
+    def __call__(self, frame: Frame) -> Int64[Tensor, "H W"]:
+        """Label the next frame of the stream: `(H, W)` int64 on the model's device.
+
+        Raises:
+            ShapeError: a malformed frame, or another size than the frames before it.
+            SegmenterError: the model's output breaks its contract, such as NaN in the logits.
+            PropagationError: the teacher raised or broke its contract.
+
+        The stream's memory is as before if anything is raised.
+        """
+        tensor = frame_to_tensor(frame)
+        image = tensor.permute(1, 2, 0)
+        size = (tensor.shape[1], tensor.shape[2])
+        previous = self._previous
+        if previous is not None and previous.size != size:
+            raise ShapeError(
+                f"frame is {size} (H, W) but the stream so far was {previous.size}. Resize the "
+                "frame, or call clear_memory() before a stream of another size, or reset() before "
+                "another video."
+            )
+        segmenter = self._student.segmenter
+        with torch.no_grad():
+            output = segmenter.decode(encode_frame(segmenter, tensor, device_of(segmenter)))
+            check_output(output, segmenter.num_classes, segmenter.feature_dim)
+            logits = resize_logits(output.logits, size)
+            if self._fusion is not None and previous is not None:
+                before = resize_logits(previous.logits, size)[0]
+                with open_transport(self._propagator, (previous.image, image)) as session:
+                    logits = self._fusion(logits, *carry(session, before, 0, 1))
+            labels: Tensor = logits.max(dim=1).indices[0]
+        self._previous = _Memory(image, output.logits)
+        return labels
+
+    def clear_memory(self) -> None:
+        """Forget the previous frame, and keep what was adapted: for a cut, or a second clip."""
+        self._previous = None
+
+    def reset(self) -> None:
+        """Next video: pre-trained weights, empty memory, no report."""
+        with own_gradient_mode():
+            self._student = Student.pretrained(self.segmenter)
+        self._fusion = self.report = None
+        self.clear_memory()
+
+
+class _Memory:
+    """What is kept of the frame before."""
+
+    def __init__(self, image: Tensor, logits: Tensor) -> None:
+        self.image = image
+        self.logits = logits
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.image.shape[0], self.image.shape[1]
+
+
+def _train(
+    student: Student,
+    fusion: AccelFusion | None,
+    session: DenseTransport,
+    warm_up: WarmUp,
+    targets: Targets,
+    config: AdaptConfig,
+    progress: ProgressCallback,
+) -> list[dict[str, float]]:
+    """One optimiser step a frame, `config.passes` times over the warm-up; the loss of every one."""
+    parameters = student.parameters()
+    if fusion is not None:
+        parameters += list(fusion.parameters())
+    optimizer = torch.optim.AdamW(
+        parameters,
+        lr=config.learning_rate,
+        betas=config.betas,
+        weight_decay=config.weight_decay,
+    )
+    student.set_training(config.module_mode == "train")
+    history: list[dict[str, float]] = []
+    total = config.passes * len(warm_up.frames)
+    previous: Tensor | None = None
+    for step in range(total):
+        t = step % len(warm_up.frames)
+        labels = targets.labels[t].to(device_of(student.segmenter))
+        height, width = labels.shape
+        plain = resize_logits(
+            student.segmenter.decode(warm_up.encodings[t]).logits, (height, width)
+        )
+        logits = plain
+        if fusion is not None and previous is not None and t > 0:
+            with torch.no_grad():
+                warped, valid = carry(session, previous, t - 1, t)
+            logits = fusion(plain, warped, valid)
+        loss = distillation_loss(
+            logits,
+            labels.unsqueeze(0),
+            ignore_index=IGNORE,
+            from_probabilities=config.distillation_from_probabilities,
+            reduction=config.distillation_reduction,
+        )
+        value = float(loss.detach())
+        if not torch.isfinite(loss):
+            raise AdaptationError(
+                f"the loss of step {step} (frame {t}) is {value}. Lower learning_rate (now "
+                f"{config.learning_rate}), or run the model in float32."
+            )
+        if loss.requires_grad:
+            optimizer.zero_grad()
+            torch.autograd.backward(loss, inputs=parameters)
+            optimizer.step()
+        previous = plain[0].detach()
+        history.append({"distill": value, "total": value})
+        progress(Progress("adapt", step + 1, total, value))
+    student.set_training(False)
+    return history

@@ -1,0 +1,1 @@
+"""Pseudo-labels refined by a neighbouring frame, or by the truth."""

@@ -1,0 +1,83 @@
+"""Which part of an image model a method trains."""
+
+from typing import Literal
+
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from ditta_adapt.errors import SegmenterError
+from ditta_adapt.models.private_copy import adaptable_parameters, all_parameters, modules_of
+from ditta_adapt.models.segmenter import Segmenter
+
+Scope = Literal["all", "decoder"]
+"""The whole model, or only what `Segmenter.adaptable_modules` names."""
+
+# The first is the base of batch norm (also synchronised) and instance norm.
+_NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
+
+
+def parameters_in(segmenter: Segmenter, scope: Scope) -> list[nn.Parameter]:
+    """The floating-point parameters in a scope, each once, in the same order for every copy."""
+    found = all_parameters(segmenter) if scope == "all" else adaptable_parameters(segmenter)
+    # Packed and quantised weights take no gradient.
+    return [parameter for parameter in found if parameter.is_floating_point()]
+
+
+def no_parameters(segmenter: Segmenter) -> list[nn.Parameter]:
+    """No parameter at all: for a copy that is only looked at."""
+    return []
+
+
+def norm_layers(segmenter: Segmenter, scope: Scope) -> list[nn.Module]:
+    """Batch, synchronised batch, instance, layer and group norms in a scope."""
+    adaptable = {id(parameter) for parameter in adaptable_parameters(segmenter)}
+    inside = {
+        id(layer) for module in segmenter.adaptable_modules().values() for layer in module.modules()
+    }
+    layers = {
+        id(layer): layer
+        for module in modules_of(segmenter)
+        for layer in module.modules()
+        if isinstance(layer, _NORMS)
+    }
+    return [
+        layer
+        for layer in layers.values()
+        if scope == "all"
+        or id(layer) in inside
+        # Adaptable modules may hold a layer's parameters without holding the layer.
+        or any(id(parameter) in adaptable for parameter in layer.parameters(recurse=False))
+    ]
+
+
+def norm_parameters(segmenter: Segmenter, scope: Scope) -> list[nn.Parameter]:
+    """Scale and shift of the normalisation layers in a scope, each once.
+
+    Raises:
+        SegmenterError: there is none.
+    """
+    wanted = {
+        id(parameter)
+        for layer in norm_layers(segmenter, scope)
+        for parameter in layer.parameters(recurse=False)
+    }
+    found = [p for p in parameters_in(segmenter, scope) if id(p) in wanted]
+    if not found:
+        part, advice = "model", "Use another method."
+        if scope == "decoder":
+            part, advice = "decoder", "Use scope='all', or another method."
+        raise SegmenterError(
+            f"the {part} of {type(segmenter).__name__} has no normalisation layer with a scale or "
+            f"shift (batch, instance, layer or group norm), so there is nothing to adapt. {advice}"
+        )
+    return found
+
+
+def local_names(segmenter: Segmenter) -> dict[int, str]:
+    """What the module that holds a parameter calls it, such as `"weight"`, by `id(parameter)`."""
+    names: dict[int, str] = {}
+    for module in modules_of(segmenter):
+        for layer in module.modules():
+            for name, parameter in layer.named_parameters(recurse=False):
+                names.setdefault(id(parameter), name)
+    return names

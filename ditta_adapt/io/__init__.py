@@ -1,0 +1,1 @@
+"""Frames and files: what comes in and goes out."""

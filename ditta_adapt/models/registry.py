@@ -1,0 +1,66 @@
+"""Find adapters by name through entry points, so that none is imported before it is needed."""
+
+from importlib.metadata import entry_points
+
+from ditta_adapt.errors import InputError, UnknownModelError
+from ditta_adapt.models.segmenter import Segmenter, is_segmenter
+from ditta_adapt.teachers.propagator import Propagator
+
+SEGMENTERS = "ditta_adapt.segmenters"
+PROPAGATORS = "ditta_adapt.propagators"
+
+
+def find_segmenter(model: object) -> Segmenter:
+    """The segmenter for a model: itself if it is one, else the adapter registered for its type.
+
+    An adapter is registered in the entry-point group `ditta_adapt.segmenters` under
+    `"<top-level package>.<class name>"` of the model; a subclass is served by its base's adapter.
+
+    Raises:
+        UnknownModelError: no adapter is registered for the model's type or any of its bases.
+        MissingDependencyError: the adapter's library is not installed.
+    """
+    if isinstance(model, type):
+        raise UnknownModelError(
+            f"wrap was given the class {model.__name__}; expected an instance of it."
+        )
+    if is_segmenter(model):
+        segmenter: Segmenter = model  # type: ignore[assignment]
+        return segmenter
+    registered = {point.name: point for point in entry_points(group=SEGMENTERS)}
+    for base in type(model).__mro__:
+        name = f"{base.__module__.partition('.')[0]}.{base.__name__}"
+        if name in registered:
+            adapted: Segmenter = registered[name].load()(model)
+            return adapted
+    raise UnknownModelError(
+        f"no adapter is known for {type(model).__module__}.{type(model).__name__}; there are "
+        f"adapters for {sorted(registered)}. Two ways on: name its parts, "
+        'wrap(HookedSegmenter(model, decoder="decode_head", features="decode_head.fuse")); or '
+        "write an adapter: a class with preprocess, encode, decode and adaptable_modules (see "
+        "ditta_adapt.Segmenter), and wrap(MySegmenter(model))."
+    )
+
+
+def find_propagator(propagator: Propagator | str) -> Propagator:
+    """The propagator itself, or a new one by its registered name, such as `"flow"`.
+
+    Raises:
+        InputError: unknown name, or an object with no `open` method.
+        MissingDependencyError: the propagator's library is not installed.
+    """
+    if isinstance(propagator, str):
+        registered = {point.name: point for point in entry_points(group=PROPAGATORS)}
+        if propagator not in registered:
+            raise InputError(
+                f"no propagator is called {propagator!r}; registered are {sorted(registered)}."
+            )
+        built: Propagator = registered[propagator].load()()
+        return built
+    if isinstance(propagator, type) or not callable(getattr(propagator, "open", None)):
+        shown = propagator.__name__ if isinstance(propagator, type) else type(propagator).__name__
+        raise InputError(
+            f"propagator is {shown}; expected an object with a method open(frames), such as "
+            'OpticalFlowPropagator(), or a registered name, such as "flow".'
+        )
+    return propagator

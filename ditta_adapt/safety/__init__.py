@@ -1,0 +1,1 @@
+"""Is what was learned to be used? Decided without labels."""

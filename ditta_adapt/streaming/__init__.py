@@ -1,0 +1,1 @@
+"""Frame after frame, with a memory."""

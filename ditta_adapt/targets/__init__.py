@@ -1,0 +1,1 @@
+"""Pseudo-labels: what a student learns from."""

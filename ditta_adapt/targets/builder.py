@@ -1,0 +1,207 @@
+"""What the student learns from is built by one replaceable callable: the target builder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ditta_adapt.config import AdaptConfig
+from ditta_adapt.errors import InputError
+from ditta_adapt.models.encodings import EncodingCache, FrameCache
+from ditta_adapt.models.frozen_prediction import FrozenPrediction, predict_frozen, resize_logits
+from ditta_adapt.models.private_copy import device_of
+from ditta_adapt.models.segmenter import Segmenter, check_output
+from ditta_adapt.progress import Progress, ProgressCallback
+from ditta_adapt.reliability import Normalizer
+from ditta_adapt.targets.mask_vote import IGNORE, Targets
+from ditta_adapt.teachers.propagator import Propagator
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """The warm-up frames and what the frozen image model says about them.
+
+    Attributes:
+        frames: `(3, H, W)` uint8 RGB each, of one size.
+        segmenter: the image model with its pre-trained weights.
+        encodings: of every frame.
+        frozen_logits: of the image model on every frame, `(1, C, h, w)` float32 on its grid; kept,
+            so not to be written to.
+        normalizer: of the reliability in `predictions`.
+    """
+
+    frames: Sequence[UInt8[Tensor, "3 H W"]]
+    segmenter: Segmenter
+    encodings: EncodingCache
+    frozen_logits: FrameCache[Tensor]
+    normalizer: Normalizer
+
+    @classmethod
+    def seen_by(
+        cls,
+        segmenter: Segmenter,
+        frames: Sequence[UInt8[Tensor, "3 H W"]],
+        config: AdaptConfig,
+        progress: ProgressCallback,
+    ) -> "WarmUp":
+        """Encode and decode every frame with a segmenter as it is.
+
+        Raises:
+            SegmenterError: its output breaks its contract, such as NaN in the logits.
+        """
+        device = device_of(segmenter)
+        encodings = EncodingCache(
+            segmenter,
+            frames,
+            device,
+            device_bytes=config.device_cache_bytes,
+            cpu_bytes=config.cpu_cache_bytes,
+        )
+
+        def decode(t: int) -> Tensor:
+            with torch.no_grad():
+                output = segmenter.decode(encodings[t])
+                check_output(output, segmenter.num_classes, segmenter.feature_dim)
+                # A copy: a model may write its next output over this one.
+                return output.logits.to(torch.float32, copy=True)
+
+        frozen_logits = FrameCache(decode, len(frames), device, encodings.budget)
+        for t in range(len(frames)):
+            frozen_logits[t]
+            progress(Progress("predict", t + 1, len(frames)))
+        return cls(frames, segmenter, encodings, frozen_logits, config.reliability_normalizer)
+
+    @cached_property
+    def predictions(self) -> Sequence[FrozenPrediction]:
+        """Labels and reliability of the image model on every frame, at frame size."""
+        return predict_frozen(self.grid_logits, len(self.frames), self.size, self.normalizer)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """`(H, W)` of the frames."""
+        height, width = self.frames[0].shape[1:]
+        return height, width
+
+    @cached_property
+    def grid(self) -> tuple[int, int]:
+        """`(h, w)` of the decoder's logits."""
+        height, width = self.grid_logits(0).shape[2:]
+        return height, width
+
+    @cached_property
+    def video(self) -> tuple[UInt8[Tensor, "H W 3"], ...]:
+        """The frames as a teacher takes them, channels last.
+
+        It is one object, however often it is asked for: by it a teacher knows that its sessions
+        can share work.
+        """
+        return tuple(frame.permute(1, 2, 0) for frame in self.frames)
+
+    def grid_logits(self, t: int) -> Float[Tensor, "1 C h w"]:
+        """Logits of the image model on frame `t`, on its decoder's grid; see `frozen_logits`."""
+        return self.frozen_logits[t]
+
+    def logits(self, t: int) -> Float[Tensor, "1 C H W"]:
+        """Logits of the image model on frame `t`, at frame size, without gradients."""
+        return resize_logits(self.grid_logits(t), self.size)
+
+
+@runtime_checkable
+class TargetBuilder(Protocol):
+    """Builds what the student learns from; `ditta_adapt.targets.build.teach` is the default one."""
+
+    def __call__(
+        self,
+        propagator: Propagator,
+        warm_up: WarmUp,
+        config: AdaptConfig,
+        progress: ProgressCallback,
+    ) -> Targets:
+        """Labels for every frame of the warm-up, or targets with nothing to learn.
+
+        Args:
+            propagator: the teacher. A builder that needs none leaves it closed.
+            warm_up: the frames and the frozen model's view of them.
+            config: of the adaptation; a builder takes from it what concerns it.
+            progress: called along the way.
+        """
+        ...
+
+
+def check_builder(builder: TargetBuilder) -> TargetBuilder:
+    """The builder itself.
+
+    Raises:
+        InputError: it cannot be called, or is a class.
+    """
+    if isinstance(builder, type) or not callable(builder):
+        shown = builder.__name__ if isinstance(builder, type) else type(builder).__name__
+        raise InputError(
+            f"target_builder is {shown}; expected a function, or an object such as "
+            "RefinedLabels(), that is called with (propagator, warm_up, config, progress)."
+        )
+    return builder
+
+
+def check_targets(targets: Targets, warm_up: WarmUp) -> None:
+    """Check what a target builder returned.
+
+    Raises:
+        InputError: no targets, or labels that do not fit the frames or the classes.
+    """
+    if not isinstance(targets, Targets):
+        raise InputError(
+            f"the target builder returned a {type(targets).__name__}; expected Targets, with one "
+            "label map a frame, or with learnable=False if there is nothing to learn."
+        )
+    if not targets.learnable:
+        return
+    num_frames, num_classes = len(warm_up.frames), warm_up.segmenter.num_classes
+    if len(targets.labels) != num_frames:
+        raise InputError(
+            f"the target builder returned labels for {len(targets.labels)} frames; expected one "
+            f"map for each of the {num_frames} warm-up frames."
+        )
+    for t, labels in enumerate(targets.labels):
+        if not isinstance(labels, Tensor) or labels.is_floating_point():
+            dtype = f" of {labels.dtype}" if hasattr(labels, "dtype") else ""
+            raise InputError(
+                f"the target builder returned a {type(labels).__name__}{dtype} for frame {t}; "
+                "expected a (H, W) int16 tensor of classes. Convert an array with "
+                "torch.from_numpy(labels).to(torch.int16)."
+            )
+        if tuple(labels.shape) not in (warm_up.size, warm_up.grid):
+            raise InputError(
+                f"the target builder returned labels of shape {tuple(labels.shape)} for frame "
+                f"{t}; expected the frame's size {warm_up.size} (H, W), or {warm_up.grid}, that of "
+                "the model's logits."
+            )
+        low, high = int(labels.min()), int(labels.max())
+        if low < IGNORE or high >= num_classes:
+            raise InputError(
+                f"the target builder returned labels from {low} to {high} for frame {t}; expected "
+                f"classes in [0, {num_classes}), and {IGNORE} for pixels that teach nothing."
+            )
+    if targets.confidence:
+        _check_confidence(targets)
+
+
+def _check_confidence(targets: Targets) -> None:
+    found = [tuple(trust.shape) for trust in targets.confidence]
+    expected = [tuple(labels.shape) for labels in targets.labels]
+    if found != expected:
+        raise InputError(
+            f"the target builder returned confidence for {len(found)} frames, of shapes "
+            f"{sorted(set(found))}; expected one map for each of the {len(expected)} frames, of "
+            f"the shape of its labels, {sorted(set(expected))}."
+        )
+    for t, trust in enumerate(targets.confidence):
+        if not (trust.is_floating_point() and bool(((trust >= 0) & (trust <= 1)).all())):
+            raise InputError(
+                f"the target builder returned confidence of {trust.dtype} from {trust.min()} to "
+                f"{trust.max()} for frame {t}; expected floats in [0, 1]."
+            )

@@ -1,0 +1,104 @@
+"""Labels by a dense vote of neighbouring frames, for teachers that can carry any map along."""
+
+import zlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ditta_adapt.ops.vote_margin import vote_trust
+from ditta_adapt.progress import Progress, ProgressCallback
+from ditta_adapt.streaming.memory import carry_votes, own_votes
+from ditta_adapt.targets.mask_vote import Targets
+from ditta_adapt.teachers.propagator import DenseTransport
+
+
+def dense_targets(
+    session: DenseTransport,
+    logits: Callable[[int], Float[Tensor, "1 C h w"]],
+    frames: Sequence[UInt8[Tensor, "3 H W"]],
+    *,
+    decay: float,
+    tolerance: float,
+    progress: ProgressCallback,
+) -> Targets:
+    r"""Let every frame vote on every other one's labels, along the paths the teacher sees.
+
+    .. math:: F_t = g\, w\, carry_{t-1 \to t}(F_{t-1} + R_{t-1} p_{t-1}), \qquad
+              B_t = g\, w\, carry_{t+1 \to t}(B_{t+1} + R_{t+1} p_{t+1}), \qquad
+              V_t = F_t + R_t p_t + B_t
+
+    Votes are class probabilities weighted by reliability; a vote dies where the teacher has no
+    valid source or colours do not fit (`w`, see `photometric_trust`), so what comes into view is
+    labelled by the frames that see it, and another scene has no say. The label is the class with
+    most votes, trusted as far as it won clearly, see `vote_trust`: where frames disagree on what
+    an object is, the student stays with the frozen model's own distribution.
+
+    Args:
+        session: carries maps between neighbouring frames.
+        logits: of the frozen model on a frame, on the grid of its decoder.
+        frames: the warm-up.
+        decay: `g` in [0, 1], how much a vote weighs one frame further on.
+        tolerance: see `photometric_trust`.
+        progress: called once per frame and direction, as stage `"track"`.
+
+    Returns:
+        Targets on the grid of the logits, with confidence and without objects; with nothing to
+        learn if no label differs from the model's own.
+
+    Raises:
+        PropagationError: the teacher raised, or returned maps that do not fit.
+    """
+    last, total = len(frames) - 1, 2 * len(frames)
+
+    def pass_on(votes: Tensor, t: int, to: int) -> Tensor:
+        pair = (frames[t], frames[to])
+        moved, _ = carry_votes(session, votes, pair, (t, to), decay=decay, tolerance=tolerance)
+        return moved
+
+    forward: list[_PackedVotes] = []
+    votes: Tensor | float = 0.0
+    for t in range(last + 1):
+        own = own_votes(logits(t))
+        forward.append(_PackedVotes(own.new_zeros(own.shape) + votes))
+        if t < last:
+            votes = pass_on(votes + own, t, t + 1)
+        progress(Progress("track", t + 1, total))
+
+    labels: list[Tensor] = []
+    confidence: list[Tensor] = []
+    changed: list[float] = []
+    votes = 0.0
+    for t in range(last, -1, -1):
+        scores = logits(t)
+        own = own_votes(scores)
+        tally = forward[t].unpack().to(own) + own + votes
+        label = tally.argmax(dim=0)
+        labels.append(label.to("cpu", torch.int16))
+        confidence.append(vote_trust(tally).cpu())
+        changed.append(float((label != scores[0].argmax(dim=0)).float().mean()))
+        if t > 0:
+            votes = pass_on(votes + own, t, t - 1)
+        progress(Progress("track", total - t, total))
+
+    share = sum(changed) / len(changed)
+    source = f"a dense vote over {len(frames)} frames, which changed {share:.1%} of the labels"
+    if share == 0:
+        source = "the dense vote agrees with the model everywhere"
+    return Targets(labels[::-1], [], {}, share > 0, source, confidence[::-1])
+
+
+class _PackedVotes:
+    """Votes in 8 bits a class and compressed: almost all of them are 0."""
+
+    def __init__(self, votes: Float[Tensor, "C H W"]) -> None:
+        self._scale = max(float(votes.max()), 1e-12) / 255
+        self._shape = votes.shape
+        quantised = (votes / self._scale).round().to(torch.uint8)
+        self._data = zlib.compress(quantised.cpu().numpy().tobytes(), level=1)
+
+    def unpack(self) -> Float[Tensor, "C H W"]:
+        flat = np.frombuffer(zlib.decompress(self._data), dtype=np.uint8)
+        return torch.from_numpy(flat.astype(np.float32)).view(self._shape) * self._scale

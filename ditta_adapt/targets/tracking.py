@@ -1,0 +1,144 @@
+"""Stage B, first half: prompt the teacher and follow every object both ways."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from ditta_adapt.config import AdaptConfig
+from ditta_adapt.errors import DittaError, PropagationError
+from ditta_adapt.models.frozen_prediction import FrozenPrediction
+from ditta_adapt.progress import Progress, ProgressCallback
+from ditta_adapt.targets.prompts import make_prompts, select_points
+from ditta_adapt.teachers.packed_masks import PackedMasks
+from ditta_adapt.teachers.propagator import Masks, PropagationSession, check_masks
+
+Points = dict[int, list[tuple[int, tuple[int, int]]]]
+"""By frame: the objects prompted there, as `(object id, point)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """Every object's mask in every warm-up frame, packed.
+
+    Attributes:
+        num_objects: objects have the ids `1..num_objects`.
+        frames: per frame, the masks of all objects the teacher has there, ordered by id.
+    """
+
+    num_objects: int
+    frames: list[PackedMasks]
+
+
+def track_objects(
+    forward: PropagationSession,
+    backward: PropagationSession,
+    tensors: Sequence[UInt8[Tensor, "3 H W"]],
+    predictions: Sequence[FrozenPrediction],
+    config: AdaptConfig,
+    progress: ProgressCallback,
+) -> Tracks:
+    """Prompt objects frame by frame, follow them forward, then replay the prompts backward.
+
+    An object's mask comes from the forward pass in the frame where it was prompted and after it,
+    and from the backward pass before it; the two passes never speak of the same frame, so their
+    union needs no rule for overlaps.
+
+    Args:
+        forward: a fresh session of the teacher on the warm-up.
+        backward: a second one.
+        tensors: the warm-up, `(3, H, W)` uint8 each.
+        predictions: of the frozen model, one a frame.
+        config: prompt settings.
+        progress: called once per frame and direction.
+
+    Raises:
+        PropagationError: the teacher raised, or returned masks that break its contract.
+
+    Source: paper, section on spatio-temporal masks; released program.
+    """
+    points, packed = _forward(forward, tensors, predictions, config, progress)
+    return _backward(backward, tensors, predictions, points, packed, progress)
+
+
+def _forward(
+    session: PropagationSession,
+    tensors: Sequence[Tensor],
+    predictions: Sequence[FrozenPrediction],
+    config: AdaptConfig,
+    progress: ProgressCallback,
+) -> tuple[Points, list[PackedMasks]]:
+    size = tensors[0].shape[1:]
+    masks = Masks(torch.zeros(0, dtype=torch.int64), torch.zeros(0, *size, dtype=torch.bool))
+    ids: list[int] = []
+    points: Points = {}
+    packed: list[PackedMasks] = []
+    for t, (tensor, prediction) in enumerate(zip(tensors, predictions, strict=True)):
+        if ids:
+            with blame_teacher(f"propagate({t - 1}, {t})"):
+                masks = session.propagate(t - 1, t)
+            check_masks(masks, ids, tensor, f"propagate({t - 1}, {t})")
+        chosen = select_points(
+            prediction.labels,
+            prediction.reliability,
+            masks.masks.cpu(),
+            threshold=config.prompt_threshold,
+            dilation=config.prompt_dilation,
+            limit=config.max_objects - len(ids),
+        )
+        if chosen:
+            prompts = make_prompts(prediction.labels, chosen, first_id=len(ids) + 1)
+            points[t] = [(prompt.object_id, prompt.point) for prompt in prompts]
+            ids += [prompt.object_id for prompt in prompts]
+            with blame_teacher(f"prompt({t}, ...)"):
+                masks = session.prompt(t, prompts)
+            check_masks(masks, ids, tensor, f"prompt({t}, ...)")
+        packed.append(PackedMasks.pack(masks))
+        progress(Progress("track", t + 1, 2 * len(tensors)))
+    return points, packed
+
+
+def _backward(
+    session: PropagationSession,
+    tensors: Sequence[Tensor],
+    predictions: Sequence[FrozenPrediction],
+    points: Points,
+    packed: list[PackedMasks],
+    progress: ProgressCallback,
+) -> Tracks:
+    ids: list[int] = []
+    merged = list(packed)
+    last = max(points, default=0)
+    for t in range(last, -1, -1):
+        if ids:
+            with blame_teacher(f"propagate({t + 1}, {t})"):
+                masks = session.propagate(t + 1, t)
+            check_masks(masks, ids, tensors[t], f"propagate({t + 1}, {t})")
+            merged[t] = packed[t].join(PackedMasks.pack(masks))
+        if t in points and t > 0:
+            first_id = points[t][0][0]
+            chosen = [point for _, point in points[t]]
+            prompts = make_prompts(predictions[t].labels, chosen, first_id)
+            ids += [prompt.object_id for prompt in prompts]
+            with blame_teacher(f"prompt({t}, ...)"):
+                masks = session.prompt(t, prompts)
+            check_masks(masks, ids, tensors[t], f"prompt({t}, ...)")
+        progress(Progress("track", len(tensors) + last - t + 1, 2 * len(tensors)))
+    return Tracks(num_objects=sum(map(len, points.values())), frames=merged)
+
+
+@contextmanager
+def blame_teacher(call: str) -> Iterator[None]:
+    """Turn whatever the teacher raises into one error that names the call."""
+    try:
+        yield
+    except DittaError:
+        raise
+    except Exception as error:
+        raise PropagationError(
+            f"the propagator raised in {call}: {type(error).__name__}: {error}. The video model "
+            "is as it was before adapt; see the original error above."
+        ) from error

@@ -1,0 +1,1 @@
+"""Teachers: what follows objects, or any map, through a video."""

@@ -1,0 +1,81 @@
+"""A teacher's session on a video that is still coming in."""
+
+import weakref
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ditta_adapt.errors import PropagationError
+from ditta_adapt.io.frames import frame_to_tensor
+from ditta_adapt.targets.tracking import blame_teacher
+from ditta_adapt.teachers.live_frames import LiveFrames
+from ditta_adapt.teachers.propagator import FeatureSource, Masks, Prompt, Propagator, check_masks
+
+
+class LiveTeacher:
+    """Follows objects forward, to whatever frame came last; checks what the teacher returns.
+
+    The session is closed by `close`, or when this object is garbage.
+
+    Args:
+        propagator: the teacher.
+        frames: with at least one frame; the session starts on the last one.
+
+    Raises:
+        PropagationError: here and in all methods: the teacher raised or broke its contract.
+    """
+
+    def __init__(self, propagator: Propagator, frames: LiveFrames) -> None:
+        with blame_teacher("open"):
+            context = propagator.open(frames)
+            self._session = context.__enter__()
+        self._leave = weakref.finalize(self, context.__exit__, None, None, None)
+        # A process that ends frees everything anyway, and libraries may be half gone by then.
+        self._leave.atexit = False
+        self._frames = frames
+        self._at = len(frames) - 1
+        self._ids: list[int] = []
+
+    def prompt(self, prompts: Sequence[Prompt]) -> Masks:
+        """Add objects on the last frame; return the masks of all objects there."""
+        ids = [*self._ids, *(prompt.object_id for prompt in prompts)]
+        with blame_teacher(call := f"prompt({self._at}, ...)"):
+            masks = self._session.prompt(self._at, prompts)
+        self._ids = ids
+        return self._checked(masks, call)
+
+    def advance(self) -> Masks:
+        """Follow all objects to the frame after the one last reached."""
+        t, to = self._at, self._at + 1
+        with blame_teacher(call := f"propagate({t}, {to})"):
+            masks = self._session.propagate(t, to)
+        self._at = to
+        return self._checked(masks, call)
+
+    @property
+    def shows_features(self) -> bool:
+        """Whether the session is a `FeatureSource`."""
+        return isinstance(self._session, FeatureSource)
+
+    def features(self) -> Float[Tensor, "D h w"]:
+        """The teacher's image features on the frame last reached; it must be a `FeatureSource`."""
+        assert isinstance(self._session, FeatureSource)
+        with blame_teacher(call := f"features({self._at})"):
+            features = self._session.features(self._at)
+        if features.ndim != 3 or not torch.isfinite(features).all():
+            raise PropagationError(
+                f"{call} returned features of shape {tuple(features.shape)}, or with values that "
+                "are not finite; expected finite (D, h, w)."
+            )
+        return features
+
+    def close(self) -> None:
+        """End the session; nothing happens if it has ended."""
+        with blame_teacher("close"):
+            self._leave()
+
+    def _checked(self, masks: Masks, call: str) -> Masks:
+        check_masks(masks, self._ids, frame_to_tensor(self._frames[self._at]), call)
+        return masks

@@ -1,0 +1,118 @@
+"""The teacher protocol: something that follows masks through a video."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int64, UInt8
+from torch import Tensor
+
+from ditta_adapt.errors import PropagationError
+from ditta_adapt.io.frames import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Where one new object starts; a teacher takes whichever form it is made for.
+
+    Attributes:
+        object_id: positive, unique within a session.
+        point: `(x, y)` in pixels: column, row.
+        region: `(H, W)` bool, the image model's own region around the point.
+    """
+
+    object_id: int
+    point: tuple[int, int]
+    region: Bool[Tensor, "H W"]
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """The objects a teacher sees in one frame, at the frame's own size.
+
+    Attributes:
+        object_ids: `(N,)` int64, in the order in which the objects were prompted.
+        masks: `(N, H, W)` bool; an object that is not visible has an empty mask.
+    """
+
+    object_ids: Int64[Tensor, " N"]
+    masks: Bool[Tensor, "N H W"]
+
+
+@runtime_checkable
+class PropagationSession(Protocol):
+    """One run of a teacher over one list of frames."""
+
+    def prompt(self, t: int, prompts: Sequence[Prompt]) -> Masks:
+        """Add new objects on frame `t`, the frame last reached; return all masks on `t`."""
+        ...
+
+    def propagate(self, t: int, to: int) -> Masks:
+        """Follow all objects from frame `t` to the neighbour `to = t + 1` or `t - 1`."""
+        ...
+
+
+@runtime_checkable
+class Propagator(Protocol):
+    """A teacher: SAM2, optical flow, matching, or anything that tracks masks.
+
+    Sessions share no state. Sessions that are open on the same list of frames at the same time
+    may share what depends on the frames alone, such as image features or flow.
+
+    The list of frames may grow while a session is open on it, as `LiveFrames` does, which also
+    forgets old frames. So a session asks for the number of frames at every step, reads a frame
+    only when it goes to it or comes from it, and keeps nothing for frames that are forgotten.
+    Masks are the same whether frames came one at a time or were there from the start.
+    """
+
+    def open(self, frames: Sequence[Frame]) -> AbstractContextManager[PropagationSession]:
+        """Start a session on `(H, W, 3)` uint8 RGB frames of one size."""
+        ...
+
+
+@runtime_checkable
+class DenseTransport(Protocol):
+    """Optional for a session: it can carry any per-pixel map from frame to frame."""
+
+    def carry(
+        self, maps: Float[Tensor, "K h w"], t: int, to: int
+    ) -> tuple[Float[Tensor, "K h w"], Bool[Tensor, "h w"]]:
+        """Move `maps` on frame `t` to frame `to`; also say which cells have a valid source.
+
+        The maps are on any grid over the whole frame, often much coarser than its pixels, and come
+        back on the same grid.
+        """
+        ...
+
+
+@runtime_checkable
+class FeatureSource(Protocol):
+    """Optional for a session: it shows the image features the teacher works with."""
+
+    def features(self, t: int) -> Float[Tensor, "D h w"]:
+        """Float features of frame `t`, the frame last reached, on a grid over the whole frame."""
+        ...
+
+
+def check_masks(
+    masks: Masks, expected_ids: Sequence[int], frame: UInt8[Tensor, "3 H W"], where: str
+) -> None:
+    """Check what a session returned.
+
+    Raises:
+        PropagationError: ids lost, added or reordered; wrong size or dtype.
+    """
+    ids = masks.object_ids.tolist()
+    if ids != list(expected_ids):
+        raise PropagationError(
+            f"{where} returned objects {ids}; expected {list(expected_ids)}: every prompted "
+            "object, in the order of prompting (with an empty mask if it is not visible)."
+        )
+    shape = (len(ids), *frame.shape[1:])
+    if tuple(masks.masks.shape) != shape or masks.masks.dtype != torch.bool:
+        raise PropagationError(
+            f"{where} returned masks of shape {tuple(masks.masks.shape)} and dtype "
+            f"{masks.masks.dtype}; expected {shape} bool, at the frame's own size."
+        )

@@ -1,0 +1,270 @@
+"""Stage C step by step, against a second implementation written from the equations."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ditta_adapt import AdaptConfig, wrap
+from ditta_adapt.io.frames import frames_to_tensors
+from ditta_adapt.models.encodings import EncodingCache
+from ditta_adapt.progress import silent
+from ditta_adapt.targets.mask_vote import IGNORE, Targets
+from ditta_adapt.training.student import Student
+from ditta_adapt.training.train import adapt_student
+from tests.toys import NUM_CLASSES, ToyNet, ToySegmenter, toy_segmenter, toy_video
+
+SIZE = (12, 14)
+
+
+def make_targets(num_frames: int, seed: int = 0) -> Targets:
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, NUM_CLASSES, (num_frames, *SIZE), generator=generator)
+    labels[:, :2] = IGNORE
+    ids = torch.randint(0, 4, (num_frames, *SIZE), generator=generator)
+    return Targets(list(labels.to(torch.int16)), list(ids.to(torch.uint8)), {}, True, "test")
+
+
+def run(config: AdaptConfig, num_frames: int = 3) -> tuple[list[dict[str, float]], Student]:
+    torch.manual_seed(config.seed)
+    student = Student.create(toy_segmenter(), config, num_frames)
+    tensors = frames_to_tensors(toy_video(num_frames, SIZE))
+    cache = EncodingCache(
+        student.segmenter, tensors, torch.device("cpu"), device_bytes=2**30, cpu_bytes=0
+    )
+    history = adapt_student(student, cache, make_targets(num_frames), no_anchor, config, silent)
+    return history, student
+
+
+def no_anchor(t: int) -> Tensor:
+    """These targets are trusted fully."""
+    raise AssertionError("the frozen model is not asked")
+
+
+def upsampled(logits: Tensor) -> Tensor:
+    return F.interpolate(logits, SIZE, mode="bilinear", align_corners=False)
+
+
+def test_default_steps_by_hand() -> None:
+    """Plain loop: cross-entropy of both branches, previous frame detached, AdamW."""
+    config = AdaptConfig(addon="none", passes=2, learning_rate=1e-2)
+    history, student = run(config)
+
+    net = ToyNet().eval()
+    optimizer = torch.optim.AdamW(net.decoder.parameters(), lr=1e-2)
+    frames, targets = toy_video(3, SIZE), make_targets(3)
+    for step in range(6):
+        t = step % 3
+        image = torch.from_numpy(frames[t]).permute(2, 0, 1)[None].float() / 127.5 - 1
+        with torch.no_grad():
+            encoded = net.encoder(image)
+        loss = F.cross_entropy(
+            upsampled(net.decoder(encoded)), targets.labels[t][None].long(), ignore_index=IGNORE
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert history[step]["total"] == pytest.approx(float(loss.detach()), rel=1e-5)
+    for own, expected in zip(
+        student.segmenter.model.decoder.parameters(), net.decoder.parameters(), strict=True
+    ):
+        torch.testing.assert_close(own, expected)
+
+
+def test_anchored_steps_by_hand() -> None:
+    """Plain loop: as much of the label as it is trusted, the rest of the frozen model."""
+    config = AdaptConfig(addon="none", passes=2, learning_rate=1e-2)
+    generator = torch.Generator().manual_seed(5)
+    plain = make_targets(2)
+    # On the decoder's grid, and the frozen model is asked for its logits there.
+    grid = (6, 7)
+    labels = [frame[::2, ::2].contiguous() for frame in plain.labels]
+    confidence = list(torch.rand(2, *grid, generator=generator))
+    targets = Targets(labels, [], {}, True, "test", confidence)
+    frames, net = toy_video(2, SIZE), ToyNet().eval()
+    images = [torch.from_numpy(f).permute(2, 0, 1)[None].float() / 127.5 - 1 for f in frames]
+    with torch.no_grad():
+        encoded = [net.encoder(image) for image in images]
+        frozen = [net.decoder(e) for e in encoded]
+
+    student = Student.create(toy_segmenter(), config, 2)
+    cache = EncodingCache(
+        student.segmenter,
+        frames_to_tensors(frames),
+        torch.device("cpu"),
+        device_bytes=2**30,
+        cpu_bytes=0,
+    )
+    asked: list[int] = []
+
+    def logits(t: int) -> Tensor:
+        asked.append(t)
+        return frozen[t]
+
+    history = adapt_student(student, cache, targets, logits, config, silent)
+    assert asked == [0, 1, 0, 1]
+
+    optimizer = torch.optim.AdamW(net.decoder.parameters(), lr=1e-2)
+    for step in range(4):
+        t = step % 2
+        known = labels[t] != IGNORE
+        trust = (confidence[t] * known)[None, None]
+        onehot = F.one_hot(labels[t].long().clamp(min=0), NUM_CLASSES).permute(2, 0, 1)[None]
+        wanted = trust * onehot + (1 - trust) * frozen[t].softmax(1)
+        loss = F.cross_entropy(net.decoder(encoded[t]), wanted)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert history[step] == pytest.approx(
+            {"distill": float(loss.detach()), "total": float(loss.detach())}, rel=1e-5
+        )
+    for own, expected in zip(
+        student.segmenter.model.decoder.parameters(), net.decoder.parameters(), strict=True
+    ):
+        torch.testing.assert_close(own, expected)
+
+
+def test_without_confidence_in_any_label_nothing_is_learned() -> None:
+    """The frozen model's own distribution is where the anchored loss is least."""
+    student = Student.create(toy_segmenter(), AdaptConfig(addon="none", weight_decay=0.0), 1)
+    before = [parameter.clone() for parameter in student.parameters()]
+    frames = frames_to_tensors(toy_video(1, SIZE))
+    cache = EncodingCache(
+        student.segmenter, frames, torch.device("cpu"), device_bytes=2**30, cpu_bytes=0
+    )
+    with torch.no_grad():
+        frozen = student.segmenter.decode(cache[0]).logits.clone()
+    targets = Targets(
+        [torch.ones(6, 7, dtype=torch.int16)], [], {}, True, "test", [torch.zeros(6, 7)]
+    )
+    # Plain steps: of a gradient of nothing but rounding, Adam makes steps as large as any other.
+    config = AdaptConfig(addon="none", weight_decay=0.0, passes=1, learning_rate=1e-9)
+    (step,) = adapt_student(student, cache, targets, lambda t: frozen, config, silent)
+    entropy = -(frozen.softmax(1) * frozen.log_softmax(1)).sum(1).mean()
+    assert step["distill"] == pytest.approx(float(entropy), rel=1e-5)
+    for own, start in zip(student.parameters(), before, strict=True):
+        torch.testing.assert_close(own, start, rtol=0, atol=1e-8)
+
+
+def test_addon_term_from_the_second_frame_on() -> None:
+    history, _ = run(AdaptConfig(addon="residual", passes=2))
+    assert [("distill_addon" in step) for step in history] == [False, True, True] * 2
+    for step in history:
+        parts = sum(value for name, value in step.items() if name != "total")
+        assert step["total"] == pytest.approx(parts, rel=1e-6)
+
+
+def test_one_frame_has_no_addon() -> None:
+    history, student = run(AdaptConfig(addon="residual"), num_frames=1)
+    assert student.addon is None
+    assert all(set(step) == {"distill", "total"} for step in history)
+    config = AdaptConfig(accept="always", targets="masks", prompt_threshold=0.3)
+    model = wrap(toy_segmenter(), config=config)
+    assert model.adapt(toy_video(1)).adapted
+    assert model(toy_video(2)[1]).shape == (37, 50)
+
+
+def test_losses_fall() -> None:
+    history, _ = run(AdaptConfig(addon="residual", passes=30, learning_rate=1e-2))
+    assert history[-1]["distill"] < 0.9 * history[2]["distill"]
+    assert history[-1]["distill_addon"] < 0.9 * history[2]["distill_addon"]
+
+
+def test_eval_mode_freezes_the_statistics_and_train_mode_moves_them() -> None:
+    for mode, moves in (("eval", False), ("train", True)):
+        _, student = run(AdaptConfig(module_mode=mode))
+        norm = student.segmenter.model.decoder[1]
+        assert torch.equal(norm.running_mean, ToyNet().decoder[1].running_mean) != moves
+        assert int(norm.num_batches_tracked) == (6 if moves else 0)
+        assert torch.equal(
+            student.segmenter.model.encoder[1].running_mean, ToyNet().encoder[1].running_mean
+        )
+        assert not any(module.training for module in student.segmenter.model.modules())
+
+
+def test_gradients_reach_the_previous_frame_only_if_asked() -> None:
+    for through in (False, True):
+        calls: list[bool] = []
+
+        class Watching(ToySegmenter):
+            def decode(self, encoded: Tensor) -> object:  # type: ignore[override]
+                output = super().decode(encoded)
+                calls.append(output.logits.requires_grad)  # noqa: B023
+                return output
+
+        config = AdaptConfig(addon="residual", through_previous_frame=through, passes=1)
+        torch.manual_seed(0)
+        student = Student.create(Watching(ToyNet().eval()), config, 3)
+        tensors = frames_to_tensors(toy_video(3, SIZE))
+        cache = EncodingCache(
+            student.segmenter, tensors, torch.device("cpu"), device_bytes=2**30, cpu_bytes=0
+        )
+        adapt_student(student, cache, make_targets(3), no_anchor, config, silent)
+        assert len(calls) == (5 if through else 3)
+
+
+def test_contrastive_term_by_loops() -> None:
+    """Eq. 6 and 7 for the first step, where live and momentum model are the same."""
+    config = AdaptConfig(targets="masks", contrastive_weight=2.0, passes=1, seed=4)
+    torch.manual_seed(config.seed)
+    student = Student.create(toy_segmenter(), config, 2)
+    assert student.projection is not None
+    projection = copy.deepcopy(student.projection)
+    net, targets = ToyNet().eval(), make_targets(1)
+    frame = toy_video(1, SIZE)[0]
+    with torch.no_grad():
+        encoded = net.encoder(torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 127.5 - 1)
+        features = F.normalize(projection(net.decoder[:3](encoded)), dim=1)
+        features = F.normalize(upsampled(features), dim=1)[0].double()
+        p = upsampled(net.decoder(encoded)).softmax(1)[0].double()
+    entropy = -(p * p.log()).sum(0)
+    reliable = 1 - entropy / entropy.max()
+    ids = targets.object_ids[0]
+    prototypes = []
+    for object_id in (1, 2, 3):
+        inside = ids == object_id
+        mean = (features[:, inside] * reliable[inside]).mean(1)
+        prototypes.append(mean / mean.norm())
+    total = 0.0
+    for y in range(SIZE[0]):
+        for x in range(SIZE[1]):
+            if ids[y, x] > 0:
+                scores = torch.stack([features[:, y, x] @ v for v in prototypes])
+                total -= float(scores.log_softmax(0)[int(ids[y, x]) - 1])
+    expected = 2.0 * total / (SIZE[0] * SIZE[1])
+
+    tensors = frames_to_tensors([frame])
+    cache = EncodingCache(
+        student.segmenter, tensors, torch.device("cpu"), device_bytes=2**30, cpu_bytes=0
+    )
+    history = adapt_student(student, cache, targets, no_anchor, config, silent)
+    assert history[0]["contrast"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_momentum_model_is_an_average() -> None:
+    config = AdaptConfig(targets="masks", contrastive_weight=1.0)
+    live = Student.create(toy_segmenter(), config, 2)
+    momentum = live.clone()
+    start = [parameter.clone() for parameter in momentum.parameters()]
+    with torch.no_grad():
+        for parameter in live.parameters():
+            parameter.add_(1.0)
+    for _ in range(3):
+        momentum.follow(live, rate=0.9)
+    # After n steps towards a constant s: s + rate^n (start - s).
+    for before, after in zip(start, momentum.parameters(), strict=True):
+        torch.testing.assert_close(after, before + 1 - 0.9**3)
+    assert momentum.addon is None
+
+
+def test_paper_preset_has_every_term() -> None:
+    config = AdaptConfig.paper()
+    history, _ = run(config)
+    assert len(history) == 15
+    assert set(history[0]) == {"distill", "contrast", "total"}
+    assert set(history[1]) == {"distill", "distill_addon", "contrast", "total"}
+    # Fed with probabilities the loss has a floor; ignored rows count as 0 in its mean.
+    floor = (10 / 12) * torch.tensor(1 + (NUM_CLASSES - 1) / torch.e).log()
+    assert all(step["distill"] >= float(floor) - 1e-6 for step in history)
