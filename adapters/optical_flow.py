@@ -1,4 +1,4 @@
-"""A teacher that needs no weights: masks carried along dense optical flow."""
+"""A teacher that needs no weights: masks moved along dense optical flow."""
 
 import weakref
 from collections.abc import Iterator, Sequence
@@ -56,7 +56,7 @@ class OpticalFlowPropagator:
 
 
 class FlowSession:
-    """One run over one list of frames; offers `DenseTransport` too."""
+    """One run over one list of frames; offers `DenseWarper` too."""
 
     def __init__(self, field: "FlowField") -> None:
         self._field: FlowField | None = field
@@ -75,11 +75,11 @@ class FlowSession:
 
     def propagate(self, t: int, to: int) -> Masks:
         """Move all masks from frame `t` to a neighbour. What fails the check is left out."""
-        moved, valid = self.carry(self._masks.float(), t, to)
+        moved, valid = self.warp(self._masks.float(), t, to)
         self._masks = (moved > 0.5) & valid
         return self._current()
 
-    def carry(
+    def warp(
         self, maps: Float[Tensor, "K h w"], t: int, to: int
     ) -> tuple[Float[Tensor, "K h w"], Bool[Tensor, "h w"]]:
         """Move maps from frame `t` to a neighbour: bilinear, 0 where there is no valid source."""

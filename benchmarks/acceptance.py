@@ -73,7 +73,7 @@ def measure(video: str, frames: Sequence[np.ndarray]) -> list[Case]:
     """The ratios of all kinds of targets on a warm-up."""
     segmenter, config = build_segmenter(data_root() / WEIGHTS), AdaptConfig()
     with torch.no_grad():
-        warm_up = WarmUp.seen_by(segmenter, frames_to_tensors(frames), config, silent)
+        warm_up = WarmUp.from_frames(segmenter, frames_to_tensors(frames), config, silent)
         logits: list[Tensor] = [warm_up.grid_logits(t) for t in range(len(frames))]
         good = teach(OpticalFlowPropagator(), warm_up, config, silent)
         cases = []

@@ -6,7 +6,7 @@ IoU against the image model, frame by frame, on the frames after the warm-up:
 * `shuffled classes`: the labels to learn have their classes permuted;
 * `constant mask`, `random masks`: whatever is prompted, the teacher follows this;
 * `shifted masks`: the flow teacher's masks, 40 pixels to the right;
-* `shifted carry`: the same of all maps it carries, while adapting and while streaming;
+* `shifted warp`: the same of all maps it carries, while adapting and while streaming;
 * `other scene`: the warm-up is that of the next video;
 * `noise warm-up`: the warm-up frames are noise;
 * `random model`: the image model's decoder has random weights.
@@ -30,8 +30,9 @@ from ditta_adapt import AdaptConfig, Frame, HookedSegmenter, Masks, Prompt, Vide
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.progress import ProgressCallback
 from ditta_adapt.targets.build import teach
-from ditta_adapt.targets.builder import TargetBuilder, WarmUp
-from ditta_adapt.targets.mask_vote import IGNORE, Targets
+from ditta_adapt.targets.builder import TargetBuilder
+from ditta_adapt.targets.targets import IGNORE, Targets
+from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.propagator import Propagator
 
 SHIFT = 40
@@ -39,7 +40,7 @@ SHIFT = 40
 
 
 class LyingTeacher:
-    """A teacher whose masks are replaced by `lie`; it carries nothing.
+    """A teacher whose masks are replaced by `lie`; it warps nothing.
 
     Args:
         lie: from true masks `(N, H, W)` and a frame's index to what is told.
@@ -74,8 +75,8 @@ class LyingSession:
         return Masks(masks.object_ids, self._lie(masks.masks, t))
 
 
-class ShiftedCarrier:
-    """The flow teacher, with everything it carries 40 pixels too far to the right."""
+class ShiftedWarper:
+    """The flow teacher, with everything it warps 40 pixels too far to the right."""
 
     def __init__(self) -> None:
         self._honest = OpticalFlowPropagator()
@@ -85,14 +86,14 @@ class ShiftedCarrier:
         """A session of the honest teacher, bent."""
         width = frames[len(frames) - 1].shape[1]
         with self._honest.open(frames) as session:
-            honest = session.carry
+            honest = session.warp
 
-            def carry(maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+            def warp(maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
                 moved, valid = honest(maps, t, to)
                 step = round(SHIFT * maps.shape[2] / width)
                 return moved.roll(step, 2), valid.roll(step, 1)
 
-            session.carry = carry
+            session.warp = warp
             yield session
 
 
@@ -163,7 +164,7 @@ ATTACKS = {
     "constant mask": Attack(LyingTeacher(constant)),
     "random masks": Attack(LyingTeacher(random)),
     "shifted masks": Attack(LyingTeacher(shifted)),
-    "shifted carry": Attack(ShiftedCarrier()),
+    "shifted warp": Attack(ShiftedWarper()),
     "other scene": Attack(warmup=lambda own, other, n: other.frames[:n]),
     "noise warm-up": Attack(
         warmup=lambda own, other, n: list(

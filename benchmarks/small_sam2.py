@@ -4,7 +4,7 @@ On eight DAVIS videos, 20 frames each, region similarity J (intersection over un
 the object annotated on the first frame, mean over the frames after it, for
 
 * `copy`: the first mask, left where it is;
-* `flow`: the mask carried along by DIS optical flow;
+* `flow`: the mask moved along by DIS optical flow;
 * `sam2, mask` and `sam2, point`: a video model of transformers, such as one trained with
   `examples/train_small_sam2`, shown the first mask, or the point deepest inside of it.
 
@@ -39,7 +39,7 @@ from ditta_adapt.demo.shift import shift_frames
 from ditta_adapt.io.frames import frames_to_tensors
 from ditta_adapt.progress import silent
 from ditta_adapt.targets.build import teach
-from ditta_adapt.targets.builder import WarmUp
+from ditta_adapt.targets.warm_up import WarmUp
 from examples.train_small_sam2.clips import held_out_clips
 
 GONE_FOR = 3
@@ -138,7 +138,7 @@ def on_demo(chosen: dict[str, Propagator | None], frames: int = 8) -> None:
         clean, truth = render_video(seed, frames)
         shown = frames_to_tensors(list(shift_frames(clean, seed=seed)))
         segmenter = SegformerSegmenter(load_demo_model())
-        view = WarmUp.seen_by(segmenter, shown, AdaptConfig(), silent)
+        view = WarmUp.from_frames(segmenter, shown, AdaptConfig(), silent)
         labels = [[prediction.labels for prediction in view.predictions]]
         for teacher in sam2.values():
             labels.append(list(teach(teacher, view, AdaptConfig(), silent).labels))

@@ -20,11 +20,12 @@ from ditta_adapt.progress import Progress
 from ditta_adapt.report import AdaptationReport
 from ditta_adapt.safety.acceptance import Verdict
 from ditta_adapt.streaming.frame_prediction import FramePrediction
-from ditta_adapt.targets.builder import TargetBuilder, WarmUp
-from ditta_adapt.targets.mask_vote import Targets
+from ditta_adapt.targets.builder import TargetBuilder
+from ditta_adapt.targets.targets import Targets
+from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.live_frames import LiveFrames
 from ditta_adapt.teachers.propagator import (
-    DenseTransport,
+    DenseWarper,
     FeatureSource,
     Masks,
     Prompt,
@@ -41,7 +42,7 @@ __all__ = [
     "AdaptationReport",
     "CheckpointError",
     "ConfigError",
-    "DenseTransport",
+    "DenseWarper",
     "DittaError",
     "FeatureSource",
     "Frame",

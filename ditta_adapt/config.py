@@ -43,7 +43,7 @@ class AdaptConfig:
             is up to `addon`.
         vote_decay: how much a dense vote weighs one frame further on, in [0, 1].
         photometric_tolerance: mean colour error, of [0, 1], at which a vote that was carried along
-            has lost most of its weight, see `photometric_trust`.
+            has lost most of its weight, see `photometric_consistency`.
         anchored: labels are trusted only as far as their vote was clear, and the student holds on
             to the frozen model's distribution for the rest, see `anchored_distillation_loss`.
         area_weight: exponent of the area term of the class vote.
@@ -75,15 +75,15 @@ class AdaptConfig:
     Safety:
         accept: `"checked"`: what contradicts the frozen model more than it contradicts itself is
             not learned, or undone, and a watchdog falls back to pre-trained weights, see
-            `judge_targets`, `settle` and `Watch`; `"always"`: the raw method.
+            `judge_targets`, `roll_back` and `Watch`; `"always"`: the raw method.
 
     Temporal add-on and fusion (Eq. 1, 3):
         addon: `"carried"`: votes of past frames that the teacher carries along, without weights,
-            see `remember`; `"residual"`: attention whose query and key start as the identity,
+            see `update_memory`; `"residual"`: attention whose query and key start as the identity,
             cosine similarity with a learned temperature; `"paper"`: two random linear layers,
             unscaled dot product; `"none"`. `"auto"` is `"carried"` where the teacher can carry
             dense maps, else `"residual"`.
-        memory_decay: how much carried votes weigh one frame further on, in [0, 1].
+        memory_decay: how much warped votes weigh one frame further on, in [0, 1].
         window_radius: radius of the attention window, in cells of the feature grid.
         fusion_threshold: `tau` of Eq. 3, in [0, 1].
 

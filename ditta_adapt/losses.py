@@ -17,20 +17,20 @@ def distillation_loss(
     labels: Integer[Tensor, "B H W"],
     *,
     ignore_index: int = 255,
-    from_probabilities: bool = False,
+    double_softmax: bool = False,
     reduction: Reduction = "valid",
 ) -> Float[Tensor, ""]:
     r"""Cross-entropy of a prediction with the teacher's labels.
 
     .. math:: L = \frac{1}{|\Omega|} \sum_{x : y(x) \ne ignore} -\ln q_{y(x)}(x)
 
-    with `q = softmax(logits)`, or, for `from_probabilities`, `q = softmax(softmax(logits))`.
+    with `q = softmax(logits)`, or, for `double_softmax`, `q = softmax(softmax(logits))`.
 
     Args:
         logits: `(B, C, H, W)`.
         labels: `(B, H, W)` integers in `[0, C)`, or `ignore_index`.
         ignore_index: the label that is left out.
-        from_probabilities: take the softmax of the logits first and feed the *probabilities* into
+        double_softmax: take the softmax of the logits first and feed the *probabilities* into
             the cross-entropy, as the released program does. It flattens the gradient: the loss
             cannot fall under `ln(1 + (C - 1) / e)`.
         reduction: `"valid"`: the mean over labelled pixels, 0 where there is none; `"all"`: the
@@ -43,7 +43,7 @@ def distillation_loss(
         ShapeError: `labels` does not fit `logits`.
         InputError: unknown `reduction`.
 
-    Source: paper, Eq. 5; `from_probabilities=True, reduction="all"` is the released program.
+    Source: paper, Eq. 5; `double_softmax=True, reduction="all"` is the released program.
     """
     if logits.ndim != 4 or (logits.shape[0], *logits.shape[2:]) != tuple(labels.shape):
         raise ShapeError(
@@ -51,7 +51,7 @@ def distillation_loss(
             "(B, C, H, W) and (B, H, W)."
         )
     labels = labels.long()
-    scores = logits.softmax(dim=1) if from_probabilities else logits
+    scores = logits.softmax(dim=1) if double_softmax else logits
     total: Tensor = F.cross_entropy(scores, labels, ignore_index=ignore_index, reduction="sum")
     if reduction == "all":
         return total / max(labels.numel(), 1)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.errors import CheckpointError, ConfigError
-from ditta_adapt.models.private_copy import adaptable_state, device_of, weight_hash
+from ditta_adapt.models.parameters import adaptable_state, device_of, weight_hash
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.report import library_versions
 from ditta_adapt.safety.drift_monitor import Watch

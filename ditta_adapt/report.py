@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from ditta_adapt.config import AdaptConfig
-from ditta_adapt.models.private_copy import weight_hash
+from ditta_adapt.models.parameters import weight_hash
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.safety.acceptance import Verdict
 from ditta_adapt.safety.guarded_training import Learned
-from ditta_adapt.targets.builder import WarmUp
-from ditta_adapt.targets.mask_vote import Targets
+from ditta_adapt.targets.targets import Targets
+from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.propagator import Propagator
 
 

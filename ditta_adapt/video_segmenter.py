@@ -15,19 +15,21 @@ from ditta_adapt.config import AdaptConfig
 from ditta_adapt.errors import InputError
 from ditta_adapt.io.frames import Frame, frame_to_tensor, frames_to_tensors
 from ditta_adapt.models.caller_state import own_gradient_mode, seeded
-from ditta_adapt.models.private_copy import device_of, weight_hash
-from ditta_adapt.models.registry import find_propagator, find_segmenter
+from ditta_adapt.models.parameters import device_of, weight_hash
+from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import ProgressCallback, silent
 from ditta_adapt.report import AdaptationReport, report_of
 from ditta_adapt.safety.drift_monitor import Watch, change_limit
 from ditta_adapt.safety.guarded_training import learn
-from ditta_adapt.safety.propagator_check import choose_by_teacher
+from ditta_adapt.safety.propagator_check import choose_by_propagator
 from ditta_adapt.streaming.frame_prediction import FramePrediction
 from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.targets.build import teach
-from ditta_adapt.targets.builder import TargetBuilder, WarmUp, check_builder, check_targets
+from ditta_adapt.targets.builder import TargetBuilder, check_builder, check_targets
+from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.propagator import Propagator
+from ditta_adapt.teachers.registry import find_propagator
 from ditta_adapt.training.student import Student
 
 
@@ -47,7 +49,7 @@ def wrap(
     Args:
         model: a model of a known type, or any `Segmenter`.
         propagator: the teacher, or the registered name of one. Needed by `adapt`, and by streaming
-            afterwards if it carries votes.
+            afterwards if it warps votes.
         config: hyper-parameters; the default preset if not given.
         target_builder: makes the labels that are learned; from the teacher if not given.
 
@@ -105,7 +107,7 @@ class VideoSegmenter:
         frames changes no label; no pixel is reliable enough for a prompt; no object gets a class),
         or what would be learned is not safe (see `AdaptConfig.accept`), the weights stay
         pre-trained and the report says so. A mask tracker runs here, and only here; a teacher that
-        carries maps also carries votes while streaming. With a single frame there is no pair to
+        carries maps also warps votes while streaming. With a single frame there is no pair to
         train an attention add-on on, so predictions go without it.
 
         Args:
@@ -130,11 +132,11 @@ class VideoSegmenter:
         with own_gradient_mode(), seeded(self.config.seed, device_of(self.segmenter)):
             frozen = Student.pretrained(self.segmenter)
             with clock.stage("predict"):
-                warm_up = WarmUp.seen_by(frozen.segmenter, tensors, self.config, progress)
+                warm_up = WarmUp.from_frames(frozen.segmenter, tensors, self.config, progress)
             taught = self.target_builder is teach
             with (
                 clock.stage("teach"),
-                choose_by_teacher(self.config, propagator, warm_up, taught=taught) as decided,
+                choose_by_propagator(self.config, propagator, warm_up, taught=taught) as decided,
             ):
                 config, note = decided
                 targets = self.target_builder(propagator, warm_up, config, progress)
@@ -175,7 +177,7 @@ class VideoSegmenter:
         Raises:
             ShapeError: a malformed frame, or another size than the frames before it.
             SegmenterError: the model's output breaks its contract, such as NaN in the logits.
-            PropagationError: the teacher raised, or broke its contract, while it carried votes.
+            PropagationError: the teacher raised, or broke its contract, while it warped votes.
 
         The stream's memory is as before if anything is raised.
         """

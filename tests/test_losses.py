@@ -77,7 +77,7 @@ def test_distillation_from_probabilities(prediction: tuple[Tensor, Tensor]) -> N
     bound = math.log(1 + (logits.shape[1] - 1) / math.e)
     for reduction, count in (("valid", max(len(terms), 1)), ("all", labels.numel())):
         loss = distillation_loss(
-            logits, labels, ignore_index=IGNORE, from_probabilities=True, reduction=reduction
+            logits, labels, ignore_index=IGNORE, double_softmax=True, reduction=reduction
         )
         assert loss.item() == pytest.approx(sum(terms) / count, abs=1e-12)
         assert loss.item() >= bound * len(terms) / count - 1e-12
@@ -88,7 +88,7 @@ def test_the_bound_from_probabilities_is_reached_by_a_perfect_prediction(classes
     labels = torch.arange(6).remainder(classes).view(1, 2, 3)
     logits = 1e3 * F.one_hot(labels, classes).movedim(-1, 1).double()
     bound = math.log(1 + (classes - 1) / math.e)
-    loss = distillation_loss(logits, labels, from_probabilities=True)
+    loss = distillation_loss(logits, labels, double_softmax=True)
     assert loss.item() == pytest.approx(bound, abs=1e-12)
     assert distillation_loss(logits, labels).item() == pytest.approx(0, abs=1e-12)
 
@@ -102,14 +102,14 @@ def test_distillation_by_hand() -> None:
     assert distillation_loss(logits, labels, reduction="all").item() == pytest.approx(total / 3)
 
 
-@pytest.mark.parametrize("from_probabilities", [False, True])
+@pytest.mark.parametrize("double_softmax", [False, True])
 @pytest.mark.parametrize("reduction", ["valid", "all"])
-def test_all_pixels_ignored(from_probabilities: bool, reduction: str) -> None:
+def test_all_pixels_ignored(double_softmax: bool, reduction: str) -> None:
     logits = torch.randn(1, 3, 2, 2, requires_grad=True)
     loss = distillation_loss(
         logits,
         torch.full((1, 2, 2), 255),
-        from_probabilities=from_probabilities,
+        double_softmax=double_softmax,
         reduction=reduction,
     )
     (gradient,) = torch.autograd.grad(loss, logits)
@@ -128,15 +128,13 @@ def test_labels_of_any_integer_dtype(dtype: torch.dtype, ignored: int) -> None:
     torch.testing.assert_close(loss, expected, **EXACT)
 
 
-@pytest.mark.parametrize("from_probabilities", [False, True])
+@pytest.mark.parametrize("double_softmax", [False, True])
 @pytest.mark.parametrize("reduction", ["valid", "all"])
-def test_gradcheck_of_distillation(from_probabilities: bool, reduction: str) -> None:
+def test_gradcheck_of_distillation(double_softmax: bool, reduction: str) -> None:
     labels = torch.tensor([[[0, 2, 255], [1, 1, 0]]])
 
     def loss(logits: Tensor) -> Tensor:
-        return distillation_loss(
-            logits, labels, from_probabilities=from_probabilities, reduction=reduction
-        )
+        return distillation_loss(logits, labels, double_softmax=double_softmax, reduction=reduction)
 
     logits = torch.randn(1, 3, 2, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(loss, (logits,))

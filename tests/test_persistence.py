@@ -58,7 +58,7 @@ def test_votes_need_a_teacher_that_carries(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     loaded = wrap(toy_segmenter(), propagator=StillPropagator()).load_pretrained(tmp_path)
     first = loaded(FRAMES[4])
-    with pytest.raises(PropagationError, match="StillPropagator cannot carry"):
+    with pytest.raises(PropagationError, match="StillPropagator cannot warp"):
         loaded(FRAMES[5])
     loaded.clear_memory()
     assert torch.equal(loaded(FRAMES[4]), first)

@@ -8,23 +8,31 @@ from torch import Tensor, nn
 
 from ditta_adapt.clock import Clock
 from ditta_adapt.config import AdaptConfig
-from ditta_adapt.errors import AdaptationError, ShapeError
-from ditta_adapt.io.frames import Frame, frame_to_tensor, frames_to_tensors
+from ditta_adapt.errors import AdaptationError
+from ditta_adapt.io.frames import (
+    Frame,
+    check_stream_size,
+    frame_size,
+    frame_to_tensor,
+    frames_to_tensors,
+)
 from ditta_adapt.losses import distillation_loss
 from ditta_adapt.models.caller_state import own_gradient_mode, seeded
-from ditta_adapt.models.encodings import encode_frame
-from ditta_adapt.models.frozen_prediction import resize_logits
-from ditta_adapt.models.private_copy import device_of
-from ditta_adapt.models.registry import find_propagator, find_segmenter
-from ditta_adapt.models.segmenter import Segmenter, check_output
+from ditta_adapt.models.forward import frame_output
+from ditta_adapt.models.parameters import device_of
+from ditta_adapt.models.registry import find_segmenter
+from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.progress import Progress, ProgressCallback, silent
 from ditta_adapt.report import AdaptationReport, report_of
 from ditta_adapt.safety.guarded_training import Learned
 from ditta_adapt.targets.build import teach
-from ditta_adapt.targets.builder import TargetBuilder, WarmUp, check_builder, check_targets
-from ditta_adapt.targets.mask_vote import IGNORE, Targets
-from ditta_adapt.teachers.checked_calls import carry, open_transport
-from ditta_adapt.teachers.propagator import DenseTransport, Propagator
+from ditta_adapt.targets.builder import TargetBuilder, check_builder, check_targets
+from ditta_adapt.targets.targets import IGNORE, Targets
+from ditta_adapt.targets.warm_up import WarmUp
+from ditta_adapt.teachers.checked_calls import open_warper, warp_maps
+from ditta_adapt.teachers.propagator import DenseWarper, Propagator
+from ditta_adapt.teachers.registry import find_propagator
 from ditta_adapt.training.student import Student
 
 
@@ -78,7 +86,7 @@ class AccelSegmenter:
 
     Args:
         model: a model of a known type, or any `Segmenter`; it is never changed.
-        propagator: the teacher, or the registered name of one; it must carry dense maps.
+        propagator: the teacher, or the registered name of one; it must warp dense maps.
         config: of it count targets, distillation, optimisation and memory; the settings of the
             temporal add-on, of the contrastive loss and of fusion by reliability do not.
         target_builder: makes the labels that are learned.
@@ -126,7 +134,7 @@ class AccelSegmenter:
         Raises:
             InputError: no frame, or a malformed one (`ShapeError`); targets that do not fit them.
             SegmenterError: the model's output breaks its contract, such as NaN in the logits.
-            PropagationError: the teacher raised, broke its contract, or cannot carry dense maps.
+            PropagationError: the teacher raised, broke its contract, or cannot warp dense maps.
             AdaptationError: a loss is not finite.
 
         Whatever is raised, this method is as it was before.
@@ -138,9 +146,9 @@ class AccelSegmenter:
         with own_gradient_mode(), seeded(self.config.seed, device_of(self.segmenter)):
             student = Student.pretrained(self.segmenter)
             with clock.stage("predict"):
-                warm_up = WarmUp.seen_by(student.segmenter, tensors, self.config, progress)
+                warm_up = WarmUp.from_frames(student.segmenter, tensors, self.config, progress)
             # Open from here on, so that the target builder's sessions can share work with it.
-            with open_transport(self._propagator, warm_up.video) as session:
+            with open_warper(self._propagator, warm_up.video) as session:
                 with clock.stage("teach"):
                     targets = self.target_builder(self._propagator, warm_up, self.config, progress)
                     check_targets(targets, warm_up)
@@ -179,23 +187,16 @@ class AccelSegmenter:
         """
         tensor = frame_to_tensor(frame)
         image = tensor.permute(1, 2, 0)
-        size = (tensor.shape[1], tensor.shape[2])
+        size = frame_size(tensor)
         previous = self._previous
-        if previous is not None and previous.size != size:
-            raise ShapeError(
-                f"frame is {size} (H, W) but the stream so far was {previous.size}. Resize the "
-                "frame, or call clear_memory() before a stream of another size, or reset() before "
-                "another video."
-            )
-        segmenter = self._student.segmenter
+        check_stream_size(tensor, None if previous is None else previous.size)
+        output = frame_output(self._student.segmenter, tensor)
         with torch.no_grad():
-            output = segmenter.decode(encode_frame(segmenter, tensor, device_of(segmenter)))
-            check_output(output, segmenter.num_classes, segmenter.feature_dim)
             logits = resize_logits(output.logits, size)
             if self._fusion is not None and previous is not None:
                 before = resize_logits(previous.logits, size)[0]
-                with open_transport(self._propagator, (previous.image, image)) as session:
-                    logits = self._fusion(logits, *carry(session, before, 0, 1))
+                with open_warper(self._propagator, (previous.image, image)) as session:
+                    logits = self._fusion(logits, *warp_maps(session, before, 0, 1))
             labels: Tensor = logits.max(dim=1).indices[0]
         self._previous = _Memory(image, output.logits)
         return labels
@@ -227,7 +228,7 @@ class _Memory:
 def _train(
     student: Student,
     fusion: AccelFusion | None,
-    session: DenseTransport,
+    session: DenseWarper,
     warm_up: WarmUp,
     targets: Targets,
     config: AdaptConfig,
@@ -257,13 +258,13 @@ def _train(
         logits = plain
         if fusion is not None and previous is not None and t > 0:
             with torch.no_grad():
-                warped, valid = carry(session, previous, t - 1, t)
+                warped, valid = warp_maps(session, previous, t - 1, t)
             logits = fusion(plain, warped, valid)
         loss = distillation_loss(
             logits,
             labels.unsqueeze(0),
             ignore_index=IGNORE,
-            from_probabilities=config.distillation_from_probabilities,
+            double_softmax=config.distillation_from_probabilities,
             reduction=config.distillation_reduction,
         )
         value = float(loss.detach())

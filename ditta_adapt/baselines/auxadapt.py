@@ -13,10 +13,10 @@ from ditta_adapt.baselines.arguments import check_choice, check_number
 from ditta_adapt.baselines.frame_by_frame import Answer, FrameByFrame, ImageAnswer
 from ditta_adapt.baselines.scope import no_parameters, parameters_in
 from ditta_adapt.errors import InputError
-from ditta_adapt.models.frozen_prediction import resize_logits
 from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import check_output
+from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.progress import ProgressCallback
 from ditta_adapt.training.descent import Descent, encode, images_of
 

@@ -14,9 +14,10 @@ from ditta_adapt.baselines.frame_by_frame import Answer, FrameByFrame, ImageAnsw
 from ditta_adapt.baselines.scope import Scope, local_names, no_parameters, parameters_in
 from ditta_adapt.baselines.views import average_over_views, probabilities
 from ditta_adapt.errors import InputError
-from ditta_adapt.models.frozen_prediction import resize_logits
-from ditta_adapt.models.private_copy import device_of, private_copy
+from ditta_adapt.models.parameters import device_of
+from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import check_output
+from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.progress import ProgressCallback
 from ditta_adapt.training.descent import Descent, encode, images_of
 

@@ -10,14 +10,19 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from ditta_adapt.baselines.scope import no_parameters
-from ditta_adapt.errors import ShapeError
-from ditta_adapt.io.frames import Frame, frame_to_tensor, frames_to_tensors
+from ditta_adapt.io.frames import (
+    Frame,
+    check_stream_size,
+    frame_size,
+    frame_to_tensor,
+    frames_to_tensors,
+)
 from ditta_adapt.models.caller_state import own_gradient_mode, seeded
-from ditta_adapt.models.encodings import encode_frame
-from ditta_adapt.models.frozen_prediction import resize_logits
-from ditta_adapt.models.private_copy import device_of, private_copy
+from ditta_adapt.models.forward import frame_logits
+from ditta_adapt.models.parameters import device_of
+from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.registry import find_segmenter
-from ditta_adapt.models.segmenter import Segmenter, check_output
+from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import ProgressCallback, silent
 
 Answer: TypeAlias = Callable[[Tensor], Tensor]
@@ -40,12 +45,7 @@ class ImageAnswer:
         Raises:
             SegmenterError: the model's output breaks its contract.
         """
-        own = self.segmenter
-        with torch.no_grad():
-            output = own.decode(encode_frame(own, frame, device_of(own)))
-            check_output(output, own.num_classes, own.feature_dim)
-            logits: Tensor = resize_logits(output.logits, (frame.shape[1], frame.shape[2]))
-        return logits
+        return frame_logits(self.segmenter, frame)
 
 
 class FrameByFrame(ABC):
@@ -77,21 +77,16 @@ class FrameByFrame(ABC):
         tensors = frames_to_tensors(frames)
         with own_gradient_mode(), seeded(self._seed, device_of(self.segmenter)):
             answer, losses = self._adapted(tensors, progress)
-        self._answer, self._size = answer, (tensors[0].shape[1], tensors[0].shape[2])
+        self._answer, self._size = answer, frame_size(tensors[0])
         return losses
 
     def __call__(self, frame: Frame) -> Int64[Tensor, "H W"]:
         """Label the next frame: `(H, W)` int64 on the model's device; see `Method`."""
         tensor = frame_to_tensor(frame)
-        size = (tensor.shape[1], tensor.shape[2])
-        if self._size is not None and size != self._size:
-            raise ShapeError(
-                f"frame is {size} (H, W) but the stream so far was {self._size}. Resize the frame, "
-                "or call reset() before another video."
-            )
+        check_stream_size(tensor, self._size)
         with torch.no_grad():
             labels: Tensor = self._answer(tensor).max(dim=1).indices[0]
-        self._size = size
+        self._size = frame_size(tensor)
         return labels
 
     def clear_memory(self) -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from ditta_adapt.models.encodings import encode_frame
-from ditta_adapt.models.frozen_prediction import resize_logits
-from ditta_adapt.models.private_copy import device_of
-from ditta_adapt.models.segmenter import Segmenter, check_output
+from ditta_adapt.io.frames import frame_size
+from ditta_adapt.models.forward import frame_output
+from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.ops.resize import resize_logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,7 @@ def predict_image(segmenter: Segmenter, frame: UInt8[Tensor, "3 H W"]) -> ImageP
     Raises:
         SegmenterError: the model's output breaks its contract, such as NaN in the logits.
     """
-    output = segmenter.decode(encode_frame(segmenter, frame, device_of(segmenter)))
-    check_output(output, segmenter.num_classes, segmenter.feature_dim)
-    logits = resize_logits(output.logits, (frame.shape[1], frame.shape[2]))
+    output = frame_output(segmenter, frame)
+    logits = resize_logits(output.logits, frame_size(frame))
     confidence, labels = logits.softmax(dim=1).max(dim=1)
     return ImagePrediction(labels[0], confidence[0], output.features[0])

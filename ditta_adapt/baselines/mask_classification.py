@@ -14,8 +14,8 @@ from ditta_adapt.baselines.painting import paint_by_area
 from ditta_adapt.baselines.streamed import StreamedMethod
 from ditta_adapt.errors import InputError, PropagationError
 from ditta_adapt.models.caller_state import own_gradient_mode
-from ditta_adapt.models.private_copy import device_of
-from ditta_adapt.teachers.live_session import LiveTeacher
+from ditta_adapt.models.parameters import device_of
+from ditta_adapt.teachers.live_session import LiveSession
 from ditta_adapt.teachers.propagator import Propagator
 
 
@@ -112,7 +112,7 @@ class _ClassifiedMasks:
 
 
 def mask_features(
-    teacher: LiveTeacher, prediction: ImagePrediction, masks: Bool[Tensor, "N H W"], source: Source
+    teacher: LiveSession, prediction: ImagePrediction, masks: Bool[Tensor, "N H W"], source: Source
 ) -> Float[Tensor, "N D"]:
     """Features inside each mask on the frame last reached, from the one or the other source.
 

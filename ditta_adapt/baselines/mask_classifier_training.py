@@ -21,10 +21,12 @@ from ditta_adapt.datasets import IGNORE
 from ditta_adapt.errors import AdaptationError, InputError, ShapeError
 from ditta_adapt.io.frames import Frame, frame_to_tensor
 from ditta_adapt.models.caller_state import own_gradient_mode, seeded
-from ditta_adapt.models.private_copy import device_of, private_copy
-from ditta_adapt.models.registry import find_propagator, find_segmenter
+from ditta_adapt.models.parameters import device_of
+from ditta_adapt.models.private_copy import private_copy
+from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.teachers.propagator import Propagator
+from ditta_adapt.teachers.registry import find_propagator
 
 FramesAndLabels: TypeAlias = tuple[Iterable[Frame], Iterable[np.ndarray | Tensor]]
 """Frames, and as many label maps `(H, W)` of integers; 255 is ignored."""

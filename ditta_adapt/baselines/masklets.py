@@ -7,7 +7,7 @@ from torch import Tensor
 from ditta_adapt.baselines.painting import distinct_masks
 from ditta_adapt.ops.components import connected_components
 from ditta_adapt.teachers.live_frames import LiveFrames
-from ditta_adapt.teachers.live_session import LiveTeacher
+from ditta_adapt.teachers.live_session import LiveSession
 from ditta_adapt.teachers.propagator import Masks, Prompt, Propagator
 
 
@@ -30,7 +30,7 @@ class Masklets:
         self._points_per_side = points_per_side
         self._window = window
         self._frames = LiveFrames()
-        self.teacher: LiveTeacher | None = None
+        self.teacher: LiveSession | None = None
 
     @property
     def at_start(self) -> bool:
@@ -65,13 +65,13 @@ class Masklets:
 
     def _find(self, labels: Integer[Tensor, "H W"]) -> Masks:
         prompts = grid_prompts(labels, self._points_per_side)
-        scout = LiveTeacher(self._propagator, self._frames)
+        scout = LiveSession(self._propagator, self._frames)
         try:
             kept = distinct_masks(scout.prompt(prompts).masks)
             if not kept:
                 return _no_masks(labels)
             # While the scout is open, so that the two can share image features.
-            self.teacher = LiveTeacher(self._propagator, self._frames)
+            self.teacher = LiveSession(self._propagator, self._frames)
             return self.teacher.prompt([prompts[index] for index in kept])
         finally:
             scout.close()

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from ditta_adapt.errors import SegmenterError
-from ditta_adapt.models.private_copy import adaptable_parameters, all_parameters, modules_of
+from ditta_adapt.models.parameters import adaptable_parameters, all_parameters, modules_of
 from ditta_adapt.models.segmenter import Segmenter
 
 Scope = Literal["all", "decoder"]

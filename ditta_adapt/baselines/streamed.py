@@ -10,14 +10,20 @@ from torch import Tensor
 
 from ditta_adapt.baselines.image_prediction import ImagePrediction, predict_image
 from ditta_adapt.baselines.scope import no_parameters
-from ditta_adapt.errors import ShapeError
-from ditta_adapt.io.frames import Frame, frame_to_tensor, frames_to_tensors
+from ditta_adapt.io.frames import (
+    Frame,
+    check_stream_size,
+    frame_size,
+    frame_to_tensor,
+    frames_to_tensors,
+)
 from ditta_adapt.models.caller_state import own_gradient_mode
 from ditta_adapt.models.private_copy import private_copy
-from ditta_adapt.models.registry import find_propagator, find_segmenter
+from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import Progress, ProgressCallback, silent
 from ditta_adapt.teachers.propagator import Propagator
+from ditta_adapt.teachers.registry import find_propagator
 
 
 @runtime_checkable
@@ -87,7 +93,7 @@ class StreamedMethod(ABC):
             stream.close()
             raise
         self.reset()
-        self._stream, self._size = stream, (tensors[0].shape[1], tensors[0].shape[2])
+        self._stream, self._size = stream, frame_size(tensors[0])
 
     def __call__(self, frame: Frame) -> Int64[Tensor, "H W"]:
         """Label the next frame of the stream: `(H, W)` int64 on the image model's device.
@@ -99,14 +105,9 @@ class StreamedMethod(ABC):
             PropagationError: the teacher raised or broke its contract.
         """
         tensor = frame_to_tensor(frame)
-        size = (tensor.shape[1], tensor.shape[2])
-        if self._size is not None and size != self._size:
-            raise ShapeError(
-                f"frame is {size} (H, W) but the stream so far was {self._size}. Resize the frame, "
-                "or call reset() before another video."
-            )
+        check_stream_size(tensor, self._size)
         prediction = self._predict(tensor)
-        self._stream, self._size = self._stream or self._new_stream(), size
+        self._stream, self._size = self._stream or self._new_stream(), frame_size(tensor)
         try:
             return self._label(self._stream, tensor, prediction)
         except BaseException:

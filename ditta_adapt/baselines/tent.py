@@ -15,7 +15,8 @@ from ditta_adapt.baselines.frame_by_frame import Answer, FrameByFrame, ImageAnsw
 from ditta_adapt.baselines.scope import Scope, norm_layers, norm_parameters
 from ditta_adapt.errors import AdaptationError
 from ditta_adapt.models.caller_state import own_gradient_mode, seeded
-from ditta_adapt.models.private_copy import device_of, modules_of, private_copy
+from ditta_adapt.models.parameters import device_of, modules_of
+from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import Segmenter, check_output
 from ditta_adapt.progress import ProgressCallback, silent
 from ditta_adapt.training.descent import Descent, encode, images_of

@@ -11,7 +11,7 @@ from ditta_adapt.baselines.painting import paint
 from ditta_adapt.baselines.streamed import StreamedMethod
 from ditta_adapt.ops.components import connected_components, find_components
 from ditta_adapt.teachers.live_frames import LiveFrames
-from ditta_adapt.teachers.live_session import LiveTeacher
+from ditta_adapt.teachers.live_session import LiveSession
 from ditta_adapt.teachers.propagator import Prompt, Propagator
 
 
@@ -59,7 +59,7 @@ class _FollowedComponents:
         self._propagator, self._min_area = propagator, min_area
         self._frames = LiveFrames()
         self._classes: list[int] = []
-        self._teacher: LiveTeacher | None = None
+        self._teacher: LiveSession | None = None
 
     def label(
         self, frame: UInt8[Tensor, "3 H W"], prediction: ImagePrediction
@@ -69,7 +69,7 @@ class _FollowedComponents:
         if len(self._frames) == 1:
             prompts = self._prompts(prediction)
             if prompts:
-                self._teacher = LiveTeacher(self._propagator, self._frames)
+                self._teacher = LiveSession(self._propagator, self._frames)
                 masks = self._teacher.prompt(prompts)
         elif self._teacher is not None:
             masks = self._teacher.advance()

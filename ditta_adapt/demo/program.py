@@ -18,10 +18,11 @@ from ditta_adapt.demo.shift import shift_frames
 from ditta_adapt.errors import InputError, MissingDependencyError
 from ditta_adapt.io.video import read_video, write_video
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
-from ditta_adapt.models.registry import find_propagator, find_segmenter
+from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.report import AdaptationReport
 from ditta_adapt.reporting.pictures import overlay, side_by_side
+from ditta_adapt.teachers.registry import find_propagator
 from ditta_adapt.video_segmenter import wrap
 
 NUM_FRAMES = 60

@@ -19,8 +19,8 @@ from ditta_adapt.evaluation.result import VideoResult
 from ditta_adapt.evaluation.split import check_share
 from ditta_adapt.evaluation.table import pool, render, to_csv
 from ditta_adapt.io.factories import call_factory, importable_folder
-from ditta_adapt.models.registry import find_propagator
 from ditta_adapt.teachers.propagator import Propagator
+from ditta_adapt.teachers.registry import find_propagator
 
 
 def add_parser(subparsers: Any) -> None:

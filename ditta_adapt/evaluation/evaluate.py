@@ -19,7 +19,7 @@ from ditta_adapt.evaluation.result import Case, VideoResult
 from ditta_adapt.evaluation.result_file import ResultFile
 from ditta_adapt.evaluation.runner import run_method
 from ditta_adapt.evaluation.split import check_share, split_video
-from ditta_adapt.models.private_copy import device_of, weight_hash
+from ditta_adapt.models.parameters import device_of, weight_hash
 from ditta_adapt.report import library_versions
 
 RESULTS = "results.jsonl"

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 
 from ditta_adapt.errors import InputError, MissingDependencyError
 from ditta_adapt.io.factories import call_factory
-from ditta_adapt.models.private_copy import device_of
+from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter, is_segmenter
 

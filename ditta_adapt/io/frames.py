@@ -56,6 +56,29 @@ def frame_to_tensor(frame: Frame, *, name: str = "frame") -> UInt8[Tensor, "3 H 
     return copied.permute(2, 0, 1)
 
 
+def frame_size(frame: UInt8[Tensor, "3 H W"]) -> tuple[int, int]:
+    """`(H, W)` of a frame as `frame_to_tensor` returns it."""
+    return frame.shape[1], frame.shape[2]
+
+
+def check_stream_size(frame: UInt8[Tensor, "3 H W"], size: tuple[int, int] | None) -> None:
+    """Check that the next frame of a stream has the size of those before it.
+
+    Args:
+        frame: the next one.
+        size: `(H, W)` of the frames before; none at the beginning.
+
+    Raises:
+        ShapeError: it has not.
+    """
+    if size is not None and frame_size(frame) != size:
+        raise ShapeError(
+            f"frame is {frame_size(frame)} (H, W) but the stream so far was {size}. Resize the "
+            "frame, or call clear_memory() before a stream of another size, or reset() before "
+            "another video."
+        )
+
+
 def _shape_hint(shape: tuple[int, ...]) -> str:
     if len(shape) == 3 and shape[0] == 3:
         return "It looks channels-first: use frame.transpose(1, 2, 0)."

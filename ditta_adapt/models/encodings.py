@@ -8,17 +8,10 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from ditta_adapt.models.forward import encode_frame
 from ditta_adapt.models.segmenter import Encoded, Segmenter
 
 T = TypeVar("T")
-
-
-def encode_frame(
-    segmenter: Segmenter, frame: UInt8[Tensor, "3 H W"], device: torch.device
-) -> Encoded:
-    """Preprocess and encode one frame, without gradients."""
-    with torch.no_grad():
-        return segmenter.encode(segmenter.preprocess(frame.unsqueeze(0).to(device)))
 
 
 class CacheBudget:
@@ -98,7 +91,7 @@ class EncodingCache(FrameCache[Encoded]):
         cpu_bytes: int,
     ) -> None:
         super().__init__(
-            lambda t: encode_frame(segmenter, frames[t], device),
+            lambda t: encode_frame(segmenter, frames[t]),
             len(frames),
             device,
             CacheBudget(device, device_bytes=device_bytes, cpu_bytes=cpu_bytes),

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Integer
 from torch import Tensor
 
+from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.reliability import Normalizer, reliability
 
 
@@ -22,13 +22,6 @@ class FrozenPrediction:
 
     labels: Integer[Tensor, "H W"]
     reliability: Float[Tensor, "H W"]
-
-
-def resize_logits(
-    logits: Float[Tensor, "B C h w"], size: tuple[int, int]
-) -> Float[Tensor, "B C H W"]:
-    """Logits at frame size `(H, W)`: bilinear, `align_corners=False`, float32."""
-    return F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=False)
 
 
 def predict_frozen(

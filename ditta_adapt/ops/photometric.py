@@ -12,7 +12,7 @@ def colours_on_grid(frame: UInt8[Tensor, "3 H W"], size: tuple[int, int]) -> Flo
     return resized[0]
 
 
-def photometric_trust(
+def photometric_consistency(
     carried: Float[Tensor, "3 h w"],
     seen: Float[Tensor, "3 h w"],
     valid: Bool[Tensor, "h w"],
@@ -45,11 +45,11 @@ def photometric_trust(
     return torch.exp(-((mean.abs().mean(dim=0) / tolerance) ** 2)) * valid
 
 
-def still_trust(
+def photometric_consistency_at_rest(
     one: UInt8[Tensor, "3 H W"], other: UInt8[Tensor, "3 H W"], *, tolerance: float
 ) -> float:
-    """Mean photometric trust between two frames if nothing moved, on a grid of at most 64 x 64."""
+    """Mean photometric consistency of two frames if nothing moved, on at most 64 x 64 cells."""
     size = (min(one.shape[1], 64), min(one.shape[2], 64))
     first, second = colours_on_grid(one, size), colours_on_grid(other.to(one.device), size)
     everywhere = torch.ones(size, dtype=torch.bool, device=one.device)
-    return float(photometric_trust(first, second, everywhere, tolerance=tolerance).mean())
+    return float(photometric_consistency(first, second, everywhere, tolerance=tolerance).mean())

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def vote_trust(votes: Float[Tensor, "C *cells"]) -> Float[Tensor, "*cells"]:
+def vote_margin(votes: Float[Tensor, "C *cells"]) -> Float[Tensor, "*cells"]:
     r"""From the margin of the first class over the second, as a share of all votes.
 
     .. math:: m = \min\left(1,\; 2\, \frac{v^{(1)} - v^{(2)}}{\sum_c v_c}\right)^2

@@ -8,9 +8,9 @@ from jaxtyping import Float, Int64, Integer
 from torch import Tensor
 
 from ditta_adapt.models.encodings import EncodingCache
-from ditta_adapt.models.frozen_prediction import resize_logits
-from ditta_adapt.streaming.memory import own_reliability
-from ditta_adapt.targets.mask_vote import IGNORE, Targets
+from ditta_adapt.ops.resize import resize_logits
+from ditta_adapt.ops.soft_votes import absolute_reliability
+from ditta_adapt.targets.targets import IGNORE, Targets
 from ditta_adapt.training.student import Student, copy_of_weights, interpolate
 
 CONTRADICTION = 0.3
@@ -77,7 +77,7 @@ def judge_targets(
     before: Tensor | None = None
     for t in range(num_frames):
         scores = logits(t)
-        own, weight = scores[0].argmax(dim=0), own_reliability(scores)
+        own, weight = scores[0].argmax(dim=0), absolute_reliability(scores)
         if before is not None:
             part, whole = disagreement(own, before, weight)
             self_denied, self_sure = self_denied + part, self_sure + whole
@@ -97,7 +97,7 @@ def judge_targets(
     return Verdict(0.0, reason, flicker, contradiction)
 
 
-def settle(
+def roll_back(
     student: Student,
     frozen: Student,
     encodings: EncodingCache,
@@ -138,7 +138,7 @@ def settle(
 
 def change_of(logits: Float[Tensor, "1 C h w"], frozen: Float[Tensor, "1 C h w"]) -> float:
     """Share of what a frozen model is sure of in one frame that other logits say otherwise."""
-    part, whole = disagreement(_labels(logits), _labels(frozen), own_reliability(frozen))
+    part, whole = disagreement(_labels(logits), _labels(frozen), absolute_reliability(frozen))
     return part / whole
 
 
@@ -147,7 +147,7 @@ def _contradiction(
 ) -> tuple[float, float]:
     labels = targets.labels[t].to(scores.device).long()
     resized = resize_logits(scores, (labels.shape[0], labels.shape[1]))
-    weight = own_reliability(resized)
+    weight = absolute_reliability(resized)
     trusted = (labels != IGNORE).to(weight)
     if targets.confidence:
         trusted = trusted * targets.confidence[t].to(weight)
@@ -165,7 +165,7 @@ def _change(
         for t in range(len(encodings)):
             scores = logits(t)
             new = _labels(student.segmenter.decode(encodings[t]).logits)
-            part, whole = disagreement(new, _labels(scores), own_reliability(scores))
+            part, whole = disagreement(new, _labels(scores), absolute_reliability(scores))
             changed, sure = changed + part, sure + whole
     return changed / sure
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from jaxtyping import UInt8
 from torch import Tensor
 
-from ditta_adapt.ops.photometric import still_trust
+from ditta_adapt.ops.photometric import photometric_consistency_at_rest
 
 CUT = 0.5
-"""Share of the warm-up's mean photometric trust under which two frames show different scenes."""
+"""Share of the warm-up's mean consistency under which two frames show different scenes."""
 
 SECOND_OPINION = 16
 """Frames between two comparisons of adapted and pre-trained weights."""
@@ -20,8 +20,8 @@ class Watch:
 
     Attributes:
         limit: share of what the pre-trained model is sure of that the adapted one may change.
-        tolerance: of the photometric trust.
-        usual: mean photometric trust in the warm-up; noise lowers it everywhere.
+        tolerance: of the photometric consistency.
+        usual: mean photometric consistency in the warm-up; noise lowers it everywhere.
         frames: seen so far.
         left: the last frame of the scene that was left at a cut; none while that scene is seen.
         collapsed: whether the last second opinion found more changed than the limit.
@@ -59,13 +59,13 @@ class Watch:
         Args:
             before: the frame before.
             frame: this frame.
-            trust: mean photometric trust of what was carried from one to the other.
+            trust: mean photometric consistency of what was carried from one to the other.
         """
         left = self.left
         if left is None and trust < CUT * self.usual:
             left = before
         elif left is not None:
-            same = still_trust(left, frame, tolerance=self.tolerance)
+            same = photometric_consistency_at_rest(left, frame, tolerance=self.tolerance)
             left = None if same >= CUT * self.usual else left
         return replace(self, frames=self.frames + 1, left=left)
 

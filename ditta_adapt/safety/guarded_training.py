@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import ProgressCallback
-from ditta_adapt.safety.acceptance import Verdict, judge_targets, settle
-from ditta_adapt.targets.builder import WarmUp
-from ditta_adapt.targets.mask_vote import Targets
+from ditta_adapt.safety.acceptance import Verdict, judge_targets, roll_back
+from ditta_adapt.targets.targets import Targets
+from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.training.student import Student, copy_of_weights, interpolate
-from ditta_adapt.training.train import adapt_student
+from ditta_adapt.training.train import train_student
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,14 @@ def learn(
         if verdict.kept == 0:
             return Learned(unchanged, [], verdict)
     student = Student.create(segmenter, config, num_frames=len(warm_up.frames))
-    losses = adapt_student(
+    losses = train_student(
         student, warm_up.encodings, targets, warm_up.grid_logits, config, progress
     )
     student = replace(student, projection=None)
     if config.adapted_share < 1:
         interpolate(student, frozen, copy_of_weights(student), config.adapted_share)
     if verdict is not None:
-        student, verdict = settle(student, frozen, warm_up.encodings, warm_up.grid_logits, verdict)
+        student, verdict = roll_back(
+            student, frozen, warm_up.encodings, warm_up.grid_logits, verdict
+        )
     return Learned(student, losses, verdict)

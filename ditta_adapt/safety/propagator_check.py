@@ -1,4 +1,4 @@
-"""Does a teacher that carries maps see how the video moves? A check that needs no labels."""
+"""Does a teacher that warps maps see how the video moves? A check that needs no labels."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -9,11 +9,10 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig
-from ditta_adapt.ops.photometric import colours_on_grid, photometric_trust
-from ditta_adapt.targets.builder import WarmUp
-from ditta_adapt.targets.tracking import blame_teacher
-from ditta_adapt.teachers.checked_calls import carry
-from ditta_adapt.teachers.propagator import DenseTransport, Propagator
+from ditta_adapt.ops.photometric import colours_on_grid, photometric_consistency
+from ditta_adapt.targets.warm_up import WarmUp
+from ditta_adapt.teachers.checked_calls import propagator_errors, warp_maps
+from ditta_adapt.teachers.propagator import DenseWarper, Propagator
 
 MARGIN = 0.1
 """How much worse than standing still a teacher may carry colours: noise costs a little."""
@@ -22,8 +21,8 @@ _PAIRS, _GRID = 8, 128
 
 
 @dataclass(frozen=True, slots=True)
-class CarryFit:
-    """How well colours fit, mean photometric trust over some pairs of frames.
+class WarpCheck:
+    """How well colours fit, mean photometric consistency over some pairs of frames.
 
     Attributes:
         carried: as the teacher carries them.
@@ -39,13 +38,13 @@ class CarryFit:
         return self.carried >= self.still - MARGIN
 
 
-def check_carry(
-    session: DenseTransport,
+def check_warp(
+    session: DenseWarper,
     frames: Sequence[UInt8[Tensor, "3 H W"]],
     *,
     tolerance: float,
-) -> CarryFit:
-    """Carry the colours of up to eight frames, spread over the video, to the next one.
+) -> WarpCheck:
+    """Warp the colours of up to eight frames, spread over the video, to the next one.
 
     They are carried on a grid of at most 128 cells a side, whatever the model's: on a very coarse
     one colours say little.
@@ -53,7 +52,7 @@ def check_carry(
     Args:
         session: of the teacher on these frames.
         frames: with a single one there is nothing to carry, and both means are 1.
-        tolerance: see `photometric_trust`.
+        tolerance: see `photometric_consistency`.
 
     Raises:
         PropagationError: the teacher raised, or what it returned does not fit.
@@ -63,7 +62,7 @@ def check_carry(
         {round(k * (last - 1) / max(_PAIRS - 1, 1)) for k in range(_PAIRS)} & set(range(last))
     )
     if not starts:
-        return CarryFit(1.0, 1.0)
+        return WarpCheck(1.0, 1.0)
     height, width = frames[0].shape[1:]
     scale = min(1.0, _GRID / max(height, width))
     grid = (max(round(height * scale), 1), max(round(width * scale), 1))
@@ -71,19 +70,21 @@ def check_carry(
     carried = still = 0.0
     for t in starts:
         before, after = (colours_on_grid(frames[s].cpu(), grid) for s in (t, t + 1))
-        moved, valid = (x.cpu() for x in carry(session, before, t, t + 1))
-        carried += float(photometric_trust(moved, after, valid, tolerance=tolerance).mean())
-        still += float(photometric_trust(before, after, everywhere, tolerance=tolerance).mean())
-    return CarryFit(carried / len(starts), still / len(starts))
+        moved, valid = (x.cpu() for x in warp_maps(session, before, t, t + 1))
+        carried += float(photometric_consistency(moved, after, valid, tolerance=tolerance).mean())
+        still += float(
+            photometric_consistency(before, after, everywhere, tolerance=tolerance).mean()
+        )
+    return WarpCheck(carried / len(starts), still / len(starts))
 
 
 @contextmanager
-def choose_by_teacher(
+def choose_by_propagator(
     config: AdaptConfig, propagator: Propagator, warm_up: WarmUp, *, taught: bool
 ) -> Iterator[tuple[AdaptConfig, str]]:
     """Decide what the configuration leaves to the teacher: `"auto"` add-on and targets.
 
-    A teacher whose `carry` does not fit the video is treated as one that cannot carry, unless
+    A teacher whose `warp` does not fit the video is treated as one that cannot carry, unless
     `config.accept` is `"always"`. What is computed to find out is shared with the sessions that
     are opened inside. A teacher that is not needed is not opened.
 
@@ -106,15 +107,15 @@ def choose_by_teacher(
         yield config, ""
         return
     with ExitStack() as stack:
-        with blame_teacher("open"):
+        with propagator_errors("open"):
             session = stack.enter_context(propagator.open(warm_up.video))
-        if not isinstance(session, DenseTransport):
+        if not isinstance(session, DenseWarper):
             stack.close()
             yield _decided(config, carries=False), ""
             return
         fit, tolerance = None, config.photometric_tolerance
         if checked:
-            fit = check_carry(session, warm_up.frames, tolerance=tolerance)
+            fit = check_warp(session, warm_up.frames, tolerance=tolerance)
         if fit is None or fit.good:
             yield _decided(config, carries=True), ""
             return
@@ -125,8 +126,8 @@ def choose_by_teacher(
         )
         yield (
             _decided(without, carries=False),
-            f"the teacher's carry is not used, since colours fit worse with it ({fit.carried:.2f}) "
-            f"than if nothing moved ({fit.still:.2f})",
+            f"the teacher's warping is not used, since colours fit worse with it "
+            f"({fit.carried:.2f}) than if nothing moved ({fit.still:.2f})",
         )
 
 

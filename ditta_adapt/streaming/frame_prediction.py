@@ -6,7 +6,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ditta_adapt.fusion import fuse
-from ditta_adapt.models.frozen_prediction import resize_logits
+from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.reliability import Normalizer, probabilities_and_reliability
 
 
@@ -40,7 +40,7 @@ def predict_frame(
         logits: of the decoder.
         addon_logits: of the add-on; none on the first frame of a stream.
         votes: of this frame and those before it, where the teacher carries them along; they take
-            the place of the decoder's own prediction, see `remember`.
+            the place of the decoder's own prediction, see `update_memory`.
         size: `(H, W)` of the frame.
         normalizer: see `reliability`.
         threshold: see `fuse`.

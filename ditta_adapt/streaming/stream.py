@@ -9,17 +9,17 @@ from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.errors import ShapeError
-from ditta_adapt.models.encodings import encode_frame
-from ditta_adapt.models.frozen_prediction import resize_logits
-from ditta_adapt.models.private_copy import device_of
+from ditta_adapt.models.forward import encode_frame
 from ditta_adapt.models.segmenter import Encoded, SegmenterOutput, check_output
+from ditta_adapt.ops.resize import resize_logits
+from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.safety.acceptance import change_of
 from ditta_adapt.safety.drift_monitor import Watch
 from ditta_adapt.streaming.frame_prediction import FramePrediction, predict_frame
-from ditta_adapt.streaming.memory import Memory, own_votes, remember
-from ditta_adapt.targets.builder import WarmUp
-from ditta_adapt.teachers.checked_calls import open_transport
-from ditta_adapt.teachers.propagator import DenseTransport, Propagator
+from ditta_adapt.streaming.memory import Memory, update_memory
+from ditta_adapt.targets.warm_up import WarmUp
+from ditta_adapt.teachers.checked_calls import open_warper
+from ditta_adapt.teachers.propagator import DenseWarper, Propagator
 from ditta_adapt.training.student import Student
 
 # Warm-up frames whose votes count in the first streamed frame; older ones would hardly.
@@ -51,7 +51,7 @@ class Stream:
     Args:
         student: as adapted.
         frozen: the same model with pre-trained weights, which the watchdog falls back to.
-        teacher: gives the teacher; asked only where it carries votes.
+        teacher: gives the teacher; asked only where it warps votes.
         config: of memory, reliability and fusion.
         watch: the watchdog, before the first frame; none to have none, as where nothing is carried.
     """
@@ -75,7 +75,7 @@ class Stream:
         """Take the warm-up as what was seen so far.
 
         Raises:
-            PropagationError: the teacher raised, or broke its contract, while it carried votes.
+            PropagationError: the teacher raised, or broke its contract, while it warped votes.
         """
         segmenter, end = self.student.segmenter, len(warm_up.frames)
         memory: Memory | None = None
@@ -83,7 +83,7 @@ class Stream:
         with torch.no_grad():
             output = segmenter.decode(warm_up.encodings[end - 1])
             if self.student.carries:
-                with open_transport(self._teacher(), warm_up.video) as session:
+                with open_warper(self._teacher(), warm_up.video) as session:
                     for t in range(max(end - _REMEMBERED, 0), end):
                         logits = segmenter.decode(warm_up.encodings[t]).logits
                         frame = warm_up.frames[t]
@@ -100,7 +100,7 @@ class Stream:
         Raises:
             ShapeError: another size than the frames before it.
             SegmenterError: the model's output breaks its contract, such as NaN in the logits.
-            PropagationError: the teacher raised, or broke its contract, while it carried votes.
+            PropagationError: the teacher raised, or broke its contract, while it warped votes.
         """
         size = (frame.shape[1], frame.shape[2])
         if self.last is not None and size != self.last.size:
@@ -111,7 +111,7 @@ class Stream:
             )
         watch = self.watch if self.last is None else self.last.watch
         with torch.no_grad():
-            encoded = encode_frame(self.student.segmenter, frame, device_of(self.student.segmenter))
+            encoded = encode_frame(self.student.segmenter, frame)
             output = self._decode(encoded, watch)
             second = memory = None
             addon = self.student.addon
@@ -158,21 +158,23 @@ class Stream:
         if before is None:
             return self._remember(None, None, frame, logits, (0, 0))
         pair = (before.frame.permute(1, 2, 0), frame.permute(1, 2, 0))
-        with open_transport(self._teacher(), pair) as session:
+        with open_warper(self._teacher(), pair) as session:
             return self._remember(session, before, frame, logits, (0, 1))
 
     def _remember(
         self,
-        session: DenseTransport | None,
+        session: DenseWarper | None,
         before: Memory | None,
         frame: UInt8[Tensor, "3 H W"],
         logits: Float[Tensor, "1 C h w"],
         steps: tuple[int, int],
     ) -> Memory:
         if before is None or session is None:
-            return Memory(frame, own_votes(logits))
+            return Memory(frame, soft_votes(logits))
         decay, tolerance = self._config.memory_decay, self._config.photometric_tolerance
-        return remember(session, before, frame, logits, steps, decay=decay, tolerance=tolerance)
+        return update_memory(
+            session, before, frame, logits, steps, decay=decay, tolerance=tolerance
+        )
 
     def _watched(
         self, seen: Seen, watch: Watch, frame: UInt8[Tensor, "3 H W"], encoded: Encoded
@@ -196,5 +198,5 @@ class Stream:
             # The memory holds votes of the other weights: it starts anew.
             output = self._decode(encoded, after)
         return replace(
-            seen, output=output, memory=Memory(frame, own_votes(output.logits)), watch=after
+            seen, output=output, memory=Memory(frame, soft_votes(output.logits)), watch=after
         )

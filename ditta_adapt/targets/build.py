@@ -7,12 +7,14 @@ import torch
 
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.progress import ProgressCallback
-from ditta_adapt.targets.builder import WarmUp
 from ditta_adapt.targets.dense_vote import dense_targets
-from ditta_adapt.targets.mask_vote import Targets, mask_targets
+from ditta_adapt.targets.mask_vote import mask_targets
 from ditta_adapt.targets.self_labels import self_labels
-from ditta_adapt.targets.tracking import blame_teacher, track_objects
-from ditta_adapt.teachers.propagator import DenseTransport, Propagator
+from ditta_adapt.targets.targets import Targets
+from ditta_adapt.targets.tracking import track_objects
+from ditta_adapt.targets.warm_up import WarmUp
+from ditta_adapt.teachers.checked_calls import propagator_errors
+from ditta_adapt.teachers.propagator import DenseWarper, Propagator
 
 
 def teach(
@@ -20,7 +22,7 @@ def teach(
 ) -> Targets:
     """The default `TargetBuilder`: run the teacher over the warm-up, turn what it says into labels.
 
-    With `config.targets = "auto"`, a teacher that can carry dense maps carries the frozen model's
+    With `config.targets = "auto"`, a teacher that can warp dense maps carries the frozen model's
     own votes; any other, and every teacher with `"masks"`, follows prompted objects. `"self"` and
     `"none"` leave the teacher closed.
 
@@ -32,9 +34,9 @@ def teach(
     if config.targets == "self":
         return self_labels(warm_up.predictions)
     with torch.no_grad(), ExitStack() as stack:
-        with blame_teacher("open"):
+        with propagator_errors("open"):
             session = stack.enter_context(propagator.open(warm_up.video))
-        if config.targets == "auto" and isinstance(session, DenseTransport):
+        if config.targets == "auto" and isinstance(session, DenseWarper):
             targets = dense_targets(
                 session,
                 warm_up.grid_logits,
@@ -44,7 +46,7 @@ def teach(
                 progress=progress,
             )
             return targets if config.anchored else replace(targets, confidence=[])
-        with blame_teacher("open"):
+        with propagator_errors("open"):
             # While the first is open, so that the two can share what depends on frames alone.
             second = stack.enter_context(propagator.open(warm_up.video))
         predictions = warm_up.predictions

@@ -1,4 +1,4 @@
-"""Labels by a dense vote of neighbouring frames, for teachers that can carry any map along."""
+"""Labels by a dense vote of neighbouring frames, for teachers that can warp any map."""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -8,15 +8,16 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ditta_adapt.ops.vote_margin import vote_trust
+from ditta_adapt.ops.soft_votes import soft_votes
+from ditta_adapt.ops.vote_margin import vote_margin
 from ditta_adapt.progress import Progress, ProgressCallback
-from ditta_adapt.streaming.memory import carry_votes, own_votes
-from ditta_adapt.targets.mask_vote import Targets
-from ditta_adapt.teachers.propagator import DenseTransport
+from ditta_adapt.targets.targets import Targets
+from ditta_adapt.teachers.propagator import DenseWarper
+from ditta_adapt.teachers.warped_votes import warp_votes
 
 
 def dense_targets(
-    session: DenseTransport,
+    session: DenseWarper,
     logits: Callable[[int], Float[Tensor, "1 C h w"]],
     frames: Sequence[UInt8[Tensor, "3 H W"]],
     *,
@@ -26,22 +27,22 @@ def dense_targets(
 ) -> Targets:
     r"""Let every frame vote on every other one's labels, along the paths the teacher sees.
 
-    .. math:: F_t = g\, w\, carry_{t-1 \to t}(F_{t-1} + R_{t-1} p_{t-1}), \qquad
-              B_t = g\, w\, carry_{t+1 \to t}(B_{t+1} + R_{t+1} p_{t+1}), \qquad
+    .. math:: F_t = g\, w\, warp_{t-1 \to t}(F_{t-1} + R_{t-1} p_{t-1}), \qquad
+              B_t = g\, w\, warp_{t+1 \to t}(B_{t+1} + R_{t+1} p_{t+1}), \qquad
               V_t = F_t + R_t p_t + B_t
 
     Votes are class probabilities weighted by reliability; a vote dies where the teacher has no
-    valid source or colours do not fit (`w`, see `photometric_trust`), so what comes into view is
-    labelled by the frames that see it, and another scene has no say. The label is the class with
-    most votes, trusted as far as it won clearly, see `vote_trust`: where frames disagree on what
+    valid source or colours do not fit (`w`, see `photometric_consistency`), so what comes into view
+    is labelled by the frames that see it, and another scene has no say. The label is the class with
+    most votes, trusted as far as it won clearly, see `vote_margin`: where frames disagree on what
     an object is, the student stays with the frozen model's own distribution.
 
     Args:
-        session: carries maps between neighbouring frames.
+        session: warps maps between neighbouring frames.
         logits: of the frozen model on a frame, on the grid of its decoder.
         frames: the warm-up.
         decay: `g` in [0, 1], how much a vote weighs one frame further on.
-        tolerance: see `photometric_trust`.
+        tolerance: see `photometric_consistency`.
         progress: called once per frame and direction, as stage `"track"`.
 
     Returns:
@@ -55,13 +56,13 @@ def dense_targets(
 
     def pass_on(votes: Tensor, t: int, to: int) -> Tensor:
         pair = (frames[t], frames[to])
-        moved, _ = carry_votes(session, votes, pair, (t, to), decay=decay, tolerance=tolerance)
+        moved, _ = warp_votes(session, votes, pair, (t, to), decay=decay, tolerance=tolerance)
         return moved
 
     forward: list[_PackedVotes] = []
     votes: Tensor | float = 0.0
     for t in range(last + 1):
-        own = own_votes(logits(t))
+        own = soft_votes(logits(t))
         forward.append(_PackedVotes(own.new_zeros(own.shape) + votes))
         if t < last:
             votes = pass_on(votes + own, t, t + 1)
@@ -73,11 +74,11 @@ def dense_targets(
     votes = 0.0
     for t in range(last, -1, -1):
         scores = logits(t)
-        own = own_votes(scores)
+        own = soft_votes(scores)
         tally = forward[t].unpack().to(own) + own + votes
         label = tally.argmax(dim=0)
         labels.append(label.to("cpu", torch.int16))
-        confidence.append(vote_trust(tally).cpu())
+        confidence.append(vote_margin(tally).cpu())
         changed.append(float((label != scores[0].argmax(dim=0)).float().mean()))
         if t > 0:
             votes = pass_on(votes + own, t, t - 1)

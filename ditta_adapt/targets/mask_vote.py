@@ -2,46 +2,19 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int16, Int64, Integer
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.models.frozen_prediction import FrozenPrediction
-from ditta_adapt.ops.vote_margin import vote_trust
+from ditta_adapt.ops.vote_margin import vote_margin
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.scoring import ClassVote
+from ditta_adapt.targets.targets import IGNORE, Targets
 from ditta_adapt.targets.tracking import Tracks
 from ditta_adapt.teachers.propagator import Masks
-
-IGNORE = -1
-"""Label of pixels that teach nothing; negative, so that it is no class whatever `C` is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """What the student learns from, frame by frame.
-
-    Attributes:
-        labels: per frame `(H, W)` int16, a class or `IGNORE`, at frame size or on any coarser grid
-            over the frame.
-        object_ids: per frame `(H, W)`, the object on top at each pixel, 0 = none. Empty where no
-            objects were followed.
-        classes: how many objects got each class, by class.
-        learnable: whether there is anything to learn from.
-        source: in plain words, where the labels come from, or why there is nothing to learn.
-        confidence: per frame, on the grid of the labels, how far each is trusted, in [0, 1]: the
-            rest of its weight goes to the frozen model's own distribution. Empty: trusted fully.
-    """
-
-    labels: list[Int16[Tensor, "H W"]]
-    object_ids: list[Integer[Tensor, "H W"]]
-    classes: dict[int, int]
-    learnable: bool
-    source: str
-    confidence: list[Float[Tensor, "H W"]] = field(default_factory=list)
 
 
 def mask_targets(
@@ -56,7 +29,7 @@ def mask_targets(
     The label is the winning class inside masks; outside, and in masks in which no class scores
     above 0, it is the frozen model's own or `IGNORE`, by `config.fill`.
 
-    With `config.anchored` a label is trusted as far as its mask is of one class, see `vote_trust`,
+    With `config.anchored` a label is trusted as far as its mask is of one class, see `vote_margin`,
     and not at all outside of masks.
 
     Source: paper, Eq. 4 and 5; trust is ours.
@@ -71,7 +44,7 @@ def mask_targets(
 
     trust = torch.zeros(tracks.num_objects + 1)
     for object_id, row in vote.scores(area_weight=1, rarity_weight=0).items():
-        trust[object_id] = vote_trust(row)
+        trust[object_id] = vote_margin(row)
     best = torch.zeros(tracks.num_objects + 1, dtype=torch.float64)
     winner = torch.full((tracks.num_objects + 1,), IGNORE, dtype=torch.int16)
     for object_id, row in scores.items():

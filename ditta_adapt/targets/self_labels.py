@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from ditta_adapt.models.frozen_prediction import FrozenPrediction
-from ditta_adapt.targets.mask_vote import Targets
+from ditta_adapt.targets.targets import Targets
 
 
 def self_labels(predictions: Sequence[FrozenPrediction]) -> Targets:

@@ -1,7 +1,6 @@
 """Stage B, first half: prompt the teacher and follow every object both ways."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,12 +8,13 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig
-from ditta_adapt.errors import DittaError, PropagationError
+from ditta_adapt.io.frames import frame_size
 from ditta_adapt.models.frozen_prediction import FrozenPrediction
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.targets.prompts import make_prompts, select_points
+from ditta_adapt.teachers.checked_calls import check_masks, propagator_errors
 from ditta_adapt.teachers.packed_masks import PackedMasks
-from ditta_adapt.teachers.propagator import Masks, PropagationSession, check_masks
+from ditta_adapt.teachers.propagator import Masks, PropagationSession
 
 Points = dict[int, list[tuple[int, tuple[int, int]]]]
 """By frame: the objects prompted there, as `(object id, point)`."""
@@ -71,16 +71,16 @@ def _forward(
     config: AdaptConfig,
     progress: ProgressCallback,
 ) -> tuple[Points, list[PackedMasks]]:
-    size = tensors[0].shape[1:]
+    size = frame_size(tensors[0])
     masks = Masks(torch.zeros(0, dtype=torch.int64), torch.zeros(0, *size, dtype=torch.bool))
     ids: list[int] = []
     points: Points = {}
     packed: list[PackedMasks] = []
-    for t, (tensor, prediction) in enumerate(zip(tensors, predictions, strict=True)):
+    for t, prediction in enumerate(predictions):
         if ids:
-            with blame_teacher(f"propagate({t - 1}, {t})"):
+            with propagator_errors(f"propagate({t - 1}, {t})"):
                 masks = session.propagate(t - 1, t)
-            check_masks(masks, ids, tensor, f"propagate({t - 1}, {t})")
+            check_masks(masks, ids, size, f"propagate({t - 1}, {t})")
         chosen = select_points(
             prediction.labels,
             prediction.reliability,
@@ -93,9 +93,9 @@ def _forward(
             prompts = make_prompts(prediction.labels, chosen, first_id=len(ids) + 1)
             points[t] = [(prompt.object_id, prompt.point) for prompt in prompts]
             ids += [prompt.object_id for prompt in prompts]
-            with blame_teacher(f"prompt({t}, ...)"):
+            with propagator_errors(f"prompt({t}, ...)"):
                 masks = session.prompt(t, prompts)
-            check_masks(masks, ids, tensor, f"prompt({t}, ...)")
+            check_masks(masks, ids, size, f"prompt({t}, ...)")
         packed.append(PackedMasks.pack(masks))
         progress(Progress("track", t + 1, 2 * len(tensors)))
     return points, packed
@@ -114,31 +114,17 @@ def _backward(
     last = max(points, default=0)
     for t in range(last, -1, -1):
         if ids:
-            with blame_teacher(f"propagate({t + 1}, {t})"):
+            with propagator_errors(f"propagate({t + 1}, {t})"):
                 masks = session.propagate(t + 1, t)
-            check_masks(masks, ids, tensors[t], f"propagate({t + 1}, {t})")
+            check_masks(masks, ids, frame_size(tensors[t]), f"propagate({t + 1}, {t})")
             merged[t] = packed[t].join(PackedMasks.pack(masks))
         if t in points and t > 0:
             first_id = points[t][0][0]
             chosen = [point for _, point in points[t]]
             prompts = make_prompts(predictions[t].labels, chosen, first_id)
             ids += [prompt.object_id for prompt in prompts]
-            with blame_teacher(f"prompt({t}, ...)"):
+            with propagator_errors(f"prompt({t}, ...)"):
                 masks = session.prompt(t, prompts)
-            check_masks(masks, ids, tensors[t], f"prompt({t}, ...)")
+            check_masks(masks, ids, frame_size(tensors[t]), f"prompt({t}, ...)")
         progress(Progress("track", len(tensors) + last - t + 1, 2 * len(tensors)))
     return Tracks(num_objects=sum(map(len, points.values())), frames=merged)
-
-
-@contextmanager
-def blame_teacher(call: str) -> Iterator[None]:
-    """Turn whatever the teacher raises into one error that names the call."""
-    try:
-        yield
-    except DittaError:
-        raise
-    except Exception as error:
-        raise PropagationError(
-            f"the propagator raised in {call}: {type(error).__name__}: {error}. The video model "
-            "is as it was before adapt; see the original error above."
-        ) from error

@@ -1,4 +1,4 @@
-"""Carry per-pixel maps along with a teacher that can, and check what it returns."""
+"""Calls to a propagator whose errors name the call, and whose results are checked."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -7,44 +7,81 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ditta_adapt.errors import PropagationError
+from ditta_adapt.errors import DittaError, PropagationError
 from ditta_adapt.io.frames import Frame
-from ditta_adapt.targets.tracking import blame_teacher
-from ditta_adapt.teachers.propagator import DenseTransport, Propagator
+from ditta_adapt.teachers.propagator import DenseWarper, Masks, PropagationSession, Propagator
 
 
 @contextmanager
-def open_transport(propagator: Propagator, frames: Sequence[Frame]) -> Iterator[DenseTransport]:
-    """A session of a teacher that can carry dense maps.
+def propagator_errors(call: str) -> Iterator[None]:
+    """Turn whatever a propagator raises inside into one error that names the call.
 
     Raises:
-        PropagationError: the teacher raised while opening, or its sessions cannot carry maps.
+        PropagationError: anything but an error of ours was raised.
+    """
+    try:
+        yield
+    except DittaError:
+        raise
+    except Exception as error:
+        raise PropagationError(
+            f"the propagator raised in {call}: {type(error).__name__}: {error}. The video model "
+            "is as it was before; see the original error above."
+        ) from error
+
+
+@contextmanager
+def open_session(propagator: Propagator, frames: Sequence[Frame]) -> Iterator[PropagationSession]:
+    """A session on frames.
+
+    Raises:
+        PropagationError: the propagator raised while opening.
     """
     with ExitStack() as stack:
-        with blame_teacher("open"):
+        with propagator_errors("open"):
             session = stack.enter_context(propagator.open(frames))
-        if not isinstance(session, DenseTransport):
-            raise PropagationError(
-                f"{type(propagator).__name__} cannot carry per-pixel maps: its sessions have no "
-                'method carry(maps, t, to). Take a teacher that has one, such as "flow".'
-            )
         yield session
 
 
-def carry(
-    session: DenseTransport, maps: Float[Tensor, "K h w"], t: int, to: int
+@contextmanager
+def open_warper(propagator: Propagator, frames: Sequence[Frame]) -> Iterator[DenseWarper]:
+    """A session on frames that can warp dense maps.
+
+    Raises:
+        PropagationError: the propagator raised while opening, or its sessions cannot warp maps.
+    """
+    with open_session(propagator, frames) as session:
+        yield as_warper(session, propagator)
+
+
+def as_warper(session: PropagationSession, propagator: Propagator) -> DenseWarper:
+    """The session itself, if it can warp dense maps.
+
+    Raises:
+        PropagationError: it cannot.
+    """
+    if not isinstance(session, DenseWarper):
+        raise PropagationError(
+            f"{type(propagator).__name__} cannot warp per-pixel maps: its sessions have no method "
+            'warp(maps, t, to). Take a propagator that has one, such as "flow".'
+        )
+    return session
+
+
+def warp_maps(
+    session: DenseWarper, maps: Float[Tensor, "K h w"], t: int, to: int
 ) -> tuple[Float[Tensor, "K h w"], Bool[Tensor, "h w"]]:
-    """`session.carry(maps, t, to)`, checked.
+    """`session.warp(maps, t, to)`, checked.
 
     Raises:
         PropagationError: the session raised, or what it returned does not fit the maps.
     """
-    call = f"carry(..., {t}, {to})"
-    with blame_teacher(call):
-        moved, valid = session.carry(maps, t, to)
-    if moved.shape != maps.shape:
+    call = f"warp(..., {t}, {to})"
+    with propagator_errors(call):
+        warped, valid = session.warp(maps, t, to)
+    if warped.shape != maps.shape:
         raise PropagationError(
-            f"{call} returned maps of shape {tuple(moved.shape)}; expected that of the maps it "
+            f"{call} returned maps of shape {tuple(warped.shape)}; expected that of the maps it "
             f"was given, {tuple(maps.shape)}."
         )
     if valid.shape != maps.shape[1:] or valid.dtype != torch.bool:
@@ -52,4 +89,26 @@ def carry(
             f"{call} returned a valid map of shape {tuple(valid.shape)} and dtype {valid.dtype}; "
             f"expected {tuple(maps.shape[1:])} bool."
         )
-    return moved, valid
+    return warped, valid
+
+
+def check_masks(
+    masks: Masks, expected_ids: Sequence[int], size: tuple[int, int], where: str
+) -> None:
+    """Check what a session returned for a frame of `size`, `(H, W)`.
+
+    Raises:
+        PropagationError: ids lost, added or reordered; wrong size or dtype.
+    """
+    ids = masks.object_ids.tolist()
+    if ids != list(expected_ids):
+        raise PropagationError(
+            f"{where} returned objects {ids}; expected {list(expected_ids)}: every prompted "
+            "object, in the order of prompting (with an empty mask if it is not visible)."
+        )
+    shape = (len(ids), *size)
+    if tuple(masks.masks.shape) != shape or masks.masks.dtype != torch.bool:
+        raise PropagationError(
+            f"{where} returned masks of shape {tuple(masks.masks.shape)} and dtype "
+            f"{masks.masks.dtype}; expected {shape} bool, at the frame's own size."
+        )

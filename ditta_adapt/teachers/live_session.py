@@ -8,13 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ditta_adapt.errors import PropagationError
-from ditta_adapt.io.frames import frame_to_tensor
-from ditta_adapt.targets.tracking import blame_teacher
+from ditta_adapt.teachers.checked_calls import check_masks, propagator_errors
 from ditta_adapt.teachers.live_frames import LiveFrames
-from ditta_adapt.teachers.propagator import FeatureSource, Masks, Prompt, Propagator, check_masks
+from ditta_adapt.teachers.propagator import FeatureSource, Masks, Prompt, Propagator
 
 
-class LiveTeacher:
+class LiveSession:
     """Follows objects forward, to whatever frame came last; checks what the teacher returns.
 
     The session is closed by `close`, or when this object is garbage.
@@ -28,7 +27,7 @@ class LiveTeacher:
     """
 
     def __init__(self, propagator: Propagator, frames: LiveFrames) -> None:
-        with blame_teacher("open"):
+        with propagator_errors("open"):
             context = propagator.open(frames)
             self._session = context.__enter__()
         self._leave = weakref.finalize(self, context.__exit__, None, None, None)
@@ -41,7 +40,7 @@ class LiveTeacher:
     def prompt(self, prompts: Sequence[Prompt]) -> Masks:
         """Add objects on the last frame; return the masks of all objects there."""
         ids = [*self._ids, *(prompt.object_id for prompt in prompts)]
-        with blame_teacher(call := f"prompt({self._at}, ...)"):
+        with propagator_errors(call := f"prompt({self._at}, ...)"):
             masks = self._session.prompt(self._at, prompts)
         self._ids = ids
         return self._checked(masks, call)
@@ -49,7 +48,7 @@ class LiveTeacher:
     def advance(self) -> Masks:
         """Follow all objects to the frame after the one last reached."""
         t, to = self._at, self._at + 1
-        with blame_teacher(call := f"propagate({t}, {to})"):
+        with propagator_errors(call := f"propagate({t}, {to})"):
             masks = self._session.propagate(t, to)
         self._at = to
         return self._checked(masks, call)
@@ -62,7 +61,7 @@ class LiveTeacher:
     def features(self) -> Float[Tensor, "D h w"]:
         """The teacher's image features on the frame last reached; it must be a `FeatureSource`."""
         assert isinstance(self._session, FeatureSource)
-        with blame_teacher(call := f"features({self._at})"):
+        with propagator_errors(call := f"features({self._at})"):
             features = self._session.features(self._at)
         if features.ndim != 3 or not torch.isfinite(features).all():
             raise PropagationError(
@@ -73,9 +72,10 @@ class LiveTeacher:
 
     def close(self) -> None:
         """End the session; nothing happens if it has ended."""
-        with blame_teacher("close"):
+        with propagator_errors("close"):
             self._leave()
 
     def _checked(self, masks: Masks, call: str) -> Masks:
-        check_masks(masks, self._ids, frame_to_tensor(self._frames[self._at]), call)
+        height, width = self._frames[self._at].shape[:2]
+        check_masks(masks, self._ids, (int(height), int(width)), call)
         return masks

@@ -5,11 +5,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import torch
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from ditta_adapt.errors import PropagationError
 from ditta_adapt.io.frames import Frame
 
 
@@ -73,10 +71,10 @@ class Propagator(Protocol):
 
 
 @runtime_checkable
-class DenseTransport(Protocol):
-    """Optional for a session: it can carry any per-pixel map from frame to frame."""
+class DenseWarper(Protocol):
+    """Optional for a session: it can warp any per-pixel map from frame to frame."""
 
-    def carry(
+    def warp(
         self, maps: Float[Tensor, "K h w"], t: int, to: int
     ) -> tuple[Float[Tensor, "K h w"], Bool[Tensor, "h w"]]:
         """Move `maps` on frame `t` to frame `to`; also say which cells have a valid source.
@@ -94,25 +92,3 @@ class FeatureSource(Protocol):
     def features(self, t: int) -> Float[Tensor, "D h w"]:
         """Float features of frame `t`, the frame last reached, on a grid over the whole frame."""
         ...
-
-
-def check_masks(
-    masks: Masks, expected_ids: Sequence[int], frame: UInt8[Tensor, "3 H W"], where: str
-) -> None:
-    """Check what a session returned.
-
-    Raises:
-        PropagationError: ids lost, added or reordered; wrong size or dtype.
-    """
-    ids = masks.object_ids.tolist()
-    if ids != list(expected_ids):
-        raise PropagationError(
-            f"{where} returned objects {ids}; expected {list(expected_ids)}: every prompted "
-            "object, in the order of prompting (with an empty mask if it is not visible)."
-        )
-    shape = (len(ids), *frame.shape[1:])
-    if tuple(masks.masks.shape) != shape or masks.masks.dtype != torch.bool:
-        raise PropagationError(
-            f"{where} returned masks of shape {tuple(masks.masks.shape)} and dtype "
-            f"{masks.masks.dtype}; expected {shape} bool, at the frame's own size."
-        )

@@ -9,8 +9,9 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from ditta_adapt.errors import InputError
-from ditta_adapt.io.frames import Frame, frame_to_tensor
-from ditta_adapt.teachers.propagator import Prompt, check_masks
+from ditta_adapt.io.frames import Frame
+from ditta_adapt.teachers.checked_calls import check_masks
+from ditta_adapt.teachers.propagator import Prompt
 from ditta_adapt.testing.rule import require
 from ditta_adapt.testing.shapes_video import ShapesVideo, shapes_video
 
@@ -84,15 +85,16 @@ def follow(
     ids: list[int] = []
     tracks: dict[int, Tensor] = {}
     for step, t in enumerate(order):
-        tensor = frame_to_tensor(frames[t])
+        height, width = frames[t].shape[:2]
+        size = (int(height), int(width))
         masks = None
         if ids:
             masks = session.propagate(order[step - 1], t)
-            check_masks(masks, ids, tensor, f"propagate({order[step - 1]}, {t})")
+            check_masks(masks, ids, size, f"propagate({order[step - 1]}, {t})")
         if t in prompts:
             ids += [prompt.object_id for prompt in prompts[t]]
             masks = session.prompt(t, prompts[t])
-            check_masks(masks, ids, tensor, f"prompt({t}, ...)")
+            check_masks(masks, ids, size, f"prompt({t}, ...)")
         if masks is not None:
             tracks[t] = masks.masks.cpu().clone()
     return tracks

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ditta_adapt.io.frames import Frame
 from ditta_adapt.teachers.live_frames import LiveFrames
-from ditta_adapt.teachers.propagator import DenseTransport
+from ditta_adapt.teachers.propagator import DenseWarper
 from ditta_adapt.testing.propagator_case import PropagatorCase, follow, require_same_tracks
 from ditta_adapt.testing.propagator_mask_rules import CONTRACT
 from ditta_adapt.testing.rule import require, rule, skip
@@ -131,17 +131,17 @@ def live_frames(case: PropagatorCase) -> None:
 
 
 @rule(
-    hint="carry takes (K, h, w) float maps on any grid over the whole frame, at frame size or "
+    hint="warp takes (K, h, w) float maps on any grid over the whole frame, at frame size or "
     "coarser, and returns moved maps of that shape and dtype, and a (h, w) bool mask of the cells "
     "that have a source; it does not write to its input.",
     needs=CONTRACT,
 )
-def carry_contract(case: PropagatorCase) -> None:
-    """`carry`, if there is one, keeps shape and dtype, says what is valid, and is finite there."""
+def warp_contract(case: PropagatorCase) -> None:
+    """`warp`, if there is one, keeps shape and dtype, says what is valid, and is finite there."""
     height, width = case.video.truth.shape[2:]
     frame, half = (height, width), (height // 2, width // 2)
     with case.open() as session:
-        _skip_without_carry(session)
+        _skip_without_warp(session)
         for count, size, (t, to) in (
             (1, frame, (0, 1)),
             (3, frame, (1, 0)),
@@ -150,32 +150,32 @@ def carry_contract(case: PropagatorCase) -> None:
         ):
             maps = torch.rand(count, *size)
             kept = maps.clone()
-            moved, valid = session.carry(maps, t, to)
-            require(torch.equal(maps, kept), "carry changed the maps it was given.")
+            moved, valid = session.warp(maps, t, to)
+            require(torch.equal(maps, kept), "warp changed the maps it was given.")
             for name, tensor, shape, dtype in (
                 ("maps", moved, (count, *size), torch.float32),
                 ("valid", valid, size, torch.bool),
             ):
                 shown = f"{tuple(tensor.shape)} {tensor.dtype}"
                 good = tuple(tensor.shape) == shape and tensor.dtype == dtype
-                require(good, f"carry returned {name} as {shown}; expected {shape} {dtype}.")
+                require(good, f"warp returned {name} as {shown}; expected {shape} {dtype}.")
             good = bool(torch.isfinite(moved.cpu()[:, valid.cpu()]).all())
-            require(good, "carry returned values that are not finite at valid pixels.")
+            require(good, "warp returned values that are not finite at valid pixels.")
 
 
 @rule(
     hint="Check the sampling grid: an offset of half a pixel, or x and y exchanged, shows here.",
-    needs=("carry_contract",),
+    needs=("warp_contract",),
 )
-def carry_still(case: PropagatorCase) -> None:
-    """In a video in which nothing moves, `carry` is near to the identity."""
+def warp_still(case: PropagatorCase) -> None:
+    """In a video in which nothing moves, `warp` is near to the identity."""
     frame = case.video.frames[0]
     height, width = case.video.truth.shape[2:]
     down, right = torch.linspace(0, 1, height)[:, None], torch.linspace(0, 1, width)
     maps = torch.stack([down.expand(height, width), right.expand(height, width).square()])
     with case.open(frames=[frame, frame.copy()]) as session:
-        _skip_without_carry(session)
-        moved, valid = (answer.cpu() for answer in session.carry(maps.clone(), 0, 1))
+        _skip_without_warp(session)
+        moved, valid = (answer.cpu() for answer in session.warp(maps.clone(), 0, 1))
     share = float(valid.float().mean())
     require(share >= _STILL_VALID, f"only {share:.0%} of the pixels of a still video are valid.")
     error = float((moved - maps)[:, valid].abs().mean())
@@ -199,6 +199,6 @@ def _short_run(
         return follow(session, video, range(3), {0: [case.prompt(shape, 0, 1)]})
 
 
-def _skip_without_carry(session: Any) -> None:
-    if not isinstance(session, DenseTransport):
-        skip("the session has no carry")
+def _skip_without_warp(session: Any) -> None:
+    if not isinstance(session, DenseWarper):
+        skip("the session has no warp")

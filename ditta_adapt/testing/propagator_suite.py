@@ -31,8 +31,8 @@ PROPAGATOR_RULES: tuple[Rule[PropagatorCase], ...] = (
     session.after_exception,
     session.closing_frees,
     session.live_frames,
-    session.carry_contract,
-    session.carry_still,
+    session.warp_contract,
+    session.warp_still,
 )
 
 

@@ -11,12 +11,8 @@ from torch.utils import _pytree as pytree
 
 from ditta_adapt.errors import InputError
 from ditta_adapt.io.frames import Frame, frames_to_tensors
-from ditta_adapt.models.private_copy import (
-    adaptable_parameters,
-    device_of,
-    modules_of,
-    private_copy,
-)
+from ditta_adapt.models.parameters import adaptable_parameters, device_of, modules_of
+from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.testing.shapes_video import shapes_video
 
 

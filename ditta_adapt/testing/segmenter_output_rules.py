@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from ditta_adapt.models.private_copy import adaptable_state
+from ditta_adapt.models.parameters import adaptable_state
 from ditta_adapt.models.segmenter import SegmenterOutput, check_output, is_segmenter
 from ditta_adapt.testing.rule import require, require_close, require_equal, rule, skip
 from ditta_adapt.testing.segmenter_case import SegmenterCase, encode, predict, tensors_in

@@ -6,13 +6,13 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ditta_adapt.models.private_copy import (
+from ditta_adapt.models.parameters import (
     adaptable_parameters,
     adaptable_state,
     device_of,
     modules_of,
-    private_copy,
 )
+from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import check_output
 from ditta_adapt.testing.rule import require, require_equal, rule, skip
 from ditta_adapt.testing.segmenter_case import (

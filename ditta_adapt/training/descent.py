@@ -10,7 +10,7 @@ from torch.utils import _pytree as pytree
 
 from ditta_adapt.baselines.scope import Scope
 from ditta_adapt.errors import AdaptationError
-from ditta_adapt.models.private_copy import adaptable_parameters, device_of
+from ditta_adapt.models.parameters import adaptable_parameters, device_of
 from ditta_adapt.models.segmenter import Encoded, Segmenter
 from ditta_adapt.progress import Progress, ProgressCallback
 

@@ -6,12 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ditta_adapt.config import AdaptConfig
-from ditta_adapt.models.private_copy import (
-    adaptable_parameters,
-    adaptable_state,
-    device_of,
-    private_copy,
-)
+from ditta_adapt.models.parameters import adaptable_parameters, adaptable_state, device_of
+from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.training.attention_addon import ProjectionHead, TemporalAddon
 

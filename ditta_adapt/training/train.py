@@ -16,15 +16,15 @@ from ditta_adapt.losses import (
     mask_prototypes,
 )
 from ditta_adapt.models.encodings import EncodingCache
-from ditta_adapt.models.frozen_prediction import resize_logits
 from ditta_adapt.models.segmenter import SegmenterOutput
+from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.reliability import reliability
-from ditta_adapt.targets.mask_vote import IGNORE, Targets
+from ditta_adapt.targets.targets import IGNORE, Targets
 from ditta_adapt.training.student import Student
 
 
-def adapt_student(
+def train_student(
     student: Student,
     encodings: EncodingCache,
     targets: Targets,
@@ -130,7 +130,7 @@ class _Distillation:
                 resized,
                 self._labels,
                 ignore_index=IGNORE,
-                from_probabilities=self._config.distillation_from_probabilities,
+                double_softmax=self._config.distillation_from_probabilities,
                 reduction=self._config.distillation_reduction,
             )
         return anchored_distillation_loss(

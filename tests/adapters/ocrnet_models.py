@@ -88,10 +88,10 @@ def build(models: Any, kind: str, decode_head: Any, **settings: Any) -> Any:
             }
             | settings
         )
-    return settle(model)
+    return roll_back(model)
 
 
-def settle(model: Any) -> Any:
+def roll_back(model: Any) -> Any:
     """As after training: batch statistics of images, and labels that differ between pixels."""
     *_, classifier = (
         module for name, module in model.named_modules() if name.endswith(("conv_seg", "cls_head"))
@@ -187,4 +187,4 @@ class AuthorsOCRNet(nn.Module):
 
 def authors_ocrnet(**settings: Any) -> Any:
     torch.manual_seed(0)
-    return settle(AuthorsOCRNet(**settings))
+    return roll_back(AuthorsOCRNet(**settings))

@@ -28,7 +28,8 @@ from transformers.models.maskformer.image_processing_pil_maskformer import (
 from ditta_adapt import AdaptConfig, InputError, wrap
 from ditta_adapt.adapters.mask2former import Mask2FormerSegmenter, semantic_log_scores
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
-from ditta_adapt.models.private_copy import adaptable_parameters, private_copy
+from ditta_adapt.models.parameters import adaptable_parameters
+from ditta_adapt.models.private_copy import private_copy
 from tests.adapters.mask2former_models import (
     BOTH,
     CLASSES,

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from ditta_adapt import AdaptConfig, InputError, wrap
 from ditta_adapt.adapters.ocrnet import OCRNetSegmenter
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
-from ditta_adapt.models.private_copy import adaptable_parameters, private_copy
+from ditta_adapt.models.parameters import adaptable_parameters
+from ditta_adapt.models.private_copy import private_copy
 from tests.adapters.ocrnet_models import (
     CLASSES,
     IMAGENET,

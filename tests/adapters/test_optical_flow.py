@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ditta_adapt import DenseTransport, InputError, MissingDependencyError, Prompt, PropagationError
+from ditta_adapt import DenseWarper, InputError, MissingDependencyError, Prompt, PropagationError
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 
 SIZE = (96, 128)
@@ -66,12 +66,12 @@ def test_masks_follow_an_object_both_ways() -> None:
 
 
 @pytest.mark.parametrize("max_side", [512, 64])
-def test_carry_moves_a_map_with_the_camera(max_side: int) -> None:
+def test_warp_moves_a_map_with_the_camera(max_side: int) -> None:
     frames = panning(2)
     ramp = torch.arange(SIZE[1], dtype=torch.float32).expand(2, *SIZE).clone()
     with OpticalFlowPropagator(max_side=max_side).open(frames) as session:
-        assert isinstance(session, DenseTransport)
-        moved, valid = session.carry(ramp, 0, 1)
+        assert isinstance(session, DenseWarper)
+        moved, valid = session.warp(ramp, 0, 1)
     assert valid.dtype == torch.bool
     inner = valid[8:-8, 8:-8]
     assert inner.float().mean() > 0.95
@@ -84,14 +84,14 @@ def test_carry_moves_a_map_with_the_camera(max_side: int) -> None:
 
 
 @pytest.mark.parametrize("cells", [(48, 64), (32, 32), (192, 256)])
-def test_carry_moves_maps_on_any_grid(cells: tuple[int, int]) -> None:
+def test_warp_moves_maps_on_any_grid(cells: tuple[int, int]) -> None:
     """By the same share of the frame: 3 of its 128 columns, 1 of its 96 rows."""
     frames, (height, width) = panning(2), cells
     down = torch.arange(height, dtype=torch.float32)[:, None].expand(cells)
     right = torch.arange(width, dtype=torch.float32).expand(cells)
     with OpticalFlowPropagator().open(frames) as session:
-        moved, valid = session.carry(torch.stack([down, right]), 0, 1)
-        assert session.carry(torch.zeros(0, *cells), 0, 1)[0].shape == (0, *cells)
+        moved, valid = session.warp(torch.stack([down, right]), 0, 1)
+        assert session.warp(torch.zeros(0, *cells), 0, 1)[0].shape == (0, *cells)
     assert moved.shape == (2, *cells)
     assert valid.shape == cells
     inner = torch.zeros(cells, dtype=torch.bool)
@@ -111,7 +111,7 @@ def test_still_video_is_the_identity() -> None:
     frame = panning(1)[0]
     maps = torch.rand(3, *SIZE)
     with OpticalFlowPropagator().open([frame, frame]) as session:
-        moved, valid = session.carry(maps, 0, 1)
+        moved, valid = session.warp(maps, 0, 1)
     assert valid.all()
     torch.testing.assert_close(moved, maps, atol=1e-3, rtol=0)
 
@@ -137,7 +137,7 @@ def test_forward_backward_check_by_hand(
 
     monkeypatch.setattr("ditta_adapt.adapters._flow_field.FlowField._flow", flow)
     with OpticalFlowPropagator(tolerance=2.0).open(panning(2)) as session:
-        _, valid = session.carry(torch.zeros(1, *SIZE), 0, 1)
+        _, valid = session.warp(torch.zeros(1, *SIZE), 0, 1)
     inner = valid[10:-10, 10:-10]
     assert bool(inner.all()) == trusted
     assert bool(inner.any()) == trusted
@@ -186,7 +186,7 @@ def test_repeats_bit_for_bit() -> None:
     results = []
     for _ in range(2):
         with OpticalFlowPropagator().open(frames) as session:
-            results.append(session.carry(maps, 1, 2)[0])
+            results.append(session.warp(maps, 1, 2)[0])
     assert torch.equal(*results)
 
 
@@ -212,7 +212,7 @@ def test_tensor_frames() -> None:
     results = []
     for video in (frames, [torch.from_numpy(frame) for frame in frames]):
         with OpticalFlowPropagator().open(video) as session:
-            results.append(session.carry(maps, 0, 1)[0])
+            results.append(session.warp(maps, 0, 1)[0])
     assert torch.equal(*results)
 
 

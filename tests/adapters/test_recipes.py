@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from ditta_adapt import AdaptConfig, HookedSegmenter, wrap
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
-from ditta_adapt.models.private_copy import adaptable_parameters, private_copy
+from ditta_adapt.models.parameters import adaptable_parameters
+from ditta_adapt.models.private_copy import private_copy
 from tests.toys import toy_video
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")

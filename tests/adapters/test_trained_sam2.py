@@ -24,11 +24,11 @@ from ditta_adapt.demo.program import SEED
 from ditta_adapt.demo.scenes import CLASS_NAMES, render_video
 from ditta_adapt.demo.shift import shift_frames
 from ditta_adapt.io.frames import frames_to_tensors
-from ditta_adapt.models.registry import find_propagator
 from ditta_adapt.progress import silent
 from ditta_adapt.targets.build import teach
-from ditta_adapt.targets.builder import WarmUp
 from ditta_adapt.targets.tracking import track_objects
+from ditta_adapt.targets.warm_up import WarmUp
+from ditta_adapt.teachers.registry import find_propagator
 from examples.train_small_sam2.clips import held_out_clips
 
 WEIGHTS = os.environ.get("DITTA_SAM2", str(SMALL))
@@ -133,7 +133,7 @@ def warm_up() -> tuple[WarmUp, np.ndarray]:
     frames, labels = render_video(SEED, WARMUP)
     tensors = frames_to_tensors(list(shift_frames(frames, seed=SEED)))
     segmenter = SegformerSegmenter(load_demo_model())
-    return WarmUp.seen_by(segmenter, tensors, AdaptConfig(), silent), labels
+    return WarmUp.from_frames(segmenter, tensors, AdaptConfig(), silent), labels
 
 
 def test_objects_get_the_class_they_have(teacher, warm_up) -> None:

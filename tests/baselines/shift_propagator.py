@@ -30,13 +30,13 @@ class ShiftSession(StillSession):
         super().__init__(frames)
         self.step = step
 
-    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+    def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
         move = self.step * (to - t)
         columns = torch.arange(maps.shape[2]) - move
         valid = ((columns >= 0) & (columns < maps.shape[2])).expand(maps.shape[1:])
         return maps.roll(move, dims=2) * valid, valid.clone()
 
     def propagate(self, t: int, to: int) -> Masks:
-        moved, _ = self.carry(self._masks.float(), t, to)
+        moved, _ = self.warp(self._masks.float(), t, to)
         self._masks = moved > 0.5
         return super().propagate(t, to)

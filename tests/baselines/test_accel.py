@@ -267,8 +267,8 @@ class TestErrors:
             model.adapt(toy_video(4, size=SIZE, seed=5))
         self.goes_on(model)
 
-    def test_teacher_that_cannot_carry(self) -> None:
-        with pytest.raises(PropagationError, match="StillPropagator cannot carry"):
+    def test_teacher_that_cannot_warp(self) -> None:
+        with pytest.raises(PropagationError, match="StillPropagator cannot warp"):
             accel(teacher=StillPropagator()).adapt(FRAMES[:4])
 
     def test_teacher_that_gets_lost_in_the_stream(self) -> None:

@@ -20,7 +20,7 @@ from ditta_adapt import (
     wrap,
 )
 from ditta_adapt.baselines import AuxAdapt, CoTTA, ImageModel, Method, Tent
-from ditta_adapt.models.private_copy import modules_of
+from ditta_adapt.models.parameters import modules_of
 from tests.baselines.nets import NormNet, NormSegmenter, norm_segmenter
 from tests.models.test_isolation import assert_same, snapshot
 from tests.toys import ToyNet, ToySegmenter, toy_segmenter, toy_video

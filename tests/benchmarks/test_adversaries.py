@@ -11,7 +11,7 @@ pytest.importorskip("cv2")
 from benchmarks.adversaries import (
     SHIFT,
     LyingTeacher,
-    ShiftedCarrier,
+    ShiftedWarper,
     constant,
     random,
     shifted,
@@ -39,8 +39,8 @@ def test_lies_have_the_form_of_masks(lie: Callable[[Tensor, int], Tensor]) -> No
 def test_what_is_carried_lands_too_far_to_the_right() -> None:
     maps = torch.zeros(1, 12, 16)
     maps[0, 6, 2] = 1
-    with ShiftedCarrier().open([FRAMES[0]] * 2) as session:
-        moved, _ = session.carry(maps, 0, 1)
+    with ShiftedWarper().open([FRAMES[0]] * 2) as session:
+        moved, _ = session.warp(maps, 0, 1)
     assert int(moved[0].flatten().argmax()) == 6 * 16 + (2 + SHIFT * 16 // 64) % 16
 
 

@@ -17,7 +17,7 @@ from ditta_adapt.datasets.listed import ListedDataset
 from ditta_adapt.evaluation import Parts, VideoResult, evaluate, method_names
 from ditta_adapt.evaluation.method_names import _in_model_classes
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
-from ditta_adapt.models.private_copy import weight_hash
+from ditta_adapt.models.parameters import weight_hash
 from tests.evaluation.toy_dataset import (
     LENGTH,
     FailingPropagator,

@@ -10,7 +10,7 @@ from ditta_adapt import AdaptConfig
 from ditta_adapt.io.frames import frames_to_tensors
 from ditta_adapt.models.encodings import CacheBudget, EncodingCache, FrameCache
 from ditta_adapt.models.segmenter import SegmenterOutput
-from ditta_adapt.targets.builder import WarmUp
+from ditta_adapt.targets.warm_up import WarmUp
 from tests.toys import ToyNet, ToySegmenter, toy_segmenter, toy_video
 
 CPU = torch.device("cpu")
@@ -93,7 +93,7 @@ def test_logits_of_the_warm_up_survive_a_reused_buffer(room: int) -> None:
     segmenter = _OneBuffer(ToyNet().eval())
     frames = frames_to_tensors(toy_video(3))
     config = AdaptConfig(device_cache_bytes=room, cpu_cache_bytes=0)
-    warm_up = WarmUp.seen_by(segmenter, frames, config, lambda _: None)
+    warm_up = WarmUp.from_frames(segmenter, frames, config, lambda _: None)
     logits = [warm_up.grid_logits(t) for t in range(3)]
     for t, frame in enumerate(frames):
         expected = segmenter.model(frame[None].float() / 127.5 - 1)

@@ -23,7 +23,8 @@ from ditta_adapt import (
     SegmenterOutput,
     wrap,
 )
-from ditta_adapt.models.private_copy import all_parameters, modules_of, private_copy, weight_hash
+from ditta_adapt.models.parameters import all_parameters, modules_of, weight_hash
+from ditta_adapt.models.private_copy import private_copy
 from tests.toys import (
     FEATURES,
     NUM_CLASSES,

@@ -8,7 +8,8 @@ import pytest
 from torch import nn
 
 from ditta_adapt import InputError, UnknownModelError, wrap
-from ditta_adapt.models.registry import PROPAGATORS, SEGMENTERS
+from ditta_adapt.models.registry import SEGMENTERS
+from ditta_adapt.teachers.registry import PROPAGATORS
 from tests.toys import StillPropagator, ToyNet, toy_segmenter, toy_video
 
 

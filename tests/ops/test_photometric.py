@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ditta_adapt.ops.photometric import colours_on_grid, photometric_trust, still_trust
+from ditta_adapt.ops.photometric import (
+    colours_on_grid,
+    photometric_consistency,
+)
+from ditta_adapt.ops.photometric import (
+    photometric_consistency_at_rest as at_rest,
+)
 
 quick = settings(max_examples=40, deadline=None)
 Pair = tuple[Tensor, Tensor, Tensor]
@@ -50,14 +56,14 @@ def trust_by_hand(
 @given(pair=pairs(), tolerance=st.floats(0.02, 2))
 def test_it_equals_the_formula_cell_by_cell(pair: Pair, tolerance: float) -> None:
     expected = trust_by_hand(*(x.numpy() for x in pair), tolerance)
-    result = photometric_trust(*pair, tolerance=tolerance)
+    result = photometric_consistency(*pair, tolerance=tolerance)
     np.testing.assert_allclose(result.numpy(), expected, rtol=0, atol=1e-12)
 
 
 @quick
 @given(pair=pairs(), tolerance=st.floats(0.02, 2))
 def test_in_the_unit_interval_and_0_without_a_source(pair: Pair, tolerance: float) -> None:
-    result = photometric_trust(*pair, tolerance=tolerance)
+    result = photometric_consistency(*pair, tolerance=tolerance)
     assert result.shape == pair[2].shape
     assert ((result >= 0) & (result <= 1)).all()
     assert (result[~pair[2]] == 0).all()
@@ -67,22 +73,24 @@ def test_in_the_unit_interval_and_0_without_a_source(pair: Pair, tolerance: floa
 @given(pair=pairs())
 def test_equal_colours_are_trusted_fully(pair: Pair) -> None:
     _, seen, valid = pair
-    assert torch.equal(photometric_trust(seen.clone(), seen, valid, tolerance=0.1), valid.double())
+    assert torch.equal(
+        photometric_consistency(seen.clone(), seen, valid, tolerance=0.1), valid.double()
+    )
 
 
 @quick
 @given(pair=pairs(), factor=st.floats(0, 1))
 def test_less_error_is_not_trusted_less(pair: Pair, factor: float) -> None:
     carried, seen, valid = pair
-    nearer = photometric_trust(torch.lerp(seen, carried, factor), seen, valid, tolerance=0.1)
-    assert (nearer >= photometric_trust(carried, seen, valid, tolerance=0.1) - 1e-12).all()
+    nearer = photometric_consistency(torch.lerp(seen, carried, factor), seen, valid, tolerance=0.1)
+    assert (nearer >= photometric_consistency(carried, seen, valid, tolerance=0.1) - 1e-12).all()
 
 
 @quick
 @given(pair=pairs(), factor=st.floats(1, 10))
 def test_more_tolerance_is_not_less_trust(pair: Pair, factor: float) -> None:
-    more = photometric_trust(*pair, tolerance=0.1 * factor)
-    assert (more >= photometric_trust(*pair, tolerance=0.1) - 1e-12).all()
+    more = photometric_consistency(*pair, tolerance=0.1 * factor)
+    assert (more >= photometric_consistency(*pair, tolerance=0.1) - 1e-12).all()
 
 
 def test_by_hand() -> None:
@@ -90,7 +98,7 @@ def test_by_hand() -> None:
     seen = torch.zeros(3, 3, 3, dtype=torch.float64)
     carried = seen.clone()
     carried[:, 0, 0] = torch.tensor([0.9, 0.18, 0.0])  # their mean is 0.36
-    result = photometric_trust(carried, seen, torch.ones(3, 3).bool(), tolerance=0.06)
+    result = photometric_consistency(carried, seen, torch.ones(3, 3).bool(), tolerance=0.06)
     corner, edge, middle = (math.exp(-((0.36 / n / 0.06) ** 2)) for n in (4, 6, 9))
     expected = [[corner, edge, 1.0], [edge, middle, 1.0], [1.0, 1.0, 1.0]]
     torch.testing.assert_close(result, torch.tensor(expected, dtype=torch.float64))
@@ -100,12 +108,12 @@ def test_noise_cancels_out_and_channels_do_not() -> None:
     """Too bright and too dark by turns: 9 cells with one more of a sign than of the other."""
     sign = torch.tensor([[1.0, -1, 1], [-1, 1, -1], [1, -1, 1]], dtype=torch.float64)
     seen, valid = torch.full((3, 3, 3), 0.5, dtype=torch.float64), torch.ones(3, 3).bool()
-    noisy = photometric_trust(seen + 0.18 * sign, seen, valid, tolerance=0.1)
+    noisy = photometric_consistency(seen + 0.18 * sign, seen, valid, tolerance=0.1)
     assert float(noisy[1, 1]) == pytest.approx(math.exp(-(0.2**2)))
     assert float(noisy[0, 0]) == pytest.approx(1.0)
     # More red and less green is another colour, not noise.
     tint = 0.15 * torch.tensor([1.0, -1, 0], dtype=torch.float64)[:, None, None]
-    tinted = photometric_trust(seen + tint, seen, valid, tolerance=0.1)
+    tinted = photometric_consistency(seen + tint, seen, valid, tolerance=0.1)
     torch.testing.assert_close(tinted, torch.full_like(tinted, 1 / math.e))
 
 
@@ -113,7 +121,7 @@ def test_trust_falls_to_1_over_e_at_the_tolerance() -> None:
     seen = torch.full((3, 4, 5), 0.5, dtype=torch.float64)
     valid = torch.ones(4, 5).bool()
     for tolerance in (0.03, 0.2):
-        result = photometric_trust(seen + tolerance, seen, valid, tolerance=tolerance)
+        result = photometric_consistency(seen + tolerance, seen, valid, tolerance=tolerance)
         torch.testing.assert_close(result, torch.full_like(result, 1 / math.e))
 
 
@@ -148,17 +156,17 @@ def test_at_frame_size_colours_are_the_pixels() -> None:
 def test_trust_between_two_stills() -> None:
     """Plain frames that differ by 0.1 in every colour; and on how fine a grid they are compared."""
     grey, lighter = (torch.full((3, 90, 30), value, dtype=torch.uint8) for value in (51, 102))
-    assert still_trust(grey, grey, tolerance=0.1) == 1.0
-    assert still_trust(grey, lighter, tolerance=0.2) == pytest.approx(1 / math.e)
-    assert still_trust(lighter, grey, tolerance=0.1) == pytest.approx(math.exp(-4))
+    assert at_rest(grey, grey, tolerance=0.1) == 1.0
+    assert at_rest(grey, lighter, tolerance=0.2) == pytest.approx(1 / math.e)
+    assert at_rest(lighter, grey, tolerance=0.1) == pytest.approx(math.exp(-4))
     # A row in each colour: means over more than a row are all the same grey.
     stripes = torch.zeros(3, 128, 30, dtype=torch.uint8)
     stripes[:, ::2] = 255
-    assert still_trust(stripes, 255 - stripes, tolerance=0.1) == pytest.approx(1.0)
+    assert at_rest(stripes, 255 - stripes, tolerance=0.1) == pytest.approx(1.0)
     # In the left half other colours, in the right half the same ones.
     half = grey.clone()
     half[..., :15] = 255
-    assert still_trust(grey, half, tolerance=0.1) == pytest.approx(0.5, abs=0.05)
+    assert at_rest(grey, half, tolerance=0.1) == pytest.approx(0.5, abs=0.05)
 
 
 @quick
@@ -166,7 +174,5 @@ def test_trust_between_two_stills() -> None:
 def test_trust_between_two_stills_is_mutual(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     one, other = torch.randint(0, 256, (2, 3, 7, 9), generator=generator).byte()
-    assert 0 <= still_trust(one, other, tolerance=0.1) <= 1
-    assert still_trust(one, other, tolerance=0.1) == pytest.approx(
-        still_trust(other, one, tolerance=0.1)
-    )
+    assert 0 <= at_rest(one, other, tolerance=0.1) <= 1
+    assert at_rest(one, other, tolerance=0.1) == pytest.approx(at_rest(other, one, tolerance=0.1))

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ditta_adapt.ops.vote_margin import vote_trust
+from ditta_adapt.ops.vote_margin import vote_margin
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from ditta_adapt.ops.vote_margin import vote_trust
     ],
 )
 def test_by_hand(votes: tuple[float, ...], expected: float) -> None:
-    assert float(vote_trust(torch.tensor(votes))) == pytest.approx(expected)
+    assert float(vote_margin(torch.tensor(votes))) == pytest.approx(expected)
 
 
 @given(
@@ -44,7 +44,7 @@ def test_equals_the_formula_whatever_the_order_and_the_scale(
     share = np.divide(ordered[0] - second, total, out=np.zeros_like(total), where=total > 0)
     expected = torch.from_numpy(np.minimum(1.0, 2 * share) ** 2)
     given_votes = torch.from_numpy(votes)
-    torch.testing.assert_close(vote_trust(given_votes), expected)
-    torch.testing.assert_close(vote_trust(given_votes.flip(0)), expected)
+    torch.testing.assert_close(vote_margin(given_votes), expected)
+    torch.testing.assert_close(vote_margin(given_votes.flip(0)), expected)
     if total.min() > 1e-6:
-        torch.testing.assert_close(vote_trust(given_votes * scale), expected)
+        torch.testing.assert_close(vote_margin(given_votes * scale), expected)

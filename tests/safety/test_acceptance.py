@@ -12,8 +12,8 @@ from ditta_adapt import AdaptConfig, Targets, WarmUp, wrap
 from ditta_adapt.io.frames import frames_to_tensors
 from ditta_adapt.models.encodings import EncodingCache
 from ditta_adapt.progress import ProgressCallback
-from ditta_adapt.safety.acceptance import change_of, disagreement, judge_targets, settle
-from ditta_adapt.targets.mask_vote import IGNORE
+from ditta_adapt.safety.acceptance import change_of, disagreement, judge_targets, roll_back
+from ditta_adapt.targets.targets import IGNORE
 from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.training.student import Student, copy_of_weights, interpolate
 from tests.baselines.shift_propagator import ShiftPropagator
@@ -127,7 +127,7 @@ class TestSettling:
                 return frozen.segmenter.decode(cache[t]).logits
 
         base = replace(judge_targets(targets(OWN), FRAMES.__getitem__, 2), flicker=flicker)
-        kept, verdict = settle(student, frozen, cache, logits, base)
+        kept, verdict = roll_back(student, frozen, cache, logits, base)
         return kept, frozen, verdict.kept, adapted
 
     def test_small_changes_are_kept_as_they_are(self) -> None:

@@ -6,7 +6,7 @@ import torch
 
 from ditta_adapt import AdaptConfig, PropagationError, wrap
 from ditta_adapt.io.frames import frames_to_tensors
-from ditta_adapt.safety.propagator_check import CarryFit, check_carry
+from ditta_adapt.safety.propagator_check import WarpCheck, check_warp
 from tests.baselines.shift_propagator import ShiftPropagator
 from tests.toys import StillPropagator, toy_segmenter
 
@@ -15,9 +15,9 @@ TEXTURE = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
 VIDEO = [np.roll(TEXTURE, 2 * t, axis=1) for t in range(6)]
 
 
-def fit_of(step: int, frames: list[np.ndarray]) -> CarryFit:
+def fit_of(step: int, frames: list[np.ndarray]) -> WarpCheck:
     with ShiftPropagator(step).open(frames) as session:
-        return check_carry(session, frames_to_tensors(frames), tolerance=0.1)
+        return check_warp(session, frames_to_tensors(frames), tolerance=0.1)
 
 
 def test_who_sees_the_motion_fits_better_than_standing_still() -> None:
@@ -36,8 +36,8 @@ def test_who_sees_motion_in_a_still_video_does_not_fit() -> None:
 
 
 def test_a_single_frame_says_nothing_against_a_teacher() -> None:
-    assert fit_of(5, VIDEO[:1]) == CarryFit(1.0, 1.0)
-    assert CarryFit(1.0, 1.0).good
+    assert fit_of(5, VIDEO[:1]) == WarpCheck(1.0, 1.0)
+    assert WarpCheck(1.0, 1.0).good
 
 
 def test_its_carry_is_not_used_and_the_report_says_so() -> None:
@@ -45,7 +45,7 @@ def test_its_carry_is_not_used_and_the_report_says_so() -> None:
     report = model.adapt([TEXTURE] * 4)
     assert report.config.addon == "residual"
     assert report.config.targets == "masks"
-    assert "carry is not used" in report.reason
+    assert "warping is not used" in report.reason
     raw = wrap(toy_segmenter(), propagator=ShiftPropagator(5), config=AdaptConfig(accept="always"))
     assert raw.adapt([TEXTURE] * 4).config.addon == "carried"
     asked = wrap(

@@ -19,7 +19,8 @@ from ditta_adapt import (
     wrap,
 )
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
-from ditta_adapt.streaming.memory import Memory, own_votes, remember
+from ditta_adapt.ops.soft_votes import soft_votes
+from ditta_adapt.streaming.memory import Memory, update_memory
 from tests.baselines.shift_propagator import ShiftPropagator, ShiftSession
 from tests.test_video_segmenter import (
     CARRIED,
@@ -41,9 +42,9 @@ def loop(
         for t, frame in enumerate(frames):
             logits, tensor = decoded(model, frame), torch.from_numpy(frame).permute(2, 0, 1)
             if memory is None:
-                memory = Memory(tensor, own_votes(logits))
+                memory = Memory(tensor, soft_votes(logits))
             else:
-                memory = remember(
+                memory = update_memory(
                     session, memory, tensor, logits, (t - 1, t), decay=0.7, tolerance=0.2
                 )
             memories.append(memory)
@@ -78,7 +79,7 @@ class TestVotesOfPastFrames:
         for frame, memory in zip(frames[4:], expected, strict=True):
             labels = model(frame)
             assert torch.equal(labels, at_frame_size(memory).argmax(0))
-            own = Memory(memory.frame, own_votes(decoded(model, frame)))
+            own = Memory(memory.frame, soft_votes(decoded(model, frame)))
             changed += int((labels != at_frame_size(own).argmax(0)).sum())
         assert changed > 0
 
@@ -169,10 +170,10 @@ class Unreliable(ShiftPropagator):
         if self.how == "open":
             raise RuntimeError("out of memory")
         with super().open(frames) as session:
-            if self.how == "carry":
-                session.carry = self.fail
+            if self.how == "warp":
+                session.warp = self.fail
             if self.how == "shape":
-                session.carry = lambda maps, t, to: (maps[:, 1:], torch.ones(1, 1).bool())
+                session.warp = lambda maps, t, to: (maps[:, 1:], torch.ones(1, 1).bool())
             yield session
 
     def fail(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
@@ -184,8 +185,8 @@ class Unreliable(ShiftPropagator):
     ("how", "match"),
     [
         ("open", "open.*out of memory"),
-        ("carry", r"carry\(\.\.\., 0, 1\).*out of memory"),
-        ("shape", r"carry\(\.\.\., 0, 1\) returned maps of shape"),
+        ("warp", r"warp\(\.\.\., 0, 1\).*out of memory"),
+        ("shape", r"warp\(\.\.\., 0, 1\) returned maps of shape"),
     ],
 )
 def test_teacher_that_fails_in_mid_stream(how: str, match: str) -> None:
@@ -207,7 +208,7 @@ def test_teacher_that_fails_in_mid_stream(how: str, match: str) -> None:
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("how", ["open", "carry", "shape"])
+@pytest.mark.parametrize("how", ["open", "warp", "shape"])
 def test_teacher_that_fails_while_adapting(how: str) -> None:
     frames = toy_video(7)
     teacher = Unreliable()
@@ -226,7 +227,7 @@ def test_teacher_that_fails_while_adapting(how: str) -> None:
 def test_teacher_that_cannot_carry_is_refused_before_anything_changes() -> None:
     frames = toy_video(5)
     model = wrap(toy_segmenter(), propagator=StillPropagator(), config=CARRIED)
-    with pytest.raises(PropagationError, match="StillPropagator cannot carry"):
+    with pytest.raises(PropagationError, match="StillPropagator cannot warp"):
         model.adapt(frames[:4])
     assert model.report is None
     assert same(labels_of(model, frames), labels_of(wrap(toy_segmenter(), config=RAW), frames))

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ditta_adapt import PropagationError
-from ditta_adapt.streaming.memory import Memory, carry_votes, own_votes, remember
+from ditta_adapt.ops.soft_votes import soft_votes
+from ditta_adapt.streaming.memory import Memory, update_memory
+from ditta_adapt.teachers.warped_votes import warp_votes
 from tests.targets.test_dense_vote import Rolling
 
 quick = settings(max_examples=40, deadline=None)
@@ -73,7 +75,7 @@ def moved_by_hand(
 @given(seed=st.integers(0, 10**6), scale=st.sampled_from([0.0, 1e-4, 1.0, 5.0]))
 def test_own_votes_are_probabilities_by_reliability(seed: int, scale: float) -> None:
     (logits,) = random_logits(1, seed, scale)
-    votes = own_votes(logits)
+    votes = soft_votes(logits)
     np.testing.assert_allclose(votes.numpy(), votes_by_hand(logits), rtol=1e-5, atol=1e-6)
     assert (votes.sum(dim=0) > 0).all()
     assert (votes.sum(dim=0) <= 1 + 1e-6).all()
@@ -82,7 +84,7 @@ def test_own_votes_are_probabilities_by_reliability(seed: int, scale: float) -> 
 def test_own_votes_by_hand() -> None:
     """Certain: the whole vote. Undecided among two of four: half of it. Undecided: next to none."""
     logits = torch.tensor([[200.0, 0, 0, 0], [200.0, 200.0, 0, 0], [5.0, 5.0, 5.0, 5.0]])
-    votes = own_votes(logits.T.reshape(1, 4, 1, 3))
+    votes = soft_votes(logits.T.reshape(1, 4, 1, 3))
     expected = torch.tensor([[1.0, 0, 0, 0], [0.25, 0.25, 0, 0], [2.5e-7] * 4]).T.reshape(4, 1, 3)
     torch.testing.assert_close(votes, expected, rtol=1e-5, atol=1e-7)
     # A frame that is sure of nothing still speaks for itself: beside nothing this is a whole.
@@ -91,9 +93,9 @@ def test_own_votes_by_hand() -> None:
 
 def test_own_votes_of_half_precision_logits() -> None:
     (logits,) = random_logits(1, seed=0)
-    votes = own_votes(logits.bfloat16())
+    votes = soft_votes(logits.bfloat16())
     assert votes.dtype == torch.float32
-    torch.testing.assert_close(votes, own_votes(logits.bfloat16().float()))
+    torch.testing.assert_close(votes, soft_votes(logits.bfloat16().float()))
 
 
 @quick
@@ -111,7 +113,7 @@ def test_carried_votes_equal_the_formula(
     first, second = random_frames(2, seed)
     pair = (first, second) if step > 0 else (second, first)
     steps = (4, 5) if step > 0 else (5, 4)
-    carried, trust = carry_votes(Rolling(), votes, pair, steps, decay=decay, tolerance=tolerance)
+    carried, trust = warp_votes(Rolling(), votes, pair, steps, decay=decay, tolerance=tolerance)
     expected = moved_by_hand(votes.double().numpy(), pair, step, decay, tolerance)
     np.testing.assert_allclose(carried.numpy(), expected, rtol=1e-4, atol=1e-6)
     assert trust == pytest.approx(trust_by_hand(pair, step, tolerance).mean(), abs=1e-5)
@@ -121,10 +123,10 @@ def test_carried_votes_equal_the_formula(
 @given(seed=st.integers(0, 10**6), decay=st.floats(0, 1), tolerance=st.floats(0.03, 1))
 def test_remembering_equals_the_formula(seed: int, decay: float, tolerance: float) -> None:
     logits, frames = random_logits(5, seed), random_frames(5, seed)
-    memory = Memory(frames[0], own_votes(logits[0]))
+    memory = Memory(frames[0], soft_votes(logits[0]))
     expected = votes_by_hand(logits[0])
     for t in range(1, 5):
-        memory = remember(
+        memory = update_memory(
             Rolling(),
             memory,
             frames[t],
@@ -143,26 +145,26 @@ def test_remembering_equals_the_formula(seed: int, decay: float, tolerance: floa
 
 
 def remembered(memory: Memory, frame: Tensor, logits: Tensor, decay: float = 1.0) -> Tensor:
-    return remember(Rolling(), memory, frame, logits, (0, 1), decay=decay, tolerance=0.1).votes
+    return update_memory(Rolling(), memory, frame, logits, (0, 1), decay=decay, tolerance=0.1).votes
 
 
 def test_a_cut_is_forgotten() -> None:
     first, second = random_logits(2, seed=1)
     black, white = (torch.full((3, *SIZE), v, dtype=torch.uint8) for v in (0, 255))
-    memory = Memory(black, own_votes(first))
-    assert torch.equal(remembered(memory, white, second), own_votes(second))
+    memory = Memory(black, soft_votes(first))
+    assert torch.equal(remembered(memory, white, second), soft_votes(second))
     # Where colours fit, the past counts in all cells but the first column, which has no source.
-    kept = remembered(memory, black, second) - own_votes(second)
+    kept = remembered(memory, black, second) - soft_votes(second)
     assert (kept[..., 0] == 0).all()
-    torch.testing.assert_close(kept[..., 1:], own_votes(first)[..., :-1])
+    torch.testing.assert_close(kept[..., 1:], soft_votes(first)[..., :-1])
 
 
 def test_decay_0_has_no_memory() -> None:
     first, second = random_logits(2, seed=2)
     frames = random_frames(2, seed=2)
-    memory = Memory(frames[0], own_votes(first))
-    assert torch.equal(remembered(memory, frames[1], second, decay=0.0), own_votes(second))
-    assert not torch.equal(remembered(memory, frames[1], second, decay=0.5), own_votes(second))
+    memory = Memory(frames[0], soft_votes(first))
+    assert torch.equal(remembered(memory, frames[1], second, decay=0.0), soft_votes(second))
+    assert not torch.equal(remembered(memory, frames[1], second, decay=0.5), soft_votes(second))
 
 
 def test_one_bad_frame_is_outvoted_and_a_change_of_mind_is_not() -> None:
@@ -170,10 +172,10 @@ def test_one_bad_frame_is_outvoted_and_a_change_of_mind_is_not() -> None:
     good, bad = torch.zeros(2, 1, CLASSES, *GRID).unbind(0)
     good[:, 1] = 5
     bad[:, 2] = 5
-    memory = Memory(frame, own_votes(good))
+    memory = Memory(frame, soft_votes(good))
     winners = []
     for logits in (good, good, bad, bad, bad):
-        memory = remember(Rolling(), memory, frame, logits, (0, 1), decay=0.8, tolerance=0.1)
+        memory = update_memory(Rolling(), memory, frame, logits, (0, 1), decay=0.8, tolerance=0.1)
         winners.append(int(memory.votes[:, 0, -1].argmax()))
     # All votes weigh alike here: 1.8, 2.44; then 1.95 against 1, 1.56 against 1.8.
     assert winners == [1, 1, 1, 2, 2]
@@ -181,7 +183,7 @@ def test_one_bad_frame_is_outvoted_and_a_change_of_mind_is_not() -> None:
 
 def test_inputs_are_left_alone() -> None:
     logits, frames = random_logits(2, seed=3), random_frames(2, seed=3)
-    memory = Memory(frames[0], own_votes(logits[0]))
+    memory = Memory(frames[0], soft_votes(logits[0]))
     kept = [x.clone() for x in (memory.votes, *logits, *frames)]
     remembered(memory, frames[1], logits[1])
     assert all(map(torch.equal, kept, (memory.votes, *logits, *frames)))
@@ -191,21 +193,21 @@ def test_inputs_are_left_alone() -> None:
 
 def test_teacher_that_raises() -> None:
     class Broken:
-        def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
             raise RuntimeError("lost")
 
     logits, frames = random_logits(2, seed=4), random_frames(2, seed=4)
-    memory = Memory(frames[0], own_votes(logits[0]))
-    with pytest.raises(PropagationError, match=r"carry\(\.\.\., 3, 4\).*lost"):
-        remember(Broken(), memory, frames[1], logits[1], (3, 4), decay=0.8, tolerance=0.1)
+    memory = Memory(frames[0], soft_votes(logits[0]))
+    with pytest.raises(PropagationError, match=r"warp\(\.\.\., 3, 4\).*lost"):
+        update_memory(Broken(), memory, frames[1], logits[1], (3, 4), decay=0.8, tolerance=0.1)
 
 
 def test_teacher_that_answers_at_another_size(unchecked: None) -> None:
     class AtFrameSize:
-        def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
             return torch.zeros(len(maps), *SIZE), torch.ones(SIZE, dtype=torch.bool)
 
     logits, frames = random_logits(2, seed=5), random_frames(2, seed=5)
-    memory = Memory(frames[0], own_votes(logits[0]))
+    memory = Memory(frames[0], soft_votes(logits[0]))
     with pytest.raises(PropagationError, match=r"\(6, 4, 12\); expected.*\(6, 2, 4\)"):
-        remember(AtFrameSize(), memory, frames[1], logits[1], (0, 1), decay=0.8, tolerance=0.1)
+        update_memory(AtFrameSize(), memory, frames[1], logits[1], (0, 1), decay=0.8, tolerance=0.1)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ditta_adapt import AdaptConfig, VideoSegmenter, wrap
-from ditta_adapt.models.frozen_prediction import resize_logits
+from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.reliability import reliability
 from tests.baselines.shift_propagator import ShiftPropagator
 from tests.toys import ToySegmenter, toy_segmenter, toy_video

@@ -8,13 +8,13 @@ from torch import Tensor
 from ditta_adapt import PropagationError
 from ditta_adapt.progress import Progress, silent
 from ditta_adapt.targets.dense_vote import dense_targets
-from ditta_adapt.targets.mask_vote import Targets
+from ditta_adapt.targets.targets import Targets
 
 
 class Rolling:
     """The world moves one column right a frame; what comes in at the left has no source."""
 
-    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+    def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
         valid = torch.ones(maps.shape[1:], dtype=torch.bool)
         valid[:, 0 if to > t else -1] = False
         return maps.roll(to - t, dims=2) * valid, valid
@@ -165,10 +165,10 @@ def test_progress_counts_both_directions() -> None:
 
 def test_teacher_that_raises() -> None:
     class Broken:
-        def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
             raise RuntimeError("lost")
 
-    with pytest.raises(PropagationError, match=r"carry\(\.\.\., 0, 1\).*lost"):
+    with pytest.raises(PropagationError, match=r"warp\(\.\.\., 0, 1\).*lost"):
         dense_targets(
             Broken(),
             random_video(3).__getitem__,
@@ -181,7 +181,7 @@ def test_teacher_that_raises() -> None:
 
 def test_teacher_that_changes_the_shape(unchecked: None) -> None:
     class Halving:
-        def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
             return maps[:, ::2], torch.ones(2, 7, dtype=torch.bool)
 
     # Three classes, and the three colours that go with them.

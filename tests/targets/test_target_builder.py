@@ -20,7 +20,7 @@ from ditta_adapt import (
 )
 from ditta_adapt.progress import ProgressCallback
 from ditta_adapt.targets.build import teach
-from ditta_adapt.targets.mask_vote import IGNORE
+from ditta_adapt.targets.targets import IGNORE
 from ditta_adapt.teachers.propagator import Propagator
 from tests.baselines.shift_propagator import ShiftPropagator
 from tests.toys import NUM_CLASSES, StillPropagator, toy_segmenter, toy_video

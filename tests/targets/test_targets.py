@@ -8,7 +8,8 @@ from torch import Tensor
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.models.frozen_prediction import FrozenPrediction
 from ditta_adapt.progress import Progress, silent
-from ditta_adapt.targets.mask_vote import IGNORE, mask_targets, render
+from ditta_adapt.targets.mask_vote import mask_targets, render
+from ditta_adapt.targets.targets import IGNORE
 from ditta_adapt.targets.tracking import Tracks
 from ditta_adapt.teachers.packed_masks import PackedMasks
 from ditta_adapt.teachers.propagator import Masks

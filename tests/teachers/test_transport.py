@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ditta_adapt import PropagationError
-from ditta_adapt.teachers.checked_calls import carry, open_transport
+from ditta_adapt.teachers.checked_calls import open_warper, warp_maps
 from tests.toys import StillPropagator, toy_video
 
 FRAMES = toy_video(2, size=(4, 5))
@@ -18,7 +18,7 @@ class Carrier:
     def __init__(self, valid: Tensor) -> None:
         self.valid = valid
 
-    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+    def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
         if to == 7:
             raise RuntimeError("lost")
         return (maps if to else maps[1:]), self.valid
@@ -26,7 +26,7 @@ class Carrier:
 
 def test_what_the_session_says() -> None:
     maps, valid = torch.rand(3, 4, 5), torch.rand(4, 5) > 0.5
-    moved, trusted = carry(Carrier(valid), maps, 0, 1)
+    moved, trusted = warp_maps(Carrier(valid), maps, 0, 1)
     assert torch.equal(moved, maps)
     assert torch.equal(trusted, valid)
 
@@ -34,23 +34,23 @@ def test_what_the_session_says() -> None:
 @pytest.mark.usefixtures("unchecked")
 class TestBrokenSessions:
     def test_raises(self) -> None:
-        with pytest.raises(PropagationError, match=r"carry\(\.\.\., 6, 7\).*RuntimeError: lost"):
-            carry(Carrier(torch.ones(4, 5).bool()), torch.rand(3, 4, 5), 6, 7)
+        with pytest.raises(PropagationError, match=r"warp\(\.\.\., 6, 7\).*RuntimeError: lost"):
+            warp_maps(Carrier(torch.ones(4, 5).bool()), torch.rand(3, 4, 5), 6, 7)
 
     def test_maps_of_another_shape(self) -> None:
         with pytest.raises(PropagationError, match=r"1, 0.*\(2, 4, 5\); expected.*\(3, 4, 5\)"):
-            carry(Carrier(torch.ones(4, 5).bool()), torch.rand(3, 4, 5), 1, 0)
+            warp_maps(Carrier(torch.ones(4, 5).bool()), torch.rand(3, 4, 5), 1, 0)
 
     def test_valid_of_another_shape_or_dtype(self) -> None:
         for valid in (torch.ones(1, 4, 5).bool(), torch.ones(4, 5)):
             with pytest.raises(PropagationError, match=r"valid map of.*expected \(4, 5\) bool"):
-                carry(Carrier(valid), torch.rand(3, 4, 5), 0, 1)
+                warp_maps(Carrier(valid), torch.rand(3, 4, 5), 0, 1)
 
 
 def test_teacher_without_transport() -> None:
     with (
-        pytest.raises(PropagationError, match=r"StillPropagator cannot carry.*\"flow\""),
-        open_transport(StillPropagator(), FRAMES),
+        pytest.raises(PropagationError, match=r"StillPropagator cannot warp.*\"flow\""),
+        open_warper(StillPropagator(), FRAMES),
     ):
         pass
 
@@ -66,6 +66,6 @@ def test_sessions_are_closed_also_after_an_error() -> None:
             finally:
                 closed.append(True)
 
-    with pytest.raises(KeyError), open_transport(Teacher(), FRAMES):
+    with pytest.raises(KeyError), open_warper(Teacher(), FRAMES):
         raise KeyError
     assert closed == [True]

@@ -24,8 +24,8 @@ class Session:
     def propagate(self, t: int, to: int) -> Any:
         return self.inner.propagate(t, to)
 
-    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
-        return self.inner.carry(maps, t, to)
+    def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        return self.inner.warp(maps, t, to)
 
 
 class GoodPropagator:
@@ -173,37 +173,37 @@ class WritesToRegions(Session):
 
 
 class NoValidMask(Session):
-    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
-        moved, valid = super().carry(maps, t, to)
+    def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        moved, valid = super().warp(maps, t, to)
         return moved, valid.float()
 
 
 class CarriesInPlace(Session):
-    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
-        moved, valid = super().carry(maps, t, to)
+    def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        moved, valid = super().warp(maps, t, to)
         return maps.copy_(moved), valid
 
 
 class FrameSizeOnly(Session):
     """Stretches whatever it is given to the frames' size first."""
 
-    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+    def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
         size = self.inner._field.size
         if maps.shape[1:] != size and len(maps):
             maps = F.interpolate(maps[None], size)[0]
-        return super().carry(maps, t, to)
+        return super().warp(maps, t, to)
 
 
 class FrameSizeAsserted(Session):
-    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+    def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
         if maps.shape[1:] != self.inner._field.size:
             raise ValueError("the maps do not fit the frames")
-        return super().carry(maps, t, to)
+        return super().warp(maps, t, to)
 
 
 class Transposes(Session):
-    def carry(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
-        moved, valid = super().carry(maps, t, to)
+    def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        moved, valid = super().warp(maps, t, to)
         return moved.flip(1), valid
 
 
@@ -348,11 +348,11 @@ BROKEN: dict[str, tuple[Callable[[], object], set[str]]] = {
     "still backward": (_with(StillBackward), {"backward"}),
     "starts again": (_with(StartsAgain), {"late_object"}),
     "writes to regions": (_with(WritesToRegions), {"inputs_untouched"}),
-    "no valid mask": (_with(NoValidMask), {"carry_contract"}),
-    "carries in place": (_with(CarriesInPlace), {"carry_contract"}),
-    "carries at frame size": (_with(FrameSizeOnly), {"carry_contract"}),
-    "carries at no other size": (_with(FrameSizeAsserted), {"carry_contract"}),
-    "transposes": (_with(Transposes), {"carry_still"}),
+    "no valid mask": (_with(NoValidMask), {"warp_contract"}),
+    "carries in place": (_with(CarriesInPlace), {"warp_contract"}),
+    "carries at frame size": (_with(FrameSizeOnly), {"warp_contract"}),
+    "carries at no other size": (_with(FrameSizeAsserted), {"warp_contract"}),
+    "transposes": (_with(Transposes), {"warp_still"}),
     "arrays only": (ArraysOnly, {"tensor_frames", "live_frames"}),
     "writes to frames": (WritesToFrames, {"inputs_untouched"}),
     "one session for all": (OneSessionForAll, {"independent_sessions", "after_exception"}),

@@ -98,8 +98,8 @@ def test_still_teacher() -> None:
         "forward": "expected_failure",
         "backward": "expected_failure",
         "closing_frees": "expected_failure",
-        "carry_contract": "skipped",
-        "carry_still": "skipped",
+        "warp_contract": "skipped",
+        "warp_still": "skipped",
     }
 
 

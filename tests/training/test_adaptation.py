@@ -11,9 +11,9 @@ from ditta_adapt import AdaptConfig, wrap
 from ditta_adapt.io.frames import frames_to_tensors
 from ditta_adapt.models.encodings import EncodingCache
 from ditta_adapt.progress import silent
-from ditta_adapt.targets.mask_vote import IGNORE, Targets
+from ditta_adapt.targets.targets import IGNORE, Targets
 from ditta_adapt.training.student import Student
-from ditta_adapt.training.train import adapt_student
+from ditta_adapt.training.train import train_student
 from tests.toys import NUM_CLASSES, ToyNet, ToySegmenter, toy_segmenter, toy_video
 
 SIZE = (12, 14)
@@ -34,7 +34,7 @@ def run(config: AdaptConfig, num_frames: int = 3) -> tuple[list[dict[str, float]
     cache = EncodingCache(
         student.segmenter, tensors, torch.device("cpu"), device_bytes=2**30, cpu_bytes=0
     )
-    history = adapt_student(student, cache, make_targets(num_frames), no_anchor, config, silent)
+    history = train_student(student, cache, make_targets(num_frames), no_anchor, config, silent)
     return history, student
 
 
@@ -103,7 +103,7 @@ def test_anchored_steps_by_hand() -> None:
         asked.append(t)
         return frozen[t]
 
-    history = adapt_student(student, cache, targets, logits, config, silent)
+    history = train_student(student, cache, targets, logits, config, silent)
     assert asked == [0, 1, 0, 1]
 
     optimizer = torch.optim.AdamW(net.decoder.parameters(), lr=1e-2)
@@ -141,7 +141,7 @@ def test_without_confidence_in_any_label_nothing_is_learned() -> None:
     )
     # Plain steps: of a gradient of nothing but rounding, Adam makes steps as large as any other.
     config = AdaptConfig(addon="none", weight_decay=0.0, passes=1, learning_rate=1e-9)
-    (step,) = adapt_student(student, cache, targets, lambda t: frozen, config, silent)
+    (step,) = train_student(student, cache, targets, lambda t: frozen, config, silent)
     entropy = -(frozen.softmax(1) * frozen.log_softmax(1)).sum(1).mean()
     assert step["distill"] == pytest.approx(float(entropy), rel=1e-5)
     for own, start in zip(student.parameters(), before, strict=True):
@@ -201,7 +201,7 @@ def test_gradients_reach_the_previous_frame_only_if_asked() -> None:
         cache = EncodingCache(
             student.segmenter, tensors, torch.device("cpu"), device_bytes=2**30, cpu_bytes=0
         )
-        adapt_student(student, cache, make_targets(3), no_anchor, config, silent)
+        train_student(student, cache, make_targets(3), no_anchor, config, silent)
         assert len(calls) == (5 if through else 3)
 
 
@@ -239,7 +239,7 @@ def test_contrastive_term_by_loops() -> None:
     cache = EncodingCache(
         student.segmenter, tensors, torch.device("cpu"), device_bytes=2**30, cpu_bytes=0
     )
-    history = adapt_student(student, cache, targets, no_anchor, config, silent)
+    history = train_student(student, cache, targets, no_anchor, config, silent)
     assert history[0]["contrast"] == pytest.approx(expected, rel=1e-5)
 
 

@@ -11,10 +11,10 @@ from ditta_adapt.baselines.arguments import check_choice
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.errors import InputError, ShapeError
 from ditta_adapt.progress import Progress, ProgressCallback
-from ditta_adapt.targets.builder import WarmUp
-from ditta_adapt.targets.mask_vote import IGNORE, Targets
-from ditta_adapt.teachers.checked_calls import carry, open_transport
-from ditta_adapt.teachers.propagator import DenseTransport, Propagator
+from ditta_adapt.targets.targets import IGNORE, Targets
+from ditta_adapt.targets.warm_up import WarmUp
+from ditta_adapt.teachers.checked_calls import open_warper, warp_maps
+from ditta_adapt.teachers.propagator import DenseWarper, Propagator
 
 Strategy = Literal["consistency", "max_confidence", "warp"]
 
@@ -104,13 +104,13 @@ def oracle_labels(
     return torch.where(labels == truth, labels, torch.full_like(labels, ignore_index))
 
 
-def carried_labels(
-    session: DenseTransport, labels: Integer[Tensor, "H W"], t: int, to: int
+def warped_labels(
+    session: DenseWarper, labels: Integer[Tensor, "H W"], t: int, to: int
 ) -> tuple[Int64[Tensor, "H W"], Bool[Tensor, "H W"]]:
     """Bring labels from frame `t` to a neighbour: every class as a map, then the strongest.
 
     Args:
-        session: of a teacher that carries dense maps.
+        session: of a teacher that warps dense maps.
         labels: `(H, W)` integers at least 0, of frame `t`.
         t: the frame they are of.
         to: `t + 1` or `t - 1`.
@@ -123,7 +123,7 @@ def carried_labels(
     """
     classes, index = torch.unique(labels, return_inverse=True)
     one_hot = F.one_hot(index, len(classes)).permute(2, 0, 1).float()
-    moved, valid = carry(session, one_hot, t, to)
+    moved, valid = warp_maps(session, one_hot, t, to)
     strength, winner = moved.max(dim=0)
     valid = valid & (strength > 0)
     return torch.where(valid, classes[winner].long(), 0), valid
@@ -164,11 +164,11 @@ class RefinedLabels:
         """Refine the labels of every frame.
 
         Raises:
-            PropagationError: the teacher raised, broke its contract, or cannot carry dense maps.
+            PropagationError: the teacher raised, broke its contract, or cannot warp dense maps.
         """
         labels: list[Tensor] = []
         total = len(warm_up.frames)
-        with torch.no_grad(), open_transport(propagator, warm_up.video) as session:
+        with torch.no_grad(), open_warper(propagator, warm_up.video) as session:
             for t in range(total):
                 own = warm_up.predictions[t].labels.to(torch.int16)
                 near = t + self.offset
@@ -181,17 +181,17 @@ class RefinedLabels:
         return Targets(labels, [], {}, learnable, source)
 
     def _refine(
-        self, session: DenseTransport, warm_up: WarmUp, own: Tensor, t: int
+        self, session: DenseWarper, warm_up: WarmUp, own: Tensor, t: int
     ) -> Integer[Tensor, "H W"]:
         near = t + self.offset
-        warped, valid = carried_labels(session, warm_up.predictions[near].labels, near, t)
+        warped, valid = warped_labels(session, warm_up.predictions[near].labels, near, t)
         warped = torch.where(valid, warped, IGNORE).to(own.dtype)
         if self.strategy == "warp":
             return warped
         if self.strategy == "consistency":
             return consistent_labels(own, warped, ignore_index=IGNORE)
         confidence = _confidence(warm_up, near)
-        moved, _ = carry(session, confidence.unsqueeze(0), near, t)
+        moved, _ = warp_maps(session, confidence.unsqueeze(0), near, t)
         return most_confident_labels(
             own, _confidence(warm_up, t), warped, moved[0], ignore_index=IGNORE
         )

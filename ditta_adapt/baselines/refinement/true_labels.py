@@ -9,17 +9,17 @@ from jaxtyping import Int16
 from torch import Tensor
 
 from ditta_adapt.baselines.refinement.refined_labels import (
-    carried_labels,
     check_offset,
     oracle_labels,
+    warped_labels,
 )
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.errors import InputError
 from ditta_adapt.metrics.labels import label_map
 from ditta_adapt.progress import Progress, ProgressCallback
-from ditta_adapt.targets.builder import WarmUp
-from ditta_adapt.targets.mask_vote import IGNORE, Targets
-from ditta_adapt.teachers.checked_calls import open_transport
+from ditta_adapt.targets.targets import IGNORE, Targets
+from ditta_adapt.targets.warm_up import WarmUp
+from ditta_adapt.teachers.checked_calls import open_warper
 from ditta_adapt.teachers.propagator import Propagator
 
 
@@ -121,10 +121,10 @@ def _neighbours(
 ) -> list[Tensor]:
     """Every frame's labels replaced by its neighbour's; without a neighbour, its own."""
     moved = list(labels)
-    with torch.no_grad(), open_transport(propagator, warm_up.video) as session:
+    with torch.no_grad(), open_warper(propagator, warm_up.video) as session:
         for t in range(len(labels)):
             if 0 <= t + offset < len(labels):
-                warped, valid = carried_labels(session, labels[t + offset], t + offset, t)
+                warped, valid = warped_labels(session, labels[t + offset], t + offset, t)
                 moved[t] = torch.where(valid, warped, IGNORE).to(torch.int16)
             progress(Progress("targets", t + 1, len(labels)))
     return moved

@@ -21,14 +21,14 @@ from ditta_adapt import (
 )
 from ditta_adapt.baselines.refinement.refined_labels import (
     RefinedLabels,
-    carried_labels,
     consistent_labels,
     most_confident_labels,
     oracle_labels,
+    warped_labels,
 )
 from ditta_adapt.io.frames import frames_to_tensors
 from ditta_adapt.progress import silent
-from ditta_adapt.targets.mask_vote import IGNORE
+from ditta_adapt.targets.targets import IGNORE
 from tests.baselines.shift_propagator import ShiftPropagator, ShiftSession
 from tests.toys import StillPropagator, ToyNet, ToySegmenter, toy_segmenter, toy_video
 
@@ -98,16 +98,16 @@ def test_laws(maps: Tensor) -> None:
 def test_labels_are_carried_like_the_world_moves() -> None:
     labels = torch.tensor([[3, 0, 7, 7]], dtype=torch.uint8)
     session = ShiftSession([FRAMES[0][:1, :4]], 1)
-    forward, valid = carried_labels(session, labels, 0, 1)
+    forward, valid = warped_labels(session, labels, 0, 1)
     assert forward.tolist() == [[0, 3, 0, 7]]
     assert valid.tolist() == [[False, True, True, True]]
-    backward, _ = carried_labels(session, labels, 1, 0)
+    backward, _ = warped_labels(session, labels, 1, 0)
     assert backward.tolist() == [[0, 7, 7, 0]]
 
 
 def warm_up_of(frames: Sequence[object], segmenter: ToySegmenter | None = None) -> WarmUp:
     tensors = frames_to_tensors(frames)
-    return WarmUp.seen_by(segmenter or toy_segmenter(), tensors, AdaptConfig(), silent)
+    return WarmUp.from_frames(segmenter or toy_segmenter(), tensors, AdaptConfig(), silent)
 
 
 def build(builder: RefinedLabels, warm_up: WarmUp, teacher: object | None = None) -> Targets:
@@ -181,7 +181,7 @@ class TestRefinedLabels:
 
     def test_teacher_without_transport(self) -> None:
         model = wrap(toy_segmenter(), propagator=StillPropagator(), target_builder=RefinedLabels())
-        with pytest.raises(PropagationError, match=r"StillPropagator cannot carry.*carry\(maps"):
+        with pytest.raises(PropagationError, match=r"StillPropagator cannot warp.*warp\(maps"):
             model.adapt(FRAMES)
         assert model.report is None
 

@@ -9,7 +9,7 @@ from ditta_adapt import AdaptConfig, InputError, WarmUp, wrap
 from ditta_adapt.baselines.refinement.true_labels import OracleLabels, TrueLabels
 from ditta_adapt.io.frames import frames_to_tensors
 from ditta_adapt.progress import silent
-from ditta_adapt.targets.mask_vote import IGNORE
+from ditta_adapt.targets.targets import IGNORE
 from tests.baselines.shift_propagator import ShiftPropagator
 from tests.toys import NUM_CLASSES, StillPropagator, toy_segmenter, toy_video
 
@@ -28,7 +28,7 @@ def truth(num_frames: int = 4, seed: int = 0) -> list[Tensor]:
 
 def warm_up() -> WarmUp:
     tensors = frames_to_tensors(FRAMES[:4])
-    return WarmUp.seen_by(toy_segmenter(), tensors, AdaptConfig(), silent)
+    return WarmUp.from_frames(toy_segmenter(), tensors, AdaptConfig(), silent)
 
 
 class TestTrueLabels:

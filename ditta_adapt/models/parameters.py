@@ -1,0 +1,98 @@
+"""What a segmenter is made of: its modules, parameters and state, and where they are."""
+
+import hashlib
+from types import FunctionType, MethodType, ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ditta_adapt.errors import SegmenterError
+from ditta_adapt.models.segmenter import Segmenter
+
+
+def modules_of(segmenter: Segmenter) -> list[nn.Module]:
+    """The modules a segmenter is or holds, each once; also its adaptable modules.
+
+    It holds what can be reached through attributes, lists, tuples and dicts: in the segmenter and
+    in plain objects, such as another segmenter that it leaves the work to. What is inside of a
+    module is left to that module.
+    """
+    # By identity, since things may hold one another; and held on to, so that identities stay.
+    seen: dict[int, object] = {}
+    waiting: list[object] = [segmenter, *segmenter.adaptable_modules().values()][::-1]
+    while waiting:
+        candidate = waiting.pop()
+        if id(candidate) not in seen:
+            seen[id(candidate)] = candidate
+            if candidate is segmenter or not isinstance(candidate, nn.Module):
+                waiting += _held_by(candidate)[::-1]
+    return [candidate for candidate in seen.values() if isinstance(candidate, nn.Module)]
+
+
+# They have attributes, but those are not part of a model.
+_LEAVES = (type, ModuleType, FunctionType, MethodType, Tensor, np.ndarray)
+
+
+def _held_by(holder: object) -> list[object]:
+    if isinstance(holder, dict):
+        return list(holder.values())
+    if isinstance(holder, list | tuple):
+        return list(holder)
+    if isinstance(holder, _LEAVES):
+        return []
+    attributes = dict(getattr(holder, "__dict__", {}))
+    if isinstance(holder, nn.Module):
+        attributes.pop("_modules", None)
+    return list(attributes.values())
+
+
+def adaptable_parameters(segmenter: Segmenter) -> list[nn.Parameter]:
+    """The parameters of the adaptable modules, each once.
+
+    Raises:
+        SegmenterError: there is none.
+    """
+    parameters: dict[int, nn.Parameter] = {}
+    for module in segmenter.adaptable_modules().values():
+        parameters.update((id(parameter), parameter) for parameter in module.parameters())
+    if not parameters:
+        raise SegmenterError(
+            f"adaptable_modules of {type(segmenter).__name__} has no parameters; return at least "
+            "one module with weights, usually the decoder."
+        )
+    return list(parameters.values())
+
+
+def all_parameters(segmenter: Segmenter) -> list[nn.Parameter]:
+    """Every parameter a segmenter holds, frozen ones too, each once."""
+    parameters: dict[int, nn.Parameter] = {}
+    for module in modules_of(segmenter):
+        parameters.update((id(parameter), parameter) for parameter in module.parameters())
+    return list(parameters.values())
+
+
+def adaptable_state(segmenter: Segmenter) -> dict[str, Tensor]:
+    """Parameters and buffers of the adaptable modules, by `"<module>.<name>"`, not cloned."""
+    return {
+        f"{name}.{key}": tensor
+        for name, module in segmenter.adaptable_modules().items()
+        for source in (module.named_parameters(), module.named_buffers())
+        for key, tensor in source
+    }
+
+
+def device_of(segmenter: Segmenter) -> torch.device:
+    """The device the adaptable parameters are on."""
+    return adaptable_parameters(segmenter)[0].device
+
+
+def weight_hash(segmenter: Segmenter) -> str:
+    """SHA-256 over names, shapes, dtypes and values of all weights of a segmenter."""
+    digest = hashlib.sha256()
+    for module in modules_of(segmenter):
+        for name, tensor in sorted(module.state_dict().items()):
+            digest.update(f"{name}:{tuple(tensor.shape)}:{tensor.dtype};".encode())
+            data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+            digest.update(data.numpy())
+    return digest.hexdigest()
