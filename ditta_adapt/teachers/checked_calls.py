@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from ditta_adapt.errors import DittaError, PropagationError
 from ditta_adapt.io.frames import Frame
-from ditta_adapt.teachers.propagator import DenseWarper, Masks, PropagationSession, Propagator
+from ditta_adapt.teachers.propagator import DenseWarper, Masks, Propagator
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def propagator_errors(call: str) -> Iterator[None]:
 
 
 @contextmanager
-def open_session(propagator: Propagator, frames: Sequence[Frame]) -> Iterator[PropagationSession]:
+def open_session(propagator: Propagator, frames: Sequence[Frame]) -> Iterator[Any]:
     """A session on frames.
 
     Raises:
@@ -51,21 +52,12 @@ def open_warper(propagator: Propagator, frames: Sequence[Frame]) -> Iterator[Den
         PropagationError: the propagator raised while opening, or its sessions cannot warp maps.
     """
     with open_session(propagator, frames) as session:
-        yield as_warper(session, propagator)
-
-
-def as_warper(session: PropagationSession, propagator: Propagator) -> DenseWarper:
-    """The session itself, if it can warp dense maps.
-
-    Raises:
-        PropagationError: it cannot.
-    """
-    if not isinstance(session, DenseWarper):
-        raise PropagationError(
-            f"{type(propagator).__name__} cannot warp per-pixel maps: its sessions have no method "
-            'warp(maps, t, to). Take a propagator that has one, such as "flow".'
-        )
-    return session
+        if not isinstance(session, DenseWarper):
+            raise PropagationError(
+                f"{type(propagator).__name__} cannot warp per-pixel maps: its sessions have no "
+                'method warp(maps, t, to). Take a propagator that has one, such as "flow".'
+            )
+        yield session
 
 
 def warp_maps(

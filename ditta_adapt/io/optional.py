@@ -1,0 +1,27 @@
+"""Third-party libraries that only some users need, imported when they are first needed."""
+
+import importlib
+from types import ModuleType
+
+from ditta_adapt.errors import MissingDependencyError
+
+# By module: what the library is called, and the extra of ditta-adapt that brings it.
+_LIBRARIES = {
+    "av": ("PyAV", "video"),
+    "cv2": ("OpenCV", "flow"),
+    "PIL": ("Pillow", "video"),
+    "transformers": ("transformers", "hf"),
+}
+
+
+def require(module: str) -> ModuleType:
+    """Import an optional library, such as `require("cv2")` or `require("PIL.Image")`.
+
+    Raises:
+        MissingDependencyError: it is not installed; the message says which extra brings it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        library, extra = _LIBRARIES[module.partition(".")[0]]
+        raise MissingDependencyError.for_extra(library, extra) from error
