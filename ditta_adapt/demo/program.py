@@ -128,15 +128,16 @@ def _scores(labels: Sequence[np.ndarray], truth: Sequence[np.ndarray] | None) ->
     if truth is None:
         changed = [np.mean(a != b) for a, b in pairwise(labels)]
         return {"pixels changing, %": 100 * float(np.mean(changed))}
-    score = SegmentationScore(len(CLASS_NAMES))
+    score, steady = SegmentationScore(len(CLASS_NAMES)), [VideoConsistency(n) for n in (8, 16)]
     for predicted, true in zip(labels, truth, strict=True):
         score.update(predicted, true)
-    values = {"mIoU": 100 * score.miou(), "wIoU": 100 * score.wiou()}
-    for window in (8, 16):
-        consistency = VideoConsistency(window)
-        consistency.add_video(labels, truth)
-        values[f"mVC{window}"] = 100 * consistency.value()
-    return values
+        for measure in steady:
+            measure.update(predicted, true)
+    for measure in steady:
+        measure.end_video()
+    values = {"mIoU": score.miou(), "wIoU": score.wiou()}
+    values |= {f"mVC{measure.window}": measure.value() for measure in steady}
+    return {name: 100 * value for name, value in values.items()}
 
 
 def _print_table(table: dict[str, dict[str, float]]) -> None:

@@ -28,8 +28,8 @@ def run_method(
 ) -> VideoResult:
     """Adapt a method to the warm-up of a video, let it label the rest, and count.
 
-    Only labelling is timed, not reading frames and not scoring. At most the warm-up's frames are
-    held, and the predictions in their smallest integer type.
+    Only labelling is timed, not reading frames and not scoring. The warm-up's frames are held while
+    it is adapted to; of the rest, a few label maps, however long the video.
 
     Args:
         method: whatever it was adapted to before is reset.
@@ -69,8 +69,8 @@ class _Counter:
     def __init__(self, video: LabelledVideo, num_classes: int) -> None:
         self._video = video
         self._score = SegmentationScore(num_classes)
-        self._known: list[tuple[np.ndarray, np.ndarray]] = []
-        self._all_known = True
+        # Emptied by the first frame without labels: windows would be missing.
+        self._consistency = {window: VideoConsistency(window) for window in WINDOWS}
         self._previous: Tensor | None = None
         self._changed: list[float] = []
         self._seconds, self._frames = 0.0, 0
@@ -86,11 +86,11 @@ class _Counter:
         self._previous = prediction
         target = self._video.labels[t]
         if target is None:
-            self._all_known, self._known = False, []
+            self._consistency = {}
             return
-        self._score.update(self._relabelled(prediction), torch.from_numpy(target.astype(np.int64)))
-        if self._all_known:
-            self._known.append((_compact(prediction.numpy()), _compact(target)))
+        self._score.update(self._relabelled(prediction), target)
+        for measure in self._consistency.values():
+            measure.update(prediction, target)
 
     def _relabelled(self, prediction: Tensor) -> Tensor:
         table = self._video.relabel
@@ -104,16 +104,12 @@ class _Counter:
         return torch.from_numpy(table.astype(np.int64))[prediction]
 
     def result(self, case: Case, adapt_seconds: float, note: str) -> VideoResult:
-        consistency: dict[int, list[float]] = {}
-        for window in WINDOWS if self._known else ():
-            measure = VideoConsistency(window)
-            measure.add_video(*zip(*self._known, strict=True))
-            consistency[window] = measure.scores[0]
+        measures = self._consistency if self._frames else {}
         return VideoResult(
             case=case,
             frames=self._frames,
             confusion=self._score.confusion.cpu(),
-            consistency=consistency,
+            consistency={window: measure.end_video() for window, measure in measures.items()},
             changed=float(np.mean(self._changed)) if self._changed else float("nan"),
             adapt_seconds=adapt_seconds,
             stream_seconds=self._seconds,
@@ -124,9 +120,3 @@ class _Counter:
 def _frames(video: LabelledVideo, corruption: Corruption | None) -> Iterator[Frame]:
     frames = (video.frames[t] for t in range(len(video.frames)))
     return frames if corruption is None else corruption.apply(frames)
-
-
-def _compact(labels: np.ndarray) -> np.ndarray:
-    """The same integers in a type of 8 bits, or 16."""
-    small = labels.astype(np.uint8)
-    return small if np.array_equal(small, labels) else labels.astype(np.int16)

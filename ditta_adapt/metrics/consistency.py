@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ditta_adapt.errors import InputError
-from ditta_adapt.metrics.labels import Labels, frame_pairs
+from ditta_adapt.metrics.labels import Labels, VideoFrames, same_length
 
 Windows = Literal["official", "paper"]
 Average = Literal["windows", "videos"]
@@ -25,8 +25,11 @@ class VideoConsistency:
     in the official program; windows with an empty `G_i` are left out, and all windows of all
     videos weigh the same.
 
-    Attribute `scores` has one list per video added, with the score of each of its windows in
-    order. Kept as they are, and put back with `add_scores`, they pool to the same value.
+    Frames come one at a time with `update`, and `end_video` ends a video; or a whole video comes
+    with `add_video`. Of what was shown two frames' worth of maps is held.
+
+    Attribute `scores` has one list per video that has ended, with the score of each of its windows
+    in order. Kept as they are, and put back with `add_scores`, they pool to the same value.
 
     Args:
         window: `n`, at least 2.
@@ -61,32 +64,67 @@ class VideoConsistency:
         self.require_correct = require_correct
         self.ignored = frozenset(ignored)
         self.scores: list[list[float]] = []
+        self._open: _OpenVideo | None = None
+
+    def update(self, pred: Labels, target: Labels) -> None:
+        """Add the next frame of the video that is open, or the first of a new one.
+
+        Args:
+            pred: `(H, W)` integers.
+            target: `(H, W)` integers.
+
+        Raises:
+            ShapeError: the maps are not `(H, W)`, or differ in size from each other or from the
+                frames before.
+            InputError: not integers. Whatever is raised, the frame alone is left out.
+        """
+        video = self._open or _OpenVideo()
+        prediction, truth = video.frames.check(pred, target)
+        self._open = video
+        quiet = video.targets.add(truth) >= self.window
+        for label in self.ignored:
+            quiet &= truth != label
+        same = (video.preds.add(prediction) >= self.window) & quiet
+        if self.require_correct:
+            # Both are constant over the window, so its last frame speaks for all.
+            same &= prediction == truth
+        video.add_window(*torch.stack([same.sum(), quiet.sum()]).tolist())
+
+    def end_video(self) -> list[float]:
+        """End the video that is open, so that it counts; without a frame, it is an empty one.
+
+        Returns:
+            The scores of its windows, in order; empty if it had too few frames for one.
+        """
+        video = self._open or _OpenVideo()
+        self._open = None
+        if self.windows == "paper":
+            video.let_go()
+        self.scores.append(video.scores)
+        return list(video.scores)
 
     def add_video(self, preds: Iterable[Labels], targets: Iterable[Labels]) -> None:
-        """Add one video: label maps `(H, W)` frame by frame; two frames are held at a time.
+        """Add one video: label maps `(H, W)` frame by frame.
 
         A video with too few frames for a window adds an empty list of scores; one that is refused
         adds nothing.
 
         Raises:
             ShapeError: a frame whose maps differ in size from each other or from the first.
-            InputError: one of the two has more frames than the other.
+            InputError: one of the two has more frames than the other; or a video is open, to
+                which `update` has added frames.
         """
-        steady_pred, steady_target = _Steadiness(), _Steadiness()
-        counts: list[Tensor] = []
-        for prediction, truth in frame_pairs(preds, targets):
-            quiet = steady_target.add(truth) >= self.window
-            for label in self.ignored:
-                quiet &= truth != label
-            same = (steady_pred.add(prediction) >= self.window) & quiet
-            if self.require_correct:
-                # Both are constant over the window, so its last frame speaks for all.
-                same &= prediction == truth
-            counts.append(torch.stack([same.sum(), quiet.sum()]))
-        if self.windows == "official":
-            counts = counts[:-1]
-        pairs = torch.stack(counts).tolist() if counts else []
-        self.scores.append([both / quiet for both, quiet in pairs if quiet])
+        if self._open is not None:
+            raise InputError(
+                "a video is open, to which update has added frames; expected end_video() before "
+                "another one."
+            )
+        try:
+            for pred, target in same_length(preds, targets):
+                self.update(pred, target)
+            self.end_video()
+        finally:
+            self._open = None
 
     def add_scores(self, scores: Iterable[float]) -> None:
         """Add one video by the stored scores of its windows.
@@ -101,11 +139,33 @@ class VideoConsistency:
         self.scores.append(video)
 
     def value(self) -> float:
-        """mVC in [0, 1]; NaN if no window was added."""
+        """mVC in [0, 1] of the videos that have ended; NaN if they have no window."""
         videos = [video for video in self.scores if video]
         if self.average == "videos":
             return _mean([_mean(video) for video in videos])
         return _mean([score for video in videos for score in video])
+
+
+class _OpenVideo:
+    """What is known of a video that has not ended."""
+
+    def __init__(self) -> None:
+        self.frames = VideoFrames()
+        self.preds, self.targets = _Steadiness(), _Steadiness()
+        self.scores: list[float] = []
+        self._held: tuple[int, int] = (0, 0)
+
+    def add_window(self, both: int, quiet: int) -> None:
+        """Hold a window back until the next one, as the official form leaves out the last."""
+        self.let_go()
+        self._held = (both, quiet)
+
+    def let_go(self) -> None:
+        """Score the window that was held back, if there is anything in it."""
+        both, quiet = self._held
+        if quiet:
+            self.scores.append(both / quiet)
+        self._held = (0, 0)
 
 
 class _Steadiness:

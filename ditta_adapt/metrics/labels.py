@@ -46,33 +46,63 @@ def label_pair(pred: Labels, target: Labels, name: str = "target") -> tuple[Tens
     return prediction, truth.to(prediction.device)
 
 
+class VideoFrames:
+    """Checks the frames of one video, one after the other."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._size: torch.Size | None = None
+
+    def check(self, pred: Labels, target: Labels) -> tuple[Tensor, Tensor]:
+        """The next frame as a `label_pair` `(H, W)`; one that is refused is not counted.
+
+        Raises:
+            ShapeError: a frame that is not `(H, W)`, or whose maps differ in size from each other
+                or from those of the frames before.
+            InputError: not integers.
+        """
+        try:
+            prediction, truth = label_pair(pred, target)
+        except ShapeError as error:
+            raise ShapeError(f"frame {self._count}: {error}") from None
+        shape = prediction.shape
+        if prediction.ndim != 2:
+            raise ShapeError(f"frame {self._count} has shape {tuple(shape)}; expected (H, W).")
+        if shape != (self._size or shape):
+            raise ShapeError(
+                f"frame {self._count} has shape {tuple(shape)}; the frames before it "
+                f"{tuple(self._size or ())}."
+            )
+        self._count, self._size = self._count + 1, shape
+        return prediction, truth
+
+
+def same_length(
+    preds: Iterable[Labels], targets: Iterable[Labels]
+) -> Iterator[tuple[Labels, Labels]]:
+    """The frames of one video in pairs, unchecked.
+
+    Raises:
+        InputError: one of the two has more frames than the other.
+    """
+    missing: Any = object()
+    for t, (pred, target) in enumerate(zip_longest(preds, targets, fillvalue=missing)):
+        if pred is missing or target is missing:
+            raise InputError(
+                f"preds and targets differ in length: one of them has only {t} frames."
+            )
+        yield pred, target
+
+
 def frame_pairs(
     preds: Iterable[Labels], targets: Iterable[Labels]
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The frames of one video as `label_pair`s `(H, W)`, one at a time.
 
     Raises:
-        ShapeError: a frame that is not `(H, W)`, or whose maps differ in size from each other or
-            from the first.
-        InputError: one of the two has more frames than the other.
+        ShapeError: as `VideoFrames.check`.
+        InputError: one of the two has more frames than the other, or not integers.
     """
-    missing: Any = object()
-    size: torch.Size | None = None
-    for t, (pred, target) in enumerate(zip_longest(preds, targets, fillvalue=missing)):
-        if pred is missing or target is missing:
-            raise InputError(
-                f"preds and targets differ in length: one of them has only {t} frames."
-            )
-        try:
-            prediction, truth = label_pair(pred, target)
-        except ShapeError as error:
-            raise ShapeError(f"frame {t}: {error}") from None
-        if prediction.ndim != 2:
-            raise ShapeError(f"frame {t} has shape {tuple(prediction.shape)}; expected (H, W).")
-        size = size or prediction.shape
-        if prediction.shape != size:
-            raise ShapeError(
-                f"frame {t} has shape {tuple(prediction.shape)}; the frames before it "
-                f"{tuple(size)}."
-            )
-        yield prediction, truth
+    frames = VideoFrames()
+    for pred, target in same_length(preds, targets):
+        yield frames.check(pred, target)

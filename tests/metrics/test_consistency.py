@@ -123,6 +123,54 @@ def test_all_forms_of_a_video_are_the_same(video: Video, n: int) -> None:
     assert metric.value() == pytest.approx(consistency(n, video), nan_ok=True)
 
 
+@quick
+@given(
+    several=st.lists(videos(), max_size=3),
+    n=st.integers(2, 5),
+    windows=st.sampled_from(["official", "paper"]),
+    require_correct=st.booleans(),
+)
+def test_frame_by_frame_is_the_same_as_whole_videos(
+    several: list[Video], n: int, windows: Any, require_correct: bool
+) -> None:
+    whole, streamed = (
+        VideoConsistency(n, windows=windows, require_correct=require_correct) for _ in range(2)
+    )
+    for preds, targets in several:
+        whole.add_video(preds, targets)
+        for pred, target in zip(preds, targets, strict=True):
+            before = streamed.value()
+            streamed.update(pred, target)
+            # What has not ended does not count.
+            assert streamed.value() == before or math.isnan(before)
+        assert streamed.end_video() == whole.scores[-1]
+    assert streamed.scores == whole.scores
+
+
+def test_a_refused_frame_alone_is_left_out() -> None:
+    small, large = np.zeros((2, 2), int), np.zeros((2, 3), int)
+    metric = VideoConsistency(2)
+    with pytest.raises(ShapeError, match="frame 0 has shape"):
+        metric.update(small[None], small[None])
+    for _ in range(3):
+        metric.update(small, small)
+        with pytest.raises(ShapeError, match="the frames before it"):
+            metric.update(large, large)
+    assert metric.end_video() == [1.0]
+    metric.update(large, large)
+
+
+def test_a_video_that_is_open_ends_before_another_is_added() -> None:
+    frames = np.zeros((4, 1, 1), int)
+    metric = VideoConsistency(2)
+    metric.update(frames[0], frames[0])
+    with pytest.raises(InputError, match=r"expected end_video\(\) before another"):
+        metric.add_video(frames, frames)
+    assert metric.end_video() == []
+    metric.add_video(frames, frames)
+    assert metric.scores == [[], [1.0, 1.0]]
+
+
 def test_by_hand() -> None:
     """One window of two frames: wrong but constant 5 and 7 count, and so does constant 255."""
     targets = np.array([[[1, 1, 2, 255]]] * 3)
@@ -348,14 +396,12 @@ def test_frames_are_maps() -> None:
         VideoConsistency(2).add_video(frames, frames)
 
 
-def test_memory_does_not_grow_with_the_video() -> None:
+@pytest.mark.parametrize("windows", ["official", "paper"])
+def test_memory_does_not_grow_with_the_video(windows: Any) -> None:
     size = (7, 11)
     alive: list[int] = []
-
-    def frames() -> Iterator[torch.Tensor]:
-        for _ in range(8):
-            alive.append(sum(type(x) is torch.Tensor and x.shape == size for x in gc.get_objects()))
-            yield torch.zeros(size, dtype=torch.int64)
-
-    VideoConsistency(3).add_video(frames(), np.zeros((8, *size), int))
-    assert max(alive[4:]) <= max(alive[:4])
+    metric = VideoConsistency(3, windows=windows)
+    for _ in range(8):
+        metric.update(torch.zeros(size, dtype=torch.int64), torch.zeros(size, dtype=torch.int64))
+        alive.append(sum(type(x) is torch.Tensor for x in gc.get_objects()))
+    assert len(set(alive[2:])) == 1
