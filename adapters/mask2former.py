@@ -9,12 +9,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ditta_adapt import InputError, SegmenterOutput
-from ditta_adapt.adapters._image_settings import (
-    DEFAULT_SETTINGS,
-    rescale_and_normalise,
-    settings_of,
-    target_size,
-)
+from ditta_adapt.adapters._transformers_settings import settings_of
+from ditta_adapt.models import DEFAULT_SETTINGS, input_size, rescale_and_normalise
 
 if TYPE_CHECKING:
     from transformers import (
@@ -68,7 +64,7 @@ class Mask2FormerSegmenter:
         found = settings_of(model) if settings is None else settings
         self.settings: dict[str, Any] = {**DEFAULT_SETTINGS, "size_divisor": 32, **found}
         if self.settings["do_resize"]:
-            target_size(self.settings, 1, 1)  # Raises for unusable settings now, not later.
+            input_size(self.settings, 1, 1)  # Raises for unusable settings now, not later.
 
     @property
     def num_classes(self) -> int:
@@ -84,7 +80,7 @@ class Mask2FormerSegmenter:
         """Resize, rescale and normalise as the model's own settings say."""
         images = frames.float()
         if self.settings["do_resize"]:
-            size = target_size(self.settings, *images.shape[2:])
+            size = input_size(self.settings, *images.shape[2:])
             images = F.interpolate(images, size, mode="bilinear", antialias=True)
         return rescale_and_normalise(images, self.settings).to(self.model.dtype)
 

@@ -7,7 +7,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ditta_adapt import HookedSegmenter, InputError, SegmenterOutput
-from ditta_adapt.adapters._image_settings import rgb_normalisation
+from ditta_adapt.adapters._mmseg_normalisation import rgb_normalisation
+from ditta_adapt.models import normalise
 
 
 class OCRNetSegmenter:
@@ -68,9 +69,7 @@ class OCRNetSegmenter:
 
     def preprocess(self, frames: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
         """Normalise, and swap to BGR for a model that takes it."""
-        images = frames.float()
-        mean, std = (images.new_tensor(v).view(-1, 1, 1) for v in (self._mean, self._std))
-        images = (images - mean) / std
+        images = normalise(frames.float(), self._mean, self._std)
         images = images.flip(1) if self._bgr else images
         return images.to(next(self.model.parameters()).dtype)
 

@@ -8,12 +8,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ditta_adapt import InputError, SegmenterOutput, ShapeError
-from ditta_adapt.adapters._image_settings import (
-    DEFAULT_SETTINGS,
-    fixed_size,
-    rescale_and_normalise,
-    settings_of,
-)
+from ditta_adapt.adapters._transformers_settings import settings_of
+from ditta_adapt.models import DEFAULT_SETTINGS, fixed_input_size, rescale_and_normalise
 
 if TYPE_CHECKING:
     from transformers import SegformerForSemanticSegmentation
@@ -55,7 +51,7 @@ class SegformerSegmenter:
         self.model = model
         found = settings_of(model) if settings is None else settings
         self.settings: dict[str, Any] = {**DEFAULT_SETTINGS, **found}
-        self._size = fixed_size(self.settings) if self.settings["do_resize"] else None
+        self._size = fixed_input_size(self.settings) if self.settings["do_resize"] else None
 
     @property
     def num_classes(self) -> int:

@@ -10,10 +10,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ditta_adapt.errors import InputError, SegmenterError
+from ditta_adapt.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from ditta_adapt.models.segmenter import Encoded, SegmenterOutput
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class HookedSegmenter:
