@@ -90,7 +90,8 @@ def check_masks(
     """Check what a session returned for a frame of `size`, `(H, W)`.
 
     Raises:
-        PropagationError: ids lost, added or reordered; wrong size or dtype.
+        PropagationError: ids lost, added or reordered; wrong size or dtype; scores, where there
+            are any, that are out of [0, 1].
     """
     ids = masks.object_ids.tolist()
     if ids != list(expected_ids):
@@ -103,4 +104,18 @@ def check_masks(
         raise PropagationError(
             f"{where} returned masks of shape {tuple(masks.masks.shape)} and dtype "
             f"{masks.masks.dtype}; expected {shape} bool, at the frame's own size."
+        )
+    scores = masks.scores
+    if scores is None:
+        return
+    if tuple(scores.shape) != shape or not scores.is_floating_point():
+        raise PropagationError(
+            f"{where} returned scores of shape {tuple(scores.shape)} and dtype {scores.dtype}; "
+            f"expected {shape} floating point, like the masks, or none at all."
+        )
+    # Also false for NaN.
+    if not ((scores >= 0) & (scores <= 1)).all():
+        raise PropagationError(
+            f"{where} returned scores from {float(scores.min())} to {float(scores.max())}; "
+            "expected all of them in [0, 1]. Logits become scores by a sigmoid."
         )

@@ -33,10 +33,13 @@ class Masks:
     Attributes:
         object_ids: `(N,)` int64, in the order in which the objects were prompted.
         masks: `(N, H, W)` bool; an object that is not visible has an empty mask.
+        scores: `(N, H, W)` floating point in [0, 1], or none: how sure the teacher is that an
+            object covers a pixel. A teacher that gives none is sure of its masks.
     """
 
     object_ids: Int64[Tensor, " N"]
     masks: Bool[Tensor, "N H W"]
+    scores: Float[Tensor, "N H W"] | None = None
 
 
 @runtime_checkable
