@@ -52,12 +52,21 @@ def open_warper(propagator: Propagator, frames: Sequence[Frame]) -> Iterator[Den
         PropagationError: the propagator raised while opening, or its sessions cannot warp maps.
     """
     with open_session(propagator, frames) as session:
-        if not isinstance(session, DenseWarper):
-            raise PropagationError(
-                f"{type(propagator).__name__} cannot warp per-pixel maps: its sessions have no "
-                'method warp(maps, t, to). Take a propagator that has one, such as "flow".'
-            )
-        yield session
+        yield require_warper(propagator, session)
+
+
+def require_warper(propagator: Propagator, session: Any) -> DenseWarper:
+    """A session of the propagator as one that can warp dense maps.
+
+    Raises:
+        PropagationError: it cannot.
+    """
+    if isinstance(session, DenseWarper):
+        return session
+    raise PropagationError(
+        f"{type(propagator).__name__} cannot warp per-pixel maps: its sessions have no method "
+        'warp(maps, t, to). Take a propagator that has one, such as "flow".'
+    )
 
 
 def warp_maps(

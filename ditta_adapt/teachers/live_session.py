@@ -1,6 +1,5 @@
 """A teacher's session on a video that is still coming in."""
 
-import weakref
 from collections.abc import Sequence
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from ditta_adapt.errors import PropagationError
 from ditta_adapt.teachers.checked_calls import check_masks, propagator_errors
+from ditta_adapt.teachers.held_session import HeldSession
 from ditta_adapt.teachers.live_frames import LiveFrames
 from ditta_adapt.teachers.propagator import FeatureSource, Masks, Prompt, Propagator
 
@@ -27,12 +27,7 @@ class LiveSession:
     """
 
     def __init__(self, propagator: Propagator, frames: LiveFrames) -> None:
-        with propagator_errors("open"):
-            context = propagator.open(frames)
-            self._session = context.__enter__()
-        self._leave = weakref.finalize(self, context.__exit__, None, None, None)
-        # A process that ends frees everything anyway, and libraries may be half gone by then.
-        self._leave.atexit = False
+        self._held = HeldSession(propagator, frames)
         self._frames = frames
         self._at = len(frames) - 1
         self._ids: list[int] = []
@@ -41,7 +36,7 @@ class LiveSession:
         """Add objects on the last frame; return the masks of all objects there."""
         ids = [*self._ids, *(prompt.object_id for prompt in prompts)]
         with propagator_errors(call := f"prompt({self._at}, ...)"):
-            masks = self._session.prompt(self._at, prompts)
+            masks = self._held.session.prompt(self._at, prompts)
         self._ids = ids
         return self._checked(masks, call)
 
@@ -49,20 +44,21 @@ class LiveSession:
         """Follow all objects to the frame after the one last reached."""
         t, to = self._at, self._at + 1
         with propagator_errors(call := f"propagate({t}, {to})"):
-            masks = self._session.propagate(t, to)
+            masks = self._held.session.propagate(t, to)
         self._at = to
         return self._checked(masks, call)
 
     @property
     def shows_features(self) -> bool:
         """Whether the session is a `FeatureSource`."""
-        return isinstance(self._session, FeatureSource)
+        return isinstance(self._held.session, FeatureSource)
 
     def features(self) -> Float[Tensor, "D h w"]:
         """The teacher's image features on the frame last reached; it must be a `FeatureSource`."""
-        assert isinstance(self._session, FeatureSource)
+        session = self._held.session
+        assert isinstance(session, FeatureSource)
         with propagator_errors(call := f"features({self._at})"):
-            features = self._session.features(self._at)
+            features = session.features(self._at)
         if features.ndim != 3 or not torch.isfinite(features).all():
             raise PropagationError(
                 f"{call} returned features of shape {tuple(features.shape)}, or with values that "
@@ -72,8 +68,7 @@ class LiveSession:
 
     def close(self) -> None:
         """End the session; nothing happens if it has ended."""
-        with propagator_errors("close"):
-            self._leave()
+        self._held.close()
 
     def _checked(self, masks: Masks, call: str) -> Masks:
         height, width = self._frames[self._at].shape[:2]
