@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.adversaries import SHIFT
-from benchmarks.davis import data_root, load_manifest, load_video
+from benchmarks.davis import data_root, davis_voc
 from benchmarks.davis_voc import WEIGHTS, build_segmenter
 from ditta_adapt import AdaptConfig, Targets, WarmUp
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
@@ -111,14 +111,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cases: list[Case] = []
     print("| video | warm-up | good | " + " | ".join(WRONG) + " |")
     print("|---|---|" + "---|" * (1 + len(WRONG)))
-    for name, classes in load_manifest().items():
-        video = load_video(data_root(), name, classes)
+    for video in davis_voc(data_root()):
         for warmup in options.warmup:
             count = max(len(video.frames) * round(100 * warmup) // 100, 1)
-            new = measure(name, video.frames[:count])
+            new = measure(video.name, video.frames[:count])
             cases += new
             shown = " | ".join(f"{case.ratio:.2f}" for case in new)
-            print(f"| {name} | {warmup:.0%} | {shown} |", flush=True)
+            print(f"| {video.name} | {warmup:.0%} | {shown} |", flush=True)
     print("\n| left out | threshold of the others | good kept | wrong refused |")
     print("|---|---|---|---|")
     for name in dict.fromkeys(case.video for case in cases):

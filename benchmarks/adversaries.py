@@ -15,6 +15,7 @@ IoU against the image model, frame by frame, on the frames after the warm-up:
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,11 +25,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.davis import Video, data_root, load_manifest, load_video
+from benchmarks.davis import data_root, davis_voc
 from benchmarks.davis_voc import WEIGHTS, build_segmenter, image_model, score
 from ditta_adapt import AdaptConfig, Frame, HookedSegmenter, Masks, Prompt, VideoSegmenter, wrap
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
+from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.progress import ProgressCallback
+from ditta_adapt.reporting.tables import markdown
 from ditta_adapt.targets.build import teach
 from ditta_adapt.targets.builder import TargetBuilder
 from ditta_adapt.targets.targets import IGNORE, Targets
@@ -146,15 +149,29 @@ def random_model(weights: Any) -> HookedSegmenter:
     return segmenter
 
 
+def own_start(own: LabelledVideo, other: LabelledVideo, count: int) -> Sequence[np.ndarray]:
+    """The first frames of the video itself."""
+    return own.frames[:count]
+
+
+def other_start(own: LabelledVideo, other: LabelledVideo, count: int) -> Sequence[np.ndarray]:
+    """The first frames of another video."""
+    return other.frames[:count]
+
+
+def noise_start(own: LabelledVideo, other: LabelledVideo, count: int) -> Sequence[np.ndarray]:
+    """Noise of the video's size."""
+    shape = (count, *own.frames[0].shape)
+    return list(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+
+
 @dataclass(frozen=True)
 class Attack:
     """One way to go wrong; by default nothing does."""
 
     propagator: Any = "flow"
     builder: TargetBuilder = teach
-    warmup: Callable[[Video, Video, int], Sequence[np.ndarray]] = lambda own, other, n: own.frames[
-        :n
-    ]
+    warmup: Callable[[LabelledVideo, LabelledVideo, int], Sequence[np.ndarray]] = own_start
     random_model: bool = False
 
 
@@ -165,20 +182,16 @@ ATTACKS = {
     "random masks": Attack(LyingTeacher(random)),
     "shifted masks": Attack(LyingTeacher(shifted)),
     "shifted warp": Attack(ShiftedWarper()),
-    "other scene": Attack(warmup=lambda own, other, n: other.frames[:n]),
-    "noise warm-up": Attack(
-        warmup=lambda own, other, n: list(
-            np.random.default_rng(0).integers(0, 256, (n, *own.frames[0].shape), np.uint8)
-        )
-    ),
+    "other scene": Attack(warmup=other_start),
+    "noise warm-up": Attack(warmup=noise_start),
     "random model": Attack(random_model=True),
 }
 
 
 def run(
     attack: Attack,
-    whole: Video,
-    other: Video,
+    whole: LabelledVideo,
+    other: LabelledVideo,
     segmenter: HookedSegmenter,
     accept: Any,
     frames: int,
@@ -195,15 +208,15 @@ def run(
     return score(scored(whole, frames), start, "adapted", 0.1, model).iou, model
 
 
-def warmup_length(video: Video) -> int:
+def warmup_length(video: LabelledVideo) -> int:
     """A tenth of a whole video, at least two frames."""
     return max(len(video.frames) // 10, 2)
 
 
-def scored(video: Video, count: int) -> Video:
+def scored(video: LabelledVideo, count: int) -> LabelledVideo:
     """The video up to `count` frames after the warm-up."""
     end = warmup_length(video) + count
-    return replace(video, frames=video.frames[:end], masks=video.masks[:end])
+    return replace(video, frames=video.frames[:end], labels=video.labels[:end])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -219,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     weights = data_root() / WEIGHTS
     trained, untrained = build_segmenter(weights), random_model(weights)
-    videos = [load_video(data_root(), name, classes) for name, classes in load_manifest().items()]
+    videos = list(davis_voc(data_root()))
     image_scores = {
         is_random: [
             score(
@@ -229,8 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ]
         for is_random, segmenter in ((False, trained), (True, untrained))
     }
-    print("| teacher, warm-up or model | mean change | worst video | adapted | changes |")
-    print("|---|---|---|---|---|")
+    lines = [["teacher, warm-up or model", "mean change", "worst video", "adapted", "changes"]]
     for name in options.attacks:
         attack, changes, adapted = ATTACKS[name], [], 0
         segmenter = untrained if attack.random_model else trained
@@ -240,11 +252,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             changes.append(after - base)
             adapted += model.report is not None and model.report.adapted
         each = " ".join(f"{change:+.3f}" for change in changes)
-        print(
-            f"| {name} | {np.mean(changes):+.3f} | {min(changes):+.3f} | {adapted} of "
-            f"{len(videos)} | {each} |",
-            flush=True,
-        )
+        line = [name, f"{np.mean(changes):+.3f}", f"{min(changes):+.3f}"]
+        lines.append([*line, f"{adapted} of {len(videos)}", each])
+        print(f"{name}: {each}", file=sys.stderr, flush=True)
+    print(markdown(lines))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ditta_adapt.attention import local_window_attention
+from ditta_adapt.reporting.tables import plain
 
 RADIUS = 5
 
@@ -86,32 +87,31 @@ def main() -> None:
         f"{torch.get_num_threads()} threads, torch {torch.__version__}"
     )
     print("\npeak memory of the tiles, forward + backward, process grows with the grid:")
+    lines = [["grid", "MB", "kB a cell"]]
     base = peak_megabytes()
     for h, w in ((60, 107), (120, 107), (120, 214)):
         local_window_attention(*maps(h, w)).sum().backward()
         grown = peak_megabytes() - base
-        print(f"  {h:4d} x {w:<4d} {grown:8.0f} MB  {1e6 * grown / (h * w) / 1e3:8.2f} kB a cell")
+        lines.append([f"{h} x {w}", f"{grown:.0f}", f"{1e6 * grown / (h * w) / 1e3:.2f}"])
+    print(plain(lines))
 
     for h, w in ((60, 107), (120, 214)):
         inputs = maps(h, w)
-        print(f"\n{h} x {w}:                 forward   forward + backward")
-        times = {}
-        for name, function in (
-            ("tiles", local_window_attention),
-            ("shift loop", shift_loop),
-            ("dense", dense),
-        ):
+        lines = [[f"{h} x {w}", "forward, s", "to tiles", "forward + backward, s", "to tiles"]]
+        own = [seconds(local_window_attention, *inputs, backward=b) for b in (False, True)]
+        for name, function in (("tiles", None), ("shift loop", shift_loop), ("dense", dense)):
             if name == "dense" and h * w > 10_000:
-                print(f"  {name:12s} not run: {4 * (h * w) ** 2 / 1e9:.1f} GB for one matrix")
+                size = f"not run: {4 * (h * w) ** 2 / 1e9:.1f} GB"
+                lines.append([name, size, "", "", ""])
                 continue
-            times[name] = [seconds(function, *inputs, backward=b) for b in (False, True)]
-            ratios = [t / own for t, own in zip(times[name], times["tiles"], strict=True)]
-            print(
-                f"  {name:12s} "
-                + "".join(
-                    f"{t:9.2f} s ({r:5.1f}x)" for t, r in zip(times[name], ratios, strict=True)
-                )
-            )
+            times = own
+            if function is not None:
+                times = [seconds(function, *inputs, backward=b) for b in (False, True)]
+            line = [name]
+            for taken, of_tiles in zip(times, own, strict=True):
+                line += [f"{taken:.2f}", f"{taken / of_tiles:.1f}x"]
+            lines.append(line)
+        print("\n" + plain(lines))
 
 
 if __name__ == "__main__":

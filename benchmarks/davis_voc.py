@@ -15,6 +15,7 @@ With `--warmup 0` only the image model runs, on all frames.
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,13 +23,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.davis import DEFAULT_MANIFEST, Video, data_root, load_manifest, load_video
+from benchmarks.davis import DEFAULT_MANIFEST, data_root, davis_voc
 from benchmarks.espnetv2 import load_espnetv2
 from ditta_adapt import AdaptationReport, AdaptConfig, HookedSegmenter, wrap
+from ditta_adapt.datasets import LabelledVideo
+from ditta_adapt.io.frames import frame_to_tensor
 from ditta_adapt.metrics import VideoConsistency
+from ditta_adapt.models.forward import frame_logits
+from ditta_adapt.reporting.tables import plain
 
 METHODS = ("iss", "adapted", "adapted_no_addon")
 PRESETS = {
@@ -69,45 +73,45 @@ def image_model(segmenter: HookedSegmenter) -> Callable[[np.ndarray], Tensor]:
     """The image model alone: one frame in, `(H, W)` labels out."""
 
     def label(frame: np.ndarray) -> Tensor:
-        with torch.no_grad():
-            images = segmenter.preprocess(torch.from_numpy(frame).permute(2, 0, 1)[None])
-            logits = segmenter.decode(segmenter.encode(images)).logits
-            resized = F.interpolate(logits, frame.shape[:2], mode="bilinear", align_corners=False)
-            return resized.argmax(dim=1)[0]
+        return frame_logits(segmenter, frame_to_tensor(frame)).max(dim=1).indices[0]
 
     return label
 
 
 def score(
-    video: Video, start: int, method: str, warmup: float, label: Callable[[np.ndarray], Tensor]
+    video: LabelledVideo,
+    start: int,
+    method: str,
+    warmup: float,
+    label: Callable[[np.ndarray], Tensor],
 ) -> Row:
     """Label the frames from `start` on, in order, and score them."""
-    classes = torch.tensor(video.classes)
-    intersection = union = 0
-    predictions: list[Tensor] = []
+    table = torch.from_numpy(video.relabel)
+    consistency = VideoConsistency(8)
+    intersection = union = count = 0
     seconds = 0.0
-    for frame, mask in zip(video.frames[start:], video.masks[start:], strict=True):
+    for frame, labels in zip(video.frames[start:], video.labels[start:], strict=True):
         begin = time.perf_counter()
         prediction = label(frame)
         seconds += time.perf_counter() - begin
-        foreground, truth = torch.isin(prediction, classes), torch.from_numpy(mask)
+        foreground, truth = table[prediction] == 1, torch.from_numpy(labels) == 1
         intersection += int((foreground & truth).sum())
         union += int((foreground | truth).sum())
-        predictions.append(prediction)
-    consistency = VideoConsistency(8)
-    consistency.add_video(predictions, video.masks[start:])
+        consistency.update(prediction, labels)
+        count += 1
+    consistency.end_video()
     return Row(
         video=video.name,
         method=method,
         warmup=warmup,
         iou=intersection / union if union else float("nan"),
         mvc8=consistency.value(),
-        ms_per_frame=1000 * seconds / len(predictions),
+        ms_per_frame=1000 * seconds / count,
     )
 
 
 def run_video(
-    video: Video, segmenter: HookedSegmenter, config: AdaptConfig, warmup: float
+    video: LabelledVideo, segmenter: HookedSegmenter, config: AdaptConfig, warmup: float
 ) -> tuple[list[Row], AdaptationReport | None]:
     """All methods on one video."""
     if warmup == 0:
@@ -146,14 +150,21 @@ def mean_rows(rows: Sequence[Row]) -> list[Row]:
     return means
 
 
-def show(rows: Sequence[Row]) -> None:
-    """Print rows as a table."""
-    for row in rows:
-        print(
-            f"{row.video:16s} {row.warmup:5.0%} {row.method:17s} IoU {row.iou:.4f}  "
-            f"mVC8 {row.mvc8:.4f}  {row.ms_per_frame:6.1f} ms/frame",
-            flush=True,
-        )
+def table(rows: Sequence[Row]) -> str:
+    """Rows as text, undefined values as `nan`."""
+    header = ["video", "warm-up", "method", "IoU", "mVC8", "ms a frame"]
+    cells = [
+        [
+            row.video,
+            f"{row.warmup:.0%}",
+            row.method,
+            f"{row.iou:.4f}",
+            f"{row.mvc8:.4f}",
+            f"{row.ms_per_frame:.1f}",
+        ]
+        for row in rows
+    ]
+    return plain([header, *cells])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -184,17 +195,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = replace(PRESETS[options.preset], seed=options.seed)
     rows: list[Row] = []
     costs: list[dict[str, float]] = []
-    for name, classes in load_manifest(options.manifest).items():
-        video = load_video(root, name, classes, stride=options.stride)
+    for video in davis_voc(root, manifest=options.manifest, stride=options.stride):
         for warmup in options.warmup:
             new, report = run_video(video, segmenter, config, warmup)
-            show(new)
             rows += new
+            shown = "".join(f", {row.method} {row.iou:.4f}" for row in new)
+            print(f"{video.name}, {warmup:.0%}{shown}", file=sys.stderr, flush=True)
             if report is not None:
                 costs.append({k: v / report.num_frames for k, v in report.seconds.items()})
-                print(f"{'':22s} {report}")
-    print()
-    show(mean_rows(rows))
+                print(f"  {report}", file=sys.stderr)
+    print(table([*rows, *mean_rows(rows)]))
     if costs:
         stages = dict.fromkeys(stage for cost in costs for stage in cost)
         per_frame = {s: np.mean([cost[s] for cost in costs if s in cost]) for s in stages}

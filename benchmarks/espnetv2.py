@@ -238,7 +238,7 @@ class ESPNetv2(nn.Module):
         """Run the trunk.
 
         Args:
-            images: (B, 3, H, W) of any size, RGB, normalised as by `davis.prepare`.
+            images: (B, 3, H, W) of any size, RGB, normalised by ImageNet's statistics.
 
         Returns:
             Maps at strides 2, 4, 8, 16: (B, C_i, ceil(H / s_i), ceil(W / s_i)),

@@ -14,12 +14,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.davis import DEFAULT_MANIFEST, VOC_CLASSES, data_root
+from benchmarks.davis import data_root
 from benchmarks.davis_voc import WEIGHTS, build_segmenter
 from ditta_adapt import HookedSegmenter
 from ditta_adapt.cli import main as command_line
-from ditta_adapt.datasets import LabelledVideo, VideoDataset, open_dataset
-from ditta_adapt.datasets.listed import ListedDataset
 from ditta_adapt.evaluation import VideoResult, compare, pool
 from ditta_adapt.evaluation.comparison import video_miou
 from ditta_adapt.evaluation.evaluate import RESULTS
@@ -36,22 +34,6 @@ METHODS = (
     *(f"ditta-paper-{parts}" for parts in ("A", "B", "C", "AB", "AC", "BC")),
     *("ditta-paper", "oracle", "true-labels"),
 )
-
-
-def davis_voc(root: Path, *, stride: int = 1) -> VideoDataset:
-    """DAVIS-VOC as a data set; `stride` takes every N-th frame."""
-    whole = open_dataset(
-        "davis", root, classes=str(DEFAULT_MANIFEST), model_classes=list(VOC_CLASSES)
-    )
-
-    def open_video(name: str) -> LabelledVideo:
-        video = whole[whole.names.index(name)]
-        return LabelledVideo(name, video.frames[::stride], video.labels[::stride], video.relabel)
-
-    name = "davis-voc" if stride == 1 else f"davis-voc, stride {stride}"
-    return ListedDataset(
-        name, whole.names, open_video, class_names=whole.class_names, palette=whole.palette
-    )
 
 
 def espnetv2() -> HookedSegmenter:
@@ -132,7 +114,7 @@ def main(arguments: Sequence[str]) -> int:
     if name == "demo":
         fixed = ["--dataset", "demo", "--root", ".", "--model", "demo"]
     else:
-        fixed = ["--dataset", "benchmarks.methods:davis_voc", "--root", str(data_root() / "davis")]
+        fixed = ["--dataset", "benchmarks.davis:davis_voc", "--root", str(data_root())]
         fixed += ["--model", "benchmarks.methods:espnetv2"]
     chosen = [] if "--methods" in rest else ["--methods", *METHODS]
     status = command_line(["eval", *fixed, *chosen, *rest])

@@ -27,17 +27,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.davis import DEFAULT_MANIFEST, Video, data_root, load_manifest, load_video
+from benchmarks.davis import data_root, davis_voc
 from ditta_adapt import AdaptConfig, Prompt, Propagator
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.adapters.sam2_transformers import SMALL, Sam2TransformersPropagator
 from ditta_adapt.adapters.segformer import SegformerSegmenter
+from ditta_adapt.datasets import VideoDataset
 from ditta_adapt.demo.model import load_demo_model
 from ditta_adapt.demo.program import SEED
 from ditta_adapt.demo.scenes import render_video
 from ditta_adapt.demo.shift import shift_frames
 from ditta_adapt.io.frames import frames_to_tensors
 from ditta_adapt.progress import silent
+from ditta_adapt.reporting.tables import plain
 from ditta_adapt.targets.build import teach
 from ditta_adapt.targets.warm_up import WarmUp
 from examples.train_small_sam2.clips import held_out_clips
@@ -86,26 +88,27 @@ def region_similarity(mask: Tensor, truth: np.ndarray) -> float:
     return int((mask & true).sum()) / union if union else 1.0
 
 
-def on_davis(videos: Sequence[Video], chosen: dict[str, Propagator | None], frames: int) -> None:
+def on_davis(videos: VideoDataset, chosen: dict[str, Propagator | None], frames: int) -> None:
     """Print a line a teacher and video, and the means."""
-    print(f"{'':18s} {'video':16s} {'J':>6s} {'J last':>7s} {'ms/frame':>9s}")
+    lines = [["DAVIS", "video", "J", "J last", "ms a frame"]]
     for name, teacher in chosen.items():
         rows = []
         for video in videos:
-            masks, ms = follow(teacher, video.frames[:frames], video.masks[0])
+            first, *truths = [np.equal(labels, 1) for labels in video.labels[:frames]]
+            masks, ms = follow(teacher, video.frames[:frames], first)
             scores = [
-                region_similarity(mask, truth)
-                for mask, truth in zip(masks, video.masks[1:frames], strict=True)
+                region_similarity(mask, truth) for mask, truth in zip(masks, truths, strict=True)
             ]
             rows.append((float(np.mean(scores)), scores[-1], ms))
-            print(f"{name:18s} {video.name:16s} {rows[-1][0]:6.3f} {rows[-1][1]:7.3f} {ms:9.1f}")
-        mean = np.mean(rows, axis=0)
-        print(f"{name:18s} {'MEAN':16s} {mean[0]:6.3f} {mean[1]:7.3f} {mean[2]:9.1f}\n", flush=True)
+        names = [*videos.names, "mean"]
+        for video_name, (j, last, ms) in zip(names, [*rows, np.mean(rows, axis=0)], strict=True):
+            lines.append([name, video_name, f"{j:.3f}", f"{last:.3f}", f"{ms:.1f}"])
+    print(plain(lines) + "\n", flush=True)
 
 
 def on_generated(chosen: dict[str, Propagator | None], clips: int, side: int) -> None:
     """Print, for each teacher, J and how often it notices that an object is gone."""
-    print(f"{'generated clips':18s} {'J':>6s} {'gone':>6s} {'seen':>6s}")
+    lines = [["generated clips", "J", "gone", "of frames", "seen", "of frames"]]
     for name, teacher in chosen.items():
         scores: list[float] = []
         gone: list[bool] = []
@@ -122,18 +125,15 @@ def on_generated(chosen: dict[str, Propagator | None], clips: int, side: int) ->
                         seen.append(bool(mask.any()))
                     elif absent >= GONE_FOR:
                         gone.append(not mask.any())
-        print(
-            f"{name:18s} {np.mean(scores):6.3f} {np.mean(gone):6.3f} {np.mean(seen):6.3f}"
-            f"   ({len(gone)} frames gone, {len(seen)} in sight)",
-            flush=True,
-        )
+        line = [name, f"{np.mean(scores):.3f}", f"{np.mean(gone):.3f}", f"{len(gone)}"]
+        lines.append([*line, f"{np.mean(seen):.3f}", f"{len(seen)}"])
+    print(plain(lines) + "\n", flush=True)
 
 
 def on_demo(chosen: dict[str, Propagator | None], frames: int = 8) -> None:
     """Print, for each video and SAM2, the share of pixels that are taught right."""
     sam2 = {k: v for k, v in chosen.items() if isinstance(v, Sam2TransformersPropagator)}
-    columns = "".join(f" {name:>12s}" for name in ["image model", *sam2])
-    print(f"\n{'labels, demo':18s}{columns}")
+    lines = [["labels, demo", "image model", *sam2]]
     for seed in range(SEED, SEED + 3):
         clean, truth = render_video(seed, frames)
         shown = frames_to_tensors(list(shift_frames(clean, seed=seed)))
@@ -143,7 +143,8 @@ def on_demo(chosen: dict[str, Propagator | None], frames: int = 8) -> None:
         for teacher in sam2.values():
             labels.append(list(teach(teacher, view, AdaptConfig(), silent).labels))
         right = [float((torch.stack(own).numpy() == truth).mean()) for own in labels]
-        print(f"{f'video {seed}':18s}" + "".join(f" {share:12.3f}" for share in right), flush=True)
+        lines.append([f"video {seed}", *(f"{share:.3f}" for share in right)])
+    print(plain(lines))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -162,11 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--side", type=int, default=256, help="of the generated clips")
     options = parser.parse_args(arguments)
     chosen = teachers(options.weights)
-    root = options.root or data_root()
-    videos = [
-        load_video(root, name, classes) for name, classes in load_manifest(DEFAULT_MANIFEST).items()
-    ]
-    on_davis(videos, chosen, options.frames)
+    on_davis(davis_voc(options.root or data_root()), chosen, options.frames)
     if options.clips:
         on_generated(chosen, options.clips, options.side)
     on_demo(chosen)

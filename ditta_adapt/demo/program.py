@@ -22,6 +22,7 @@ from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.report import AdaptationReport
 from ditta_adapt.reporting.pictures import overlay, side_by_side
+from ditta_adapt.reporting.tables import plain
 from ditta_adapt.teachers.registry import find_propagator
 from ditta_adapt.video_segmenter import wrap
 
@@ -77,7 +78,9 @@ def run_demo(
         after, after_ms = _label(video_model, clip.frames[WARMUP:])
         labels[f"adapted, {name}"] = after
         table[f"adapted, {name}"] = _scores(after, truth) | {"ms a frame": after_ms}
-    _print_table(table)
+    names = list(table["image model"])
+    rows = [[method, *(f"{values[n]:.2f}" for n in names)] for method, values in table.items()]
+    print(plain([["", *names], *rows]) + "\n")
     _write_pictures(output, clip, labels)
     report = _report(table, adaptations, clip, "generated" if video is None else video.name)
     (output / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -138,16 +141,6 @@ def _scores(labels: Sequence[np.ndarray], truth: Sequence[np.ndarray] | None) ->
     values = {"mIoU": score.miou(), "wIoU": score.wiou()}
     values |= {f"mVC{measure.window}": measure.value() for measure in steady}
     return {name: 100 * value for name, value in values.items()}
-
-
-def _print_table(table: dict[str, dict[str, float]]) -> None:
-    columns = list(next(iter(table.values())))
-    widths = {name: max(len(name), 5) + 3 for name in columns}
-    print(f"{'':20s}" + "".join(f"{name:>{width}s}" for name, width in widths.items()))
-    for method, values in table.items():
-        cells = (f"{values[name]:{width}.2f}" for name, width in widths.items())
-        print(f"{method:20s}" + "".join(cells))
-    print()
 
 
 def _write_pictures(output: Path, clip: Clip, labels: Mapping[str, Sequence[np.ndarray]]) -> None:
