@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from ditta_adapt.corruptions._opencv import import_opencv
+from ditta_adapt.io.optional import require
 
 # A frame whose longer side is below this has smaller segments, and its edges from Canny.
 _LARGE = 400
@@ -44,7 +44,7 @@ def cartoon(
     Raises:
         MissingDependencyError: OpenCV is not installed.
     """
-    cv2 = import_opencv()
+    cv2 = require("cv2")
     large = max(frame.shape[:2]) >= _LARGE
     space, colour = (15, 40) if large else (10, 20)
     image = cv2.medianBlur(frame, median) if median > 1 else frame

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ditta_adapt.errors import InputError, MissingDependencyError
+from ditta_adapt.io.optional import require
 
 # The frame rate steers the encoders' bit allocation.
 _FRAMES_PER_SECOND = 24
@@ -42,7 +43,7 @@ def crf_compression(
         MissingDependencyError: PyAV is not installed, or was built without libx265.
         InputError: the encoder cannot take these frames.
     """
-    av = _import_av()
+    av = _av_with_h265()
     shape: tuple[int, ...] = ()
     pictures = []
     for frame in frames:
@@ -86,11 +87,8 @@ def _pad(frame: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "padded_H padde
     return np.pad(frame, ((0, extra[0]), (0, extra[1]), (0, 0)), mode="edge")
 
 
-def _import_av() -> Any:
-    try:
-        import av
-    except ImportError as error:
-        raise MissingDependencyError.for_extra("PyAV", "video") from error
+def _av_with_h265() -> Any:
+    av = require("av")
     if "libx265" not in av.codecs_available:
         raise MissingDependencyError(
             f"the installed PyAV {av.__version__} has no libx265, which crf_compression needs. The "

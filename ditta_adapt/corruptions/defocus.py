@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from ditta_adapt.corruptions._opencv import import_opencv
 from ditta_adapt.corruptions.quantise import quantise
+from ditta_adapt.io.optional import require
 
 
 def defocus_blur(
@@ -23,7 +23,7 @@ def defocus_blur(
     Raises:
         MissingDependencyError: OpenCV is not installed.
     """
-    cv2 = import_opencv()
+    cv2 = require("cv2")
     kernel = disk_kernel(radius, alias_sigma)
     return quantise(cv2.filter2D(frame / 255.0, -1, kernel))
 
@@ -46,7 +46,7 @@ def disk_kernel(radius: int, alias_sigma: float) -> Float32[np.ndarray, "K K"]:
     Raises:
         MissingDependencyError: OpenCV is not installed.
     """
-    cv2 = import_opencv()
+    cv2 = require("cv2")
     half, side = (8, 3) if radius <= 8 else (radius, 5)
     squares = np.arange(-half, half + 1) ** 2
     disk = (squares[:, None] + squares[None, :] <= radius**2).astype(np.float32)

@@ -9,7 +9,8 @@ from jaxtyping import Int16, Integer, UInt8
 
 from ditta_adapt.datasets.label_table import look_up
 from ditta_adapt.datasets.lazy import LazySequence
-from ditta_adapt.errors import InputError, MissingDependencyError
+from ditta_adapt.errors import InputError
+from ditta_adapt.io.optional import require
 
 _WIDE_MODES = ("I", "I;16", "I;16B", "I;16L")
 
@@ -109,15 +110,12 @@ def _pixel_values(path: Path) -> Integer[np.ndarray, "H W"]:
 
 def _load(path: Path, *, header_only: bool = False) -> Any:
     """Open an image and, unless its header is enough, decode it; the file is closed again."""
+    pillow = require("PIL.Image")
     try:
-        from PIL import Image
-    except ImportError as error:
-        raise MissingDependencyError.for_extra("Pillow", "video") from error
-    try:
-        with Image.open(path) as image:
+        with pillow.open(path) as image:
             if not header_only:
                 image.load()
             return image
     # A broken PNG is a SyntaxError to Pillow, an absurd size a DecompressionBombError.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read as an image: {error}") from error

@@ -7,7 +7,9 @@ level k - 1, so that far objects can be drawn without aliasing.
 import numpy as np
 import numpy.typing as npt
 
-from ditta_adapt.demo._opencv import cv2
+from ditta_adapt.io.optional import require
+
+cv2 = require("cv2")
 
 Array = npt.NDArray[np.float32]
 Sprite = tuple[Array, ...]

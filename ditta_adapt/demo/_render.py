@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from ditta_adapt.demo._background import draw_ground, draw_sky
 from ditta_adapt.demo._drawing import Sprite
-from ditta_adapt.demo._opencv import cv2
 from ditta_adapt.demo._sprites import WALK_PHASES, bank
 from ditta_adapt.demo._view import (
     BUILDING,
@@ -22,6 +21,9 @@ from ditta_adapt.demo._view import (
     View,
 )
 from ditta_adapt.demo._world import Gain, Vehicle, World
+from ditta_adapt.io.optional import require
+
+cv2 = require("cv2")
 
 _RISE = 30.0
 _PERSON_FAR = 80.0

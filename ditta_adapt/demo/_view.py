@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ditta_adapt.demo._drawing import Sprite
-from ditta_adapt.demo._opencv import cv2
 from ditta_adapt.demo._sprites import bank
 from ditta_adapt.demo._world import BEHIND, PERIOD, Gain, World
+from ditta_adapt.io.optional import require
+
+cv2 = require("cv2")
 
 ROAD, SIDEWALK, BUILDING, VEGETATION, SKY, FENCE, PERSON, CAR, TRUCK = range(9)
 

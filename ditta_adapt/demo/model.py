@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from safetensors.torch import load_file
 
-from ditta_adapt.errors import MissingDependencyError
+from ditta_adapt.io.optional import require
 
 if TYPE_CHECKING:
     from transformers import SegformerForSemanticSegmentation
@@ -26,11 +26,9 @@ def load_demo_model() -> "SegformerForSemanticSegmentation":
     Raises:
         MissingDependencyError: transformers is not installed.
     """
-    try:
-        from transformers import SegformerConfig, SegformerForSemanticSegmentation
-    except ImportError as error:
-        raise MissingDependencyError.for_extra("transformers", "hf") from error
-    model = SegformerForSemanticSegmentation(SegformerConfig.from_pretrained(WEIGHTS_DIR))
+    transformers = require("transformers")
+    config = transformers.SegformerConfig.from_pretrained(WEIGHTS_DIR)
+    model: SegformerForSemanticSegmentation = transformers.SegformerForSemanticSegmentation(config)
     # The file holds float16 to stay small; copying into the float32 model converts.
     model.load_state_dict(load_file(WEIGHTS_DIR / "model.safetensors"))
     # As transformers' own loading does: by it the adapter finds the preprocessor settings.

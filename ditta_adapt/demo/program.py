@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
+from ditta_adapt.baselines import ImageModel
 from ditta_adapt.demo.model import load_demo_model
 from ditta_adapt.demo.scenes import CLASS_NAMES, PALETTE, render_video
 from ditta_adapt.demo.shift import shift_frames
-from ditta_adapt.errors import InputError, MissingDependencyError
+from ditta_adapt.errors import InputError
+from ditta_adapt.io.optional import require
 from ditta_adapt.io.video import read_video, write_video
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
-from ditta_adapt.models.registry import find_segmenter
-from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.report import AdaptationReport
 from ditta_adapt.reporting.pictures import overlay, side_by_side
 from ditta_adapt.reporting.tables import plain
@@ -65,7 +64,7 @@ def run_demo(
     clip = _generated_clip() if video is None else _read_clip(video)
     output.mkdir(parents=True, exist_ok=True)
     model = load_demo_model()
-    before, before_ms = _label(_image_model(find_segmenter(model)), clip.frames[WARMUP:])
+    before, before_ms = _label(ImageModel(model), clip.frames[WARMUP:])
     truth = None if clip.truth is None else clip.truth[WARMUP:]
     labels = {"image model": before}
     table = {"image model": _scores(before, truth) | {"ms a frame": before_ms}}
@@ -101,20 +100,6 @@ def _read_clip(path: Path) -> Clip:
             "more to compare."
         )
     return Clip(frames, None)
-
-
-def _image_model(segmenter: Segmenter) -> Callable[[np.ndarray], torch.Tensor]:
-    """The image model frame by frame, as it would be used without this library."""
-
-    def label(frame: np.ndarray) -> torch.Tensor:
-        with torch.no_grad():
-            images = segmenter.preprocess(torch.from_numpy(frame).permute(2, 0, 1)[None])
-            logits = segmenter.decode(segmenter.encode(images)).logits
-            resized = F.interpolate(logits, frame.shape[:2], mode="bilinear", align_corners=False)
-            labels: torch.Tensor = resized.argmax(dim=1)[0]
-            return labels
-
-    return label
 
 
 def _label(
@@ -155,12 +140,9 @@ def _write_pictures(output: Path, clip: Clip, labels: Mapping[str, Sequence[np.n
 
     count = len(clip.frames) - WARMUP
     write_video(output / "before-after.mp4", (panel(index) for index in range(count)))
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise MissingDependencyError.for_extra("Pillow", "video") from error
     rows = np.linspace(0, count - 1, 5).round().astype(int)
-    Image.fromarray(np.concatenate([panel(int(row)) for row in rows])).save(output / "strip.png")
+    strip = np.concatenate([panel(int(row)) for row in rows])
+    require("PIL.Image").fromarray(strip).save(output / "strip.png")
 
 
 def _report(

@@ -10,8 +10,10 @@ from math import isfinite
 import numpy as np
 import numpy.typing as npt
 
-from ditta_adapt.demo._opencv import cv2
 from ditta_adapt.errors import InputError, ShapeError
+from ditta_adapt.io.optional import require
+
+cv2 = require("cv2")
 
 Frames = npt.NDArray[np.uint8]
 

@@ -6,8 +6,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from ditta_adapt.errors import InputError, MissingDependencyError
+from ditta_adapt.errors import InputError
 from ditta_adapt.io.factories import call_factory
+from ditta_adapt.io.optional import require
+from ditta_adapt.io.quiet import no_loading_bars
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter, is_segmenter
@@ -54,16 +56,14 @@ def _moved(model: Any, device: str | None) -> Any:
 
 
 def _from_transformers(name: str) -> Any:
-    try:
-        import transformers
-    except ImportError as error:
-        raise MissingDependencyError.for_extra("transformers", "hf") from error
+    transformers = require("transformers")
     try:
         config = transformers.AutoConfig.from_pretrained(name)
         # The auto classes go by task; the checkpoint itself knows which class wrote it.
         (architecture,) = config.architectures or ("",)
         model_class = getattr(transformers, architecture)
-        return model_class.from_pretrained(name).eval()
+        with no_loading_bars():
+            return model_class.from_pretrained(name).eval()
     except (OSError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"the model {name!r} cannot be loaded: {error} Expected demo, package.module:factory, "

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ditta_adapt.errors import InputError, MissingDependencyError
+from ditta_adapt.errors import InputError
+from ditta_adapt.io.optional import require
 
 
 def read_video(path: str | Path, *, max_side: int | None = None) -> Iterator[np.ndarray]:
@@ -24,7 +25,7 @@ def read_video(path: str | Path, *, max_side: int | None = None) -> Iterator[np.
         InputError: the file is missing, is no video, or breaks off with nothing decoded.
         MissingDependencyError: PyAV is not installed.
     """
-    av = _import_av()
+    av = require("av")
     if not Path(path).is_file():
         raise InputError(f"there is no video at {path}.")
     count = 0
@@ -55,7 +56,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], *, fps: int = 12
         InputError: there is no frame, or the file cannot be written.
         MissingDependencyError: PyAV is not installed.
     """
-    av = _import_av()
+    av = require("av")
     stream: Any = None
     try:
         with av.open(str(path), mode="w") as container:
@@ -74,11 +75,3 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], *, fps: int = 12
     if stream is None:
         Path(path).unlink(missing_ok=True)
         raise InputError(f"no frames to write to {path}.")
-
-
-def _import_av() -> Any:
-    try:
-        import av
-    except ImportError as error:
-        raise MissingDependencyError.for_extra("PyAV", "video") from error
-    return av

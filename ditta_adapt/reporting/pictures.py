@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ditta_adapt.errors import MissingDependencyError
+from ditta_adapt.io.optional import require
 
 _TITLE_HEIGHT = 16
 
@@ -39,10 +39,6 @@ def side_by_side(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
 
 
 def _title(text: str, width: int) -> np.ndarray:
-    try:
-        from PIL import Image, ImageDraw
-    except ImportError as error:
-        raise MissingDependencyError.for_extra("Pillow", "video") from error
-    bar = Image.new("RGB", (width, _TITLE_HEIGHT), "white")
-    ImageDraw.Draw(bar).text((3, 2), text, fill="black")
+    bar = require("PIL.Image").new("RGB", (width, _TITLE_HEIGHT), "white")
+    require("PIL.ImageDraw").Draw(bar).text((3, 2), text, fill="black")
     return np.asarray(bar)

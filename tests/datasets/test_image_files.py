@@ -112,6 +112,6 @@ def test_unreadable_files_are_named(tmp_path: Path, picture: Path) -> None:
 
 
 def test_missing_library(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
     with pytest.raises(MissingDependencyError, match=r"ditta-adapt\[video\]"):
         read_frame(picture)
