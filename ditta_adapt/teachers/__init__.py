@@ -1,1 +1,31 @@
-"""Teachers: what follows objects, or any map, through a video."""
+"""Teachers: what follows objects, or any map, through a video.
+
+What adapters need is imported from here.
+"""
+
+from ditta_adapt.teachers.base_propagator import BasePropagator
+from ditta_adapt.teachers.base_session import BaseSession
+from ditta_adapt.teachers.live_frames import LiveFrames, oldest_kept
+from ditta_adapt.teachers.propagator import (
+    DenseWarper,
+    FeatureSource,
+    Masks,
+    Prompt,
+    PropagationSession,
+    Propagator,
+)
+from ditta_adapt.teachers.shared_video import SharedVideo
+
+__all__ = [
+    "BasePropagator",
+    "BaseSession",
+    "DenseWarper",
+    "FeatureSource",
+    "LiveFrames",
+    "Masks",
+    "Prompt",
+    "PropagationSession",
+    "Propagator",
+    "SharedVideo",
+    "oldest_kept",
+]

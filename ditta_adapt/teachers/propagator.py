@@ -59,17 +59,24 @@ class PropagationSession(Protocol):
 class Propagator(Protocol):
     """A teacher: SAM2, optical flow, matching, or anything that tracks masks.
 
-    Sessions share no state. Sessions that are open on the same list of frames at the same time
-    may share what depends on the frames alone, such as image features or flow.
-
-    The list of frames may grow while a session is open on it, as `LiveFrames` does, which also
+    The sequence of frames may grow while a session is open on it, as `LiveFrames` does, which also
     forgets old frames. So a session asks for the number of frames at every step, reads a frame
     only when it goes to it or comes from it, and keeps nothing for frames that are forgotten.
     Masks are the same whether frames came one at a time or were there from the start.
     """
 
     def open(self, frames: Sequence[Frame]) -> AbstractContextManager[PropagationSession]:
-        """Start a session on `(H, W, 3)` uint8 RGB frames of one size."""
+        """Start a session on `(H, W, 3)` uint8 RGB frames of one size.
+
+        Sessions share no objects and no masks. What depends on the frames alone, such as image
+        features or flow, they may share, exactly while they are open on the same sequence object:
+        by identity, so that a copy of the sequence, equal as it is, is another video. When the
+        last of these sessions is closed, what they shared is freed, and the next one starts anew.
+        Who opens two sessions on one video (such as forward and backward) passes both the same
+        object, opens the second before closing the first, and pays for the frames once.
+
+        `BasePropagator` keeps this contract for its subclasses.
+        """
         ...
 
 
