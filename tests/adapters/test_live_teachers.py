@@ -119,8 +119,8 @@ def test_flows_are_kept_while_their_frames_are() -> None:
             for t in range(1, 6):
                 if isinstance(frames, LiveFrames):
                     frames.append(video[t])
-                session.propagate(t - 1, t)
-            assert len(session._field._flows) == pairs
+                session.warp(torch.zeros(1, 4, 4), t - 1, t)
+            assert len(session._video._flows) == pairs
 
 
 @pytest.mark.parametrize("name", SAM2)
@@ -134,7 +134,7 @@ def test_two_live_sessions_keep_features_of_kept_frames_only(name: str) -> None:
             frames.append(video[t])
             for session in (first, second):
                 session.propagate(t - 1, t)
-        assert set(first._features._kept) <= {4, 5}  # type: ignore[attr-defined]
+        assert set(first._video._kept) <= {4, 5}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["flow", *SAM2])

@@ -187,7 +187,7 @@ def test_a_single_session_computes_features_once_and_keeps_one_frames() -> None:
             pass
         follow(session, range(6), prompts_of((3, 4)))
         assert passes == [1] * 6
-        features = session._features
+        features = session._video
         assert features is not None
         assert list(features._kept) == [5]
 

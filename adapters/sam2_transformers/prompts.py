@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ditta_adapt import InputError, Prompt
+from ditta_adapt import Prompt
 
 
 def point_input(prompt: Prompt, side: int, size: tuple[int, int]) -> dict[str, Tensor]:
@@ -15,16 +15,8 @@ def point_input(prompt: Prompt, side: int, size: tuple[int, int]) -> dict[str, T
         prompt: its point lies in the frame.
         side: of the model's input.
         size: `(H, W)` of the frame.
-
-    Raises:
-        InputError: the point lies outside.
     """
     (x, y), (height, width) = prompt.point, size
-    if not (0 <= x < width and 0 <= y < height):
-        raise InputError(
-            f"the point {prompt.point} of object {prompt.object_id} is outside the frame "
-            f"of {size} (H, W)."
-        )
     point = torch.tensor([x * (side / width), y * (side / height)]).view(1, 1, 1, 2)
     return {"point_coords": point, "point_labels": torch.ones(1, 1, 1, dtype=torch.int32)}
 

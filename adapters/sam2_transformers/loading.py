@@ -8,6 +8,7 @@ import torch
 from safetensors import SafetensorError
 
 from ditta_adapt import InputError, MissingDependencyError, PropagationError
+from ditta_adapt.io import no_loading_bars, require
 
 # The inference session of each video model.
 _RUN_CLASSES = {
@@ -38,15 +39,16 @@ def load_model(checkpoint: str | Path, device: torch.device | str | None) -> Any
     """Load a video model in float32, by default onto the GPU if there is one.
 
     Raises:
-        MissingDependencyError: the checkpoint needs a library that is not installed.
+        MissingDependencyError: transformers, or what the checkpoint needs, is not installed.
         PropagationError: it cannot be reached, or does not fill the model.
         InputError: it is of another kind of model.
     """
-    transformers = _transformers()
+    transformers = require("transformers")
     try:
-        model, info = transformers.AutoModel.from_pretrained(
-            checkpoint, dtype=torch.float32, output_loading_info=True
-        )
+        with no_loading_bars():
+            model, info = transformers.AutoModel.from_pretrained(
+                checkpoint, dtype=torch.float32, output_loading_info=True
+            )
     except ImportError as error:
         raise MissingDependencyError(f"{checkpoint} needs more to be installed: {error}") from error
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
@@ -66,7 +68,7 @@ def load_model(checkpoint: str | Path, device: torch.device | str | None) -> Any
 
 def run_class_of(model: Any) -> Any:
     """The class of the model's inference sessions."""
-    return getattr(_transformers(), _RUN_CLASSES[_name(model)])
+    return getattr(require("transformers"), _RUN_CLASSES[_name(model)])
 
 
 def _name(model: Any) -> str:
@@ -96,11 +98,3 @@ def _check(model: Any) -> None:
             raise InputError(
                 f"the model's image_size is {side} but {name} is {value}; expected {fitting}."
             )
-
-
-def _transformers() -> Any:
-    try:
-        import transformers
-    except ImportError as error:
-        raise MissingDependencyError.for_extra("transformers", "hf") from error
-    return transformers

@@ -1,26 +1,26 @@
-"""A teacher that follows objects from a click or a mask each: SAM 2, run by the `sam2` package."""
+"""Opens sessions of SAM 2, with a predictor of the `sam2` package."""
 
-import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ditta_adapt import Frame, InputError
-from ditta_adapt.adapters._sam2_package_loading import DEFAULT_HUB_ID, check_source, load_predictor
-from ditta_adapt.adapters._sam2_package_session import SAM2Session
-from ditta_adapt.adapters._sam2_package_state import ImageFeatures
+from ditta_adapt.adapters.sam2.features import ImageFeatures
+from ditta_adapt.adapters.sam2.loading import DEFAULT_HUB_ID, check_source, load_predictor
+from ditta_adapt.adapters.sam2.session import SAM2Session
+from ditta_adapt.teachers import BasePropagator
 
 
-class SAM2Propagator:
+class SAM2Propagator(BasePropagator[ImageFeatures, SAM2Session]):
     """Follows each object from one positive click, with the `SAM2VideoPredictor` of sam2 1.1.
 
     With no argument it loads `hub_id` when it is first used. Give a predictor, or `config` with
     `checkpoint`, or another `hub_id`. Runs in bfloat16 autocast on CUDA, else in float32. Takes
     the prompt's point, not its region, unless told otherwise. The session shows the model's image
-    features (`FeatureSource`), of the level its memory works on.
+    features (`FeatureSource`), of the level its memory works on; sessions on the same frames share
+    them.
 
     Args:
         predictor: built, in eval mode; used as it is, and moved only if `device` is given.
@@ -34,7 +34,9 @@ class SAM2Propagator:
 
     Raises:
         MissingDependencyError: sam2, or what it needs, is not installed.
-        InputError: arguments that do not go together, an unknown hub id, no such file.
+        InputError: arguments that do not go together, an unknown hub id, no such file; or, when it
+            is first opened, a checkpoint that does not fit the config.
+        PropagationError: when it is first opened, the model could not be fetched from the hub.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class SAM2Propagator:
         cached_frames: int = 64,
         mask_prompts: bool = False,
     ) -> None:
+        super().__init__()
         if cached_frames < 1:
             raise InputError(f"cached_frames is {cached_frames}; expected at least 1.")
         check_source(predictor, config, checkpoint, hub_id)
@@ -57,25 +60,11 @@ class SAM2Propagator:
         self.cached_frames = cached_frames
         self.mask_prompts = mask_prompts
         self._source = (config, checkpoint, hub_id, device)
-        self._features: weakref.WeakSet[ImageFeatures] = weakref.WeakSet()
 
-    @contextmanager
-    def open(self, frames: Sequence[Frame]) -> Iterator[SAM2Session]:
-        """Start a session; sessions open on the same frames share their image features.
-
-        Raises:
-            InputError: the checkpoint does not fit the config.
-            PropagationError: the model could not be fetched from the hub.
-        """
+    def _watch(self, frames: Sequence[Frame]) -> ImageFeatures:
         if self.predictor is None:
             self.predictor = load_predictor(*self._source)
-        features = next((shared for shared in self._features if shared.frames is frames), None)
-        if features is None:
-            features = ImageFeatures(frames, self.predictor, self.cached_frames)
-            self._features.add(features)
-        session = SAM2Session(features, self.mask_prompts)
-        del features
-        try:
-            yield session
-        finally:
-            session.close()
+        return ImageFeatures(frames, self.predictor, self.cached_frames)
+
+    def _session(self, video: ImageFeatures) -> SAM2Session:
+        return SAM2Session(video, self.mask_prompts)

@@ -1,32 +1,31 @@
-"""SAM2 and EdgeTAM of transformers as a teacher."""
+"""Opens sessions of SAM2 and EdgeTAM, with the video models of transformers."""
 
-import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 import torch
 
 from ditta_adapt import Frame, InputError
-from ditta_adapt.adapters._sam2_video_features import FrameFeatures
-from ditta_adapt.adapters._sam2_video_loading import check_given, load_model, run_class_of
-from ditta_adapt.adapters._sam2_video_session import Sam2VideoSession
+from ditta_adapt.adapters.sam2_transformers.features import FrameFeatures
+from ditta_adapt.adapters.sam2_transformers.loading import check_given, load_model
+from ditta_adapt.adapters.sam2_transformers.session import Sam2VideoSession
+from ditta_adapt.teachers import BasePropagator
 
 if TYPE_CHECKING:
     from transformers import EdgeTamVideoModel, Sam2VideoModel
 
-SMALL: Path = Path(__file__).parent / "weights" / "sam2-small"
+SMALL: Path = Path(__file__).parents[1] / "weights" / "sam2-small"
 """The shipped SAM2: config, float16 weights and a model card."""
 
 
-class Sam2TransformersPropagator:
+class Sam2TransformersPropagator(BasePropagator[FrameFeatures, Sam2VideoSession]):
     """Follows objects from one positive click each, with a video model of transformers.
 
     Needs no torchvision and no image processor: frames are resized to the model's square input
     (bilinear, anti-aliased) and normalised here. Takes the prompt's point, not its region, unless
     told otherwise. The session shows the model's image features (`FeatureSource`), of the level
-    its memory works on.
+    its memory works on; sessions on the same frames share them.
 
     Memory on the model's device at SAM2's own size: 5 to 11 MB an object, however long the video;
     and for image features 17 MB a frame, about half under autocast. These are kept while two
@@ -44,7 +43,12 @@ class Sam2TransformersPropagator:
         mask_prompts: start objects from the prompt's region, as a mask, instead of its point.
 
     Raises:
-        InputError: `model` is no such video model, or its input sizes contradict one another.
+        InputError: `model` is no such video model, or its input sizes contradict one another; or,
+            when it is first opened, the checkpoint is of another kind of model.
+        MissingDependencyError: when it is first opened, transformers, or what the checkpoint
+            needs, is not installed.
+        PropagationError: when it is first opened, the checkpoint cannot be reached, or does not
+            fill the model.
 
     Warns:
         UserWarning: `model` was not loaded by `from_pretrained`: its weights may be random.
@@ -59,13 +63,13 @@ class Sam2TransformersPropagator:
         dtype: torch.dtype | None = None,
         mask_prompts: bool = False,
     ) -> None:
+        super().__init__()
         # The library keeps memories in bfloat16, which does not mix with float16.
         if dtype not in (None, torch.float32, torch.bfloat16):
             raise InputError(f"dtype is {dtype}; expected torch.float32 or torch.bfloat16.")
         self.checkpoint, self.device, self.dtype = checkpoint, device, dtype
         self.mask_prompts = mask_prompts
         self.model: Any = model
-        self._features: weakref.WeakSet[FrameFeatures] = weakref.WeakSet()
         if model is not None:
             check_given(model)
 
@@ -81,26 +85,11 @@ class Sam2TransformersPropagator:
         """
         return cls(checkpoint=SMALL, device=device, mask_prompts=mask_prompts)
 
-    @contextmanager
-    def open(self, frames: Sequence[Frame]) -> Iterator[Sam2VideoSession]:
-        """Start a session; sessions open on the same frames share their image features.
+    def _watch(self, frames: Sequence[Frame]) -> FrameFeatures:
+        if self.model is None:
+            self.model = load_model(self.checkpoint, self.device)
+        self.model.to(self.device or self.model.device).eval()
+        return FrameFeatures(frames, self.model, self.dtype)
 
-        Raises:
-            MissingDependencyError: transformers, or what the checkpoint needs, is not installed.
-            PropagationError: the checkpoint cannot be reached, or does not fill the model.
-            InputError: no frames, or the checkpoint is of another kind of model.
-        """
-        features = next((known for known in self._features if known.frames is frames), None)
-        if features is None:
-            if self.model is None:
-                self.model = load_model(self.checkpoint, self.device)
-            self.model.to(self.device or self.model.device).eval()
-            run_class = run_class_of(self.model)
-            features = FrameFeatures(self.model, run_class, frames, self.dtype, self.mask_prompts)
-            self._features.add(features)
-        session = Sam2VideoSession(features)
-        del features
-        try:
-            yield session
-        finally:
-            session.close()
+    def _session(self, video: FrameFeatures) -> Sam2VideoSession:
+        return Sam2VideoSession(video, self.mask_prompts)

@@ -1,0 +1,5 @@
+"""A teacher that follows objects from a click or a mask each: SAM 2, run by the `sam2` package."""
+
+from ditta_adapt.adapters.sam2.propagator import SAM2Propagator
+
+__all__ = ["SAM2Propagator"]

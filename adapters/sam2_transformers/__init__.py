@@ -1,0 +1,5 @@
+"""SAM2 and EdgeTAM of transformers as a teacher."""
+
+from ditta_adapt.adapters.sam2_transformers.propagator import SMALL, Sam2TransformersPropagator
+
+__all__ = ["SMALL", "Sam2TransformersPropagator"]
