@@ -1,64 +1,50 @@
-"""Open a data set by its name."""
+"""Open a data set by its name, found through entry points or named by its factory."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import numpy as np
 
-from ditta_adapt.datasets.camvid import open_camvid
-from ditta_adapt.datasets.cityscapes import open_cityscapes
-from ditta_adapt.datasets.davis import open_davis
-from ditta_adapt.datasets.folder import open_folder
 from ditta_adapt.datasets.labelled_video import IGNORE, VideoDataset
-from ditta_adapt.datasets.video_file import open_video_file
-from ditta_adapt.datasets.vspw import open_vspw
 from ditta_adapt.errors import InputError
 from ditta_adapt.io.factories import find_factory
 
-
-def _open_demo(root: Path, *, videos: int = 8, frames: int = 60) -> VideoDataset:
-    # Imported here: the demo is built on data sets.
-    from ditta_adapt.demo.dataset import open_demo
-
-    return open_demo(videos=videos, frames=frames)
+DATASETS = "ditta_adapt.datasets"
+"""The entry-point group: from a short name to `package.module:factory`."""
 
 
-DATASETS: dict[str, Callable[..., VideoDataset]] = {
-    "camvid": open_camvid,
-    "cityscapes": open_cityscapes,
-    "davis": open_davis,
-    "demo": _open_demo,
-    "folder": open_folder,
-    "video": open_video_file,
-    "vspw": open_vspw,
-}
+def dataset_names() -> tuple[str, ...]:
+    """The names of the registered data sets, in alphabetical order."""
+    return tuple(sorted(_registered()))
 
 
 def open_dataset(name: str, root: Path | str, **options: Any) -> VideoDataset:
     """Open a data set and check that its folders are where they should be; no frame is read yet.
 
     Args:
-        name: `camvid`, `cityscapes`, `davis`, `demo`, `folder`, `video` or `vspw`; or
-            `package.module:factory` for a data set of your own, opened by `factory(root,
-            **options)`.
+        name: registered in the entry-point group `ditta_adapt.datasets`, such as `camvid`,
+            `cityscapes`, `davis`, `demo`, `folder`, `video` or `vspw`; or
+            `package.module:factory`. Either way it is opened by `factory(root, **options)`.
         root: where it lies; a `pathlib.Path` is what a factory gets.
         options: those of the data set: see `open_vspw` and the others.
 
     Raises:
-        InputError: no data set of that name, an option it has not, a file or folder that is not
-            there, or a factory that cannot be found or returns something else.
+        InputError: no data set of that name, an option it has not or of another type than its
+            factory says, a file or folder that is not there, or a factory that cannot be found or
+            returns something else.
     """
-    own = ":" in name
-    if not own and name not in DATASETS:
+    registered = _registered()
+    if ":" not in name and name not in registered:
         raise InputError(
-            f"there is no data set {name!r}; expected one of {', '.join(DATASETS)}, or "
+            f"there is no data set {name!r}; expected one of {', '.join(sorted(registered))}, or "
             "package.module:factory for your own."
         )
-    opener = find_factory(name) if own else DATASETS[name]
+    factory = find_factory(registered.get(name, name))
     root = Path(root).expanduser()
-    signature = inspect.signature(opener)
+    signature = inspect.signature(factory)
     try:
         signature.bind(root, **options)
     except TypeError as error:
@@ -67,21 +53,25 @@ def open_dataset(name: str, root: Path | str, **options: Any) -> VideoDataset:
             f"data set {name!r} cannot be opened with the options {sorted(options)}: {error}; it "
             f"has {known or 'no options'}."
         ) from error
-    if not own:
-        _check_types(opener, options)
-    dataset: Any = opener(root, **options)
-    if own:
-        _check_dataset(dataset, name)
+    _check_types(signature.parameters, options)
+    dataset: Any = factory(root, **options)
+    _check_dataset(dataset, name)
     opened: VideoDataset = dataset
     return opened
 
 
-def _check_types(opener: Callable[..., VideoDataset], options: dict[str, Any]) -> None:
+def _registered() -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group=DATASETS)}
+
+
+def _check_types(parameters: Mapping[str, inspect.Parameter], options: Mapping[str, Any]) -> None:
     """Check options that are plain numbers or words."""
-    hints = get_type_hints(opener)
     for name, value in options.items():
-        kinds = get_args(hints[name]) or (hints[name],)
-        if all(isinstance(kind, type) for kind in kinds) and not isinstance(value, kinds):
+        hint = parameters[name].annotation if name in parameters else inspect.Parameter.empty
+        kinds = get_args(hint) or (hint,)
+        if inspect.Parameter.empty in kinds or not all(isinstance(kind, type) for kind in kinds):
+            continue
+        if not isinstance(value, kinds):
             expected = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
             raise InputError(f"option {name} is {value!r}; expected {expected}.")
 

@@ -1,5 +1,7 @@
 """The demo's generated, shifted videos as a data set, so that every evaluation runs anywhere."""
 
+from pathlib import Path
+
 from ditta_adapt.datasets.labelled_video import LabelledVideo, VideoDataset
 from ditta_adapt.datasets.listed import ListedDataset
 from ditta_adapt.errors import InputError
@@ -7,13 +9,14 @@ from ditta_adapt.errors import InputError
 FIRST_SEED = 3
 
 
-def open_demo(*, videos: int = 8, frames: int = 60) -> VideoDataset:
+def open_demo(root: Path = Path(), *, videos: int = 8, frames: int = 60) -> VideoDataset:
     """Street scenes with exact labels, spoiled by noise, motion blur and exposure drift.
 
     The shipped SegFormer, `demo`, knows their classes and was trained without the shift. Video
     `seed-3` is that of `ditta-adapt demo`.
 
     Args:
+        root: not read.
         videos: how many.
         frames: of each.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ditta_adapt.baselines import MaskClassifier
 from ditta_adapt.datasets import open_dataset
+from ditta_adapt.datasets.opening import dataset_names
 from ditta_adapt.errors import InputError
 from ditta_adapt.evaluation.comparison import compare, render_comparison
 from ditta_adapt.evaluation.evaluate import Plan, evaluate
@@ -34,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--dataset",
         required=True,
-        help="vspw, cityscapes, davis, camvid, folder, video, demo, or package.module:factory",
+        help=f"{', '.join(dataset_names())}, or package.module:factory",
     )
     parser.add_argument("--root", type=Path, required=True, help="where the data set lies")
     parser.add_argument(

@@ -3,6 +3,7 @@
 import inspect
 import re
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def test_your_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) 
 
 def test_the_table_is_complete() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \|.*\|(.*)\|$", PAGE, flags=re.MULTILINE))
-    assert set(rows) == set(DATASETS)
-    for name, opener in DATASETS.items():
-        options = list(inspect.signature(opener).parameters)[1:]
+    points = {point.name: point for point in entry_points(group=DATASETS)}
+    assert set(rows) == set(points)
+    for name, point in points.items():
+        options = list(inspect.signature(point.load()).parameters)[1:]
         assert re.findall(r"`(\w+)", rows[name]) == options

@@ -1,13 +1,13 @@
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ditta_adapt import InputError
-from ditta_adapt.datasets import LabelledVideo, VideoDataset, open_dataset
-from ditta_adapt.datasets.opening import DATASETS
+from ditta_adapt.datasets import LabelledVideo, VideoDataset, open_dataset, opening
 from tests.datasets.trees import frame, save
 
 
@@ -40,7 +40,7 @@ def test_unknown_option(tmp_path: Path) -> None:
         open_dataset("folder", tmp_path, split="val")
 
 
-@pytest.mark.parametrize("name", sorted({*DATASETS} - {"demo"}))
+@pytest.mark.parametrize("name", sorted({*opening.dataset_names()} - {"demo"}))
 def test_missing_root(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"there is no f.*absent; expected"):
         open_dataset(name, tmp_path / "absent")
@@ -96,6 +96,21 @@ def test_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Own, "class_names", ("x",) * 256)
     with pytest.raises(InputError, match="256 label classes"):
         open_dataset(spec, tmp_path)
+
+
+def test_the_data_set_of_a_third_party(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [EntryPoint("mine", f"{__name__}:Own", opening.DATASETS)]
+    monkeypatch.setattr(opening, "entry_points", lambda group: points)
+    assert open_dataset("mine", tmp_path).names == ("a", "b")
+    with pytest.raises(InputError, match="count is '2'; expected int"):
+        open_dataset("mine", tmp_path, count="2")
+    with pytest.raises(InputError, match="no data set 'vspw'; expected one of mine, or package"):
+        open_dataset("vspw", tmp_path)
+
+
+def test_the_built_in_names() -> None:
+    expected = {"camvid", "cityscapes", "davis", "demo", "folder", "video", "vspw"}
+    assert set(opening.dataset_names()) >= expected
 
 
 @pytest.mark.parametrize(

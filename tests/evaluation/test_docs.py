@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("cv2")
 pytest.importorskip("transformers")
 
-from ditta_adapt.datasets.opening import DATASETS
+from ditta_adapt.datasets.opening import dataset_names
 from ditta_adapt.evaluation import method_names
 from ditta_adapt.evaluation.command import add_parser
 
@@ -50,4 +50,4 @@ def test_every_option_and_data_set_is_there() -> None:
     }
     table = PAGE.partition("| option |")[2].partition("\n\n")[0]
     assert set(re.findall(r"--[a-z]+", table)) == options
-    assert all(f"`{name}`" in table for name in DATASETS)
+    assert all(f"`{name}`" in table for name in dataset_names())
