@@ -60,7 +60,7 @@ def consistency(result: VideoResult) -> float:
 def by_video(results: Sequence[VideoResult], score: str) -> str:
     """One line a method and condition: its change against the image model, video by video."""
     measure = object_iou if score == "IoU" else video_miou
-    scores: dict[tuple[str, str, float], dict[str, float]] = {}
+    scores: dict[tuple[str, str, str], dict[str, float]] = {}
     for result in results:
         case = result.case
         row = scores.setdefault((case.method, case.corruption, case.warmup), {})
@@ -71,7 +71,7 @@ def by_video(results: Sequence[VideoResult], score: str) -> str:
         base = scores.get(("iss", corruption, warmup), {})
         name = method + (f", {corruption}" if corruption else "")
         changes = [row.get(v, float("nan")) - base.get(v, float("nan")) for v in videos]
-        lines.append([name, f"{warmup:.0%}", *(f"{change:+.3f}" for change in changes)])
+        lines.append([name, warmup, *(f"{change:+.3f}" for change in changes)])
     return markdown(lines)
 
 
@@ -90,7 +90,7 @@ def summary(results: Sequence[VideoResult], score: str) -> str:
         lines.append(
             [
                 item.method + (f", {item.corruption}" if item.corruption else ""),
-                f"{item.warmup:.0%}",
+                item.warmup,
                 f"{item.mean:.3f}",
                 f"{item.change:+.3f}",
                 f"{item.worst:+.3f}",

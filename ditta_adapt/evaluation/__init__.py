@@ -6,6 +6,7 @@ from ditta_adapt.evaluation.method_names import Parts, method_names
 from ditta_adapt.evaluation.result import Case, VideoResult
 from ditta_adapt.evaluation.split import split_video
 from ditta_adapt.evaluation.table import Row, pool, render, to_csv
+from ditta_adapt.evaluation.warmup import Warmup, parse_warmup
 
 __all__ = [
     "Case",
@@ -14,9 +15,11 @@ __all__ = [
     "Plan",
     "Row",
     "VideoResult",
+    "Warmup",
     "compare",
     "evaluate",
     "method_names",
+    "parse_warmup",
     "pool",
     "render",
     "render_comparison",

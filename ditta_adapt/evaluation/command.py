@@ -17,8 +17,8 @@ from ditta_adapt.evaluation.evaluate import Plan, evaluate
 from ditta_adapt.evaluation.method_names import Parts, check_method, method_names
 from ditta_adapt.evaluation.model_loading import load_segmenter
 from ditta_adapt.evaluation.result import VideoResult
-from ditta_adapt.evaluation.split import check_share
 from ditta_adapt.evaluation.table import pool, render, to_csv
+from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.io.factories import call_factory, importable_folder
 from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.teachers.registry import find_propagator
@@ -59,7 +59,10 @@ def add_parser(subparsers: Any) -> None:
         "--methods", nargs="+", default=["iss", "ditta"], help=", ".join(method_names())
     )
     parser.add_argument(
-        "--warmup", type=float, nargs="+", default=[0.1], help="shares of each video; 1 = all"
+        "--warmup",
+        nargs="+",
+        default=["10%"],
+        help="of each video: a share, 10%% or 0.1, or a number of frames, 8; 100%% for all",
     )
     parser.add_argument(
         "--corruption", nargs="+", default=[""], help="such as contrast:high; '' for none"
@@ -82,8 +85,7 @@ def run(options: argparse.Namespace) -> int:
     # Before a large model is loaded.
     for method in options.methods:
         check_method(method)
-    for share in options.warmup:
-        check_share(share)
+    warmups = [parse_warmup(text) for text in options.warmup]
     if options.out.exists() and not options.out.is_dir():
         raise InputError(f"--out {options.out} is a file; expected a folder, or nothing yet.")
     origin = {
@@ -100,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
                 classifier=_classifier(options.classifier),
             ),
             methods=options.methods,
-            warmups=options.warmup,
+            warmups=warmups,
             corruptions=options.corruption,
             limit=options.limit,
             origin=origin,
@@ -127,7 +129,7 @@ class _Progress:
         width = round(20 * done / total)
         bar = "#" * width + "." * (20 - width)
         case = result.case
-        condition = f"{case.warmup:.0%}{f' {case.corruption}' if case.corruption else ''}"
+        condition = f"{case.warmup}{f' {case.corruption}' if case.corruption else ''}"
         outcome = f"failed: {result.error}" if result.error else f"{result.frames} frames"
         print(
             f"[{bar}] {done}/{total}, {_clock(left)} left: {case.video}, {condition}, "

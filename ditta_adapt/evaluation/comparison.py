@@ -20,7 +20,7 @@ class Comparison:
 
     Attributes:
         method: its name.
-        warmup: share of each video that was adapted to.
+        warmup: what was adapted to of each video: `"10%"` or `"8 frames"`.
         corruption: or `""`.
         mean: mean of the videos' scores, in [0, 1].
         change: mean of their differences to the image model.
@@ -30,7 +30,7 @@ class Comparison:
     """
 
     method: str
-    warmup: float
+    warmup: str
     corruption: str
     mean: float
     change: float
@@ -57,7 +57,7 @@ def compare(
             compare with, and the list is empty.
         score: of one video, in [0, 1].
     """
-    table: dict[tuple[float, str], dict[str, dict[str, float]]] = {}
+    table: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
     for result in results:
         case, value = result.case, math.nan if result.error else score(result)
         if not math.isnan(value):
@@ -92,7 +92,7 @@ def render_comparison(comparisons: Sequence[Comparison], *, markdown: bool = Fal
     rows = [
         [
             item.method + (f", {item.corruption}" if item.corruption else ""),
-            f"{item.warmup:.0%}",
+            item.warmup,
             f"{100 * item.mean:.2f}",
             f"{100 * item.change:+.2f}",
             f"{100 * item.worst:+.2f}",

@@ -18,7 +18,8 @@ from ditta_adapt.evaluation.method_names import WITH_TRUTH, Parts, build_method,
 from ditta_adapt.evaluation.result import Case, VideoResult
 from ditta_adapt.evaluation.result_file import ResultFile
 from ditta_adapt.evaluation.runner import run_method
-from ditta_adapt.evaluation.split import check_share, split_video
+from ditta_adapt.evaluation.split import split_video
+from ditta_adapt.evaluation.warmup import Warmup, check_warmup, parse_warmup, show_warmup
 from ditta_adapt.models.parameters import device_of, weight_hash
 from ditta_adapt.report import library_versions
 
@@ -34,21 +35,21 @@ class Plan:
         dataset: the videos.
         parts: image model, teacher, seed and what single methods need.
         methods: names, see `method_names`.
-        warmups: shares of a video that are adapted to, see `split_video`.
+        warmups: shares of a video, or numbers of frames, that are adapted to, see `split_video`.
         corruptions: such as `"contrast:high"`; `""` is the video as it is.
         limit: only the first videos of the data set.
         origin: what data set and teacher were made from, such as a folder and its options.
             Results of another origin are not mixed with these.
 
     Raises:
-        InputError: an unknown method or corruption, or one that cannot run; a share out of range;
+        InputError: an unknown method or corruption, or one that cannot run; a wrong warm-up;
             nothing to run; two videos of one name.
     """
 
     dataset: VideoDataset
     parts: Parts
     methods: Sequence[str]
-    warmups: Sequence[float]
+    warmups: Sequence[Warmup]
     corruptions: Sequence[str] = ("",)
     limit: int | None = None
     origin: Mapping[str, str] = field(default_factory=dict)
@@ -56,8 +57,8 @@ class Plan:
     def __post_init__(self) -> None:
         for name in self.methods:
             check_parts(name, self.parts)
-        for share in self.warmups:
-            check_share(share)
+        for warmup in self.warmups:
+            check_warmup(warmup)
         for corruption in filter(None, self.corruptions):
             # Those that cannot be applied at all say so before a frame is asked for.
             parse_corruption(corruption).apply(())
@@ -76,7 +77,7 @@ class Plan:
         """All cases with the index of their video, a video at a time."""
         for index, video in enumerate(self.dataset.names[: self.limit]):
             for corruption in dict.fromkeys(self.corruptions):
-                for warmup in dict.fromkeys(self.warmups):
+                for warmup in dict.fromkeys(map(show_warmup, self.warmups)):
                     for method in dict.fromkeys(self.methods):
                         yield index, Case(method, warmup, corruption, video)
 
@@ -140,7 +141,7 @@ def evaluate(
 
 
 def _run(plan: Plan, video: LabelledVideo, case: Case) -> VideoResult:
-    split = split_video(len(video.frames), case.warmup)
+    split = split_video(len(video.frames), parse_warmup(case.warmup))
     corruption = parse_corruption(case.corruption) if case.corruption else None
     parts = plan.parts
     if case.method in WITH_TRUTH:

@@ -21,13 +21,13 @@ class Case:
 
     Attributes:
         method: its name.
-        warmup: share of the video that is adapted to, in [0, 1].
+        warmup: what is adapted to, as `show_warmup` has it: `"10%"` or `"8 frames"`.
         corruption: such as `"contrast:high"`, or `""` for the video as it is.
         video: its name.
     """
 
     method: str
-    warmup: float
+    warmup: str
     corruption: str
     video: str
 
@@ -98,7 +98,7 @@ class VideoResult:
             return cls(
                 case=Case(
                     str(values["method"]),
-                    float(values["warmup"]),
+                    str(values["warmup"]),
                     str(values["corruption"]),
                     str(values["video"]),
                 ),

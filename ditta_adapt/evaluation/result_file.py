@@ -9,7 +9,8 @@ from typing import Any
 from ditta_adapt.errors import InputError
 from ditta_adapt.evaluation.result import Case, VideoResult
 
-_FORMAT = 1
+# 2: the warm-up is a text, since one frame is not the whole video.
+_FORMAT = 2
 
 
 class ResultFile:
@@ -86,7 +87,12 @@ def read_results(path: Path) -> list[VideoResult]:
     if not path.is_file():
         raise InputError(f"there is no file {path}; expected the results of an evaluation.")
     complete = path.read_text(encoding="utf-8").rpartition("\n")[0]
-    _, *results = _parse(path, complete.split("\n"))
+    head, *results = _parse(path, complete.split("\n"))
+    if head.get("format") != _FORMAT:
+        raise InputError(
+            f"{path} is of format {head.get('format')}; expected {_FORMAT}. Run the evaluation "
+            "again, into another folder."
+        )
     found = (VideoResult.from_dict(values) for values in results)
     return list({result.case: result for result in found}.values())
 

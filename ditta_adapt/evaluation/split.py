@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ditta_adapt.errors import InputError
+from ditta_adapt.evaluation.warmup import Warmup, check_warmup
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,38 +19,34 @@ class Split:
     scored: range
 
 
-def split_video(num_frames: int, share: float) -> Split:
+def split_video(num_frames: int, warmup: Warmup) -> Split:
     """Split a video of `T` frames as the published protocols do.
 
-    * Warm-up then freeze, `share` in (0, 1): adapt to the first `n = max(floor(T * share), 1)`
+    * Warm-up then freeze, a share in (0, 1): adapt to the first `n = max(floor(T * share), 1)`
       frames, score the rest. Shares score different frames, so they cannot be compared with each
       other.
-    * Full video, `share = 1`: adapt to all frames, then score all of them.
-    * `share = 0`: adapt to nothing, score all frames.
+    * The same with `n` given as an integer, at least 1.
+    * Full video, the share 1.0: adapt to all frames, then score all of them.
+    * 0: adapt to nothing, score all frames.
 
-    `share` is taken as a whole percentage, since the published program calculates in integers.
+    A share is taken as a whole percentage, since the published program calculates in integers.
 
     Raises:
-        InputError: `num_frames` is under 1, or `share` is not a whole percentage in [0, 1].
+        InputError: `num_frames` is under 1, or of so many frames no other is left to be scored; or
+            a share is not a whole percentage in [0, 1].
     """
     if num_frames < 1:
         raise InputError(f"the video has {num_frames} frames; expected at least 1.")
-    check_share(share)
-    percent = round(100 * share)
+    check_warmup(warmup)
+    if isinstance(warmup, int):
+        if warmup >= num_frames:
+            raise InputError(
+                f"the video has {num_frames} frames, and the warm-up takes {warmup}; expected more "
+                "frames, as the rest is scored. 100% adapts to all and scores all."
+            )
+        return Split(warmup, range(warmup, num_frames))
+    percent = round(100 * warmup)
     if percent in (0, 100):
         return Split(num_frames * percent // 100, range(num_frames))
-    warmup = max(num_frames * percent // 100, 1)
-    return Split(warmup, range(warmup, num_frames))
-
-
-def check_share(share: float) -> None:
-    """Refuse what `split_video` cannot use.
-
-    Raises:
-        InputError: not a whole percentage in [0, 1].
-    """
-    if not 0 <= share <= 1 or abs(100 * share - round(100 * share)) > 1e-6:
-        raise InputError(
-            f"the warm-up is the share {share} of a video; expected a whole percentage between 0 "
-            "and 1, such as 0.1."
-        )
+    count = max(num_frames * percent // 100, 1)
+    return Split(count, range(count, num_frames))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from ditta_adapt.evaluation.result import WINDOWS, VideoResult
+from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
 from ditta_adapt.reporting import tables
 
@@ -21,7 +22,7 @@ class Row:
 
     Attributes:
         method: its name.
-        warmup: share of each video that was adapted to.
+        warmup: what was adapted to of each video: `"10%"` or `"8 frames"`.
         corruption: or `""`.
         videos: how many were scored.
         failed: how many were not, because of an error.
@@ -31,7 +32,7 @@ class Row:
     """
 
     method: str
-    warmup: float
+    warmup: str
     corruption: str
     videos: int
     failed: int
@@ -46,14 +47,14 @@ def pool(results: Iterable[VideoResult]) -> list[Row]:
     mIoU and wIoU are read from the sum of the videos' confusion matrices, mVC is the mean over all
     windows of all videos, and `changed` the mean over videos.
     """
-    groups: dict[tuple[str, float, str], list[VideoResult]] = {}
+    groups: dict[tuple[str, str, str], list[VideoResult]] = {}
     for result in results:
         case = result.case
         groups.setdefault((case.method, case.warmup, case.corruption), []).append(result)
     return [_row(*key, group) for key, group in groups.items()]
 
 
-def _row(method: str, warmup: float, corruption: str, results: Sequence[VideoResult]) -> Row:
+def _row(method: str, warmup: str, corruption: str, results: Sequence[VideoResult]) -> Row:
     # In the order of names: a sum of floats depends on its order, and a resumed run has another.
     done = sorted((r for r in results if not r.error), key=lambda r: r.case.video)
     scores = dict.fromkeys(SCORES, math.nan)
@@ -104,8 +105,8 @@ def _lines(rows: Sequence[Row]) -> list[list[str]]:
     names = [name for name in SCORES if name != "changed"]
     if all(math.isnan(row.scores[name]) for row in rows for name in names):
         names = ["changed"]
-    warmups = sorted({row.warmup for row in rows})
-    header = ["method", "FPS", *(f"{n} @{w:.0%}" for w in warmups for n in names)]
+    warmups = sorted({row.warmup for row in rows}, key=_order)
+    header = ["method", "FPS", *(f"{n} @{w}" for w in warmups for n in names)]
     lines = [header]
     for method in dict.fromkeys(row.method for row in rows):
         own = {row.warmup: row for row in rows if row.method == method}
@@ -118,13 +119,19 @@ def _lines(rows: Sequence[Row]) -> list[list[str]]:
     return lines
 
 
+def _order(warmup: str) -> tuple[bool, float]:
+    """Shares before numbers of frames."""
+    value = parse_warmup(warmup)
+    return isinstance(value, int), value
+
+
 def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.2f}"
 
 
 def _failures(rows: Sequence[Row]) -> list[str]:
     return [
-        f"{row.method} at {row.warmup:.0%}: {row.failed} of {row.failed + row.videos} videos "
+        f"{row.method} at {row.warmup}: {row.failed} of {row.failed + row.videos} videos "
         "failed and are left out."
         for row in rows
         if row.failed

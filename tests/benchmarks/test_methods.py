@@ -11,7 +11,7 @@ from ditta_adapt.evaluation.result import Case
 def result(method: str, video: str, hit: int, missed: int, windows: list[float]) -> VideoResult:
     """Of one object: pixels that were hit, and pixels that were missed."""
     return VideoResult(
-        Case(method, 0.1, "", video),
+        Case(method, "10%", "", video),
         frames=2,
         confusion=torch.tensor([[0, 0], [missed, hit]]),
         consistency={8: windows, 16: []},

@@ -41,7 +41,7 @@ def test_tables_on_the_screen_and_on_disk(
     assert (tmp_path / "table.md").read_text().startswith("| method | FPS | mIoU @20% |")
     rows = scores(tmp_path)
     assert [(row["method"], row["warmup"]) for row in rows] == [
-        (method, warmup) for warmup in ("0.2", "0.5") for method in ("iss", "ditta")
+        (method, warmup) for warmup in ("20%", "50%") for method in ("iss", "ditta")
     ]
     assert all(0.2 < float(row["mIoU"]) < 1 for row in rows)
     assert rows[0]["mIoU"] != rows[1]["mIoU"]
@@ -106,7 +106,7 @@ def test_a_model_and_data_of_ones_own(
         (["--model", "nowhere:model"], "cannot import 'nowhere'"),
         (["--model", "./absent-folder"], "the model './absent-folder' cannot be loaded"),
         (["--corruption", "fog:3"], "fog"),
-        (["--warmup", "10"], "whole percentage"),
+        (["--warmup", "1.5"], "whole percentage"),
         (["--device", "nowhere"], "cannot be moved to 'nowhere'"),
         (["--model", "builtins:len"], "raised TypeError"),
         (["--corruption", "style1:high"], "cannot be applied"),

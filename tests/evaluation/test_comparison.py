@@ -12,7 +12,7 @@ from ditta_adapt.evaluation.comparison import video_miou
 def result(method: str, video: str, right: int, **changes: object) -> VideoResult:
     """A video of class 0 alone, of whose 100 pixels `right` are right: mIoU = right / 100."""
     confusion = torch.tensor([[right, 100 - right], [0, 0]])
-    return VideoResult(Case(method, 0.1, "", video), confusion=confusion, **changes)  # type: ignore[arg-type]
+    return VideoResult(Case(method, "10%", "", video), confusion=confusion, **changes)  # type: ignore[arg-type]
 
 
 RESULTS = [
@@ -21,7 +21,7 @@ RESULTS = [
     result("iss", "c", 70),
     result("ditta", "a", 80),
     result("ditta", "b", 40),
-    VideoResult(Case("ditta", 0.1, "", "c"), error="RuntimeError: no"),
+    VideoResult(Case("ditta", "10%", "", "c"), error="RuntimeError: no"),
 ]
 
 
@@ -48,7 +48,7 @@ def test_nothing_to_compare_with() -> None:
 
 
 def test_another_score_and_missing_labels() -> None:
-    assert math.isnan(video_miou(VideoResult(Case("iss", 0.1, "", "a"))))
+    assert math.isnan(video_miou(VideoResult(Case("iss", "10%", "", "a"))))
     assert compare(RESULTS, lambda r: math.nan) == []
     _, ditta = compare(
         RESULTS,

@@ -190,6 +190,19 @@ def test_results_of_another_origin_are_not_mixed(tmp_path: Path) -> None:
             evaluate(other, tmp_path)
 
 
+def test_one_frame_is_not_the_whole_video(tmp_path: Path) -> None:
+    plan = toy_plan(dataset=toy_dataset("a"), methods=["ditta"], warmups=[1, 1.0, 50])
+    one, whole, none = evaluate(plan, tmp_path)
+    assert [r.case.warmup for r in (one, whole, none)] == ["1 frame", "100%", "50 frames"]
+    assert (one.frames, whole.frames) == (LENGTH - 1, LENGTH)
+    assert "the video has 12 frames, and the warm-up takes 50" in none.error
+    # Found again in the file; what failed is tried again.
+    ran: list[VideoResult] = []
+    again = evaluate(plan, tmp_path, lambda result, done, total: ran.append(result))
+    assert counts(again[:2]) == counts([one, whole])
+    assert [r.case.warmup for r in ran] == ["50 frames"]
+
+
 def test_what_is_named_twice_is_run_once(tmp_path: Path) -> None:
     plan = toy_plan(methods=["iss", "iss"], warmups=[0.5, 0.5], limit=1)
     assert len(evaluate(plan, tmp_path)) == 1
@@ -208,7 +221,8 @@ def test_progress_counts_what_is_left(tmp_path: Path) -> None:
     ("changes", "match"),
     [
         ({"methods": ["iss", "magic"]}, "no method 'magic'"),
-        ({"warmups": [10]}, "whole percentage"),
+        ({"warmups": [10.0]}, "whole percentage"),
+        ({"warmups": [-1]}, "-1 frames; expected at least 0"),
         ({"corruptions": ["fog:3"]}, "fog"),
         ({"corruptions": ["style1:high"]}, "cannot be applied"),
         ({"methods": ["iss", "i-sam2"]}, "i-sam2 needs a classifier"),

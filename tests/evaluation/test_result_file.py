@@ -24,7 +24,7 @@ def result(video: str = "a", **changes: object) -> VideoResult:
         "stream_seconds": 0.5,
         "note": "adapted",
     }
-    return VideoResult(Case("iss", 0.1, "", video), **values | changes)  # type: ignore[arg-type]
+    return VideoResult(Case("iss", "10%", "", video), **values | changes)  # type: ignore[arg-type]
 
 
 def same(first: VideoResult, second: VideoResult) -> bool:
@@ -88,7 +88,7 @@ def test_a_torn_first_line(tmp_path: Path) -> None:
 def test_a_failure_is_kept_but_not_done(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     file = ResultFile(path, SETTINGS)
-    failed = VideoResult(Case("iss", 0.1, "", "a"), error="RuntimeError: no")
+    failed = VideoResult(Case("iss", "10%", "", "a"), error="RuntimeError: no")
     file.add(failed)
     assert failed.case not in ResultFile(path, SETTINGS)
     file.add(result("a"))
@@ -103,6 +103,17 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="seed differ, such as 0 there and 1 now"):
         ResultFile(path, SETTINGS | {"seed": 1})
     assert path.read_bytes() == before
+
+
+def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
+    """In the first one the warm-up was a number: 1.0 for one frame and for the whole video."""
+    path = tmp_path / "results.jsonl"
+    ResultFile(path, SETTINGS)
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(InputError, match="format differ, such as 1 there and 2 now"):
+        ResultFile(path, SETTINGS)
+    with pytest.raises(InputError, match="is of format 1; expected 2"):
+        read_results(path)
 
 
 @pytest.mark.parametrize("line", ["no json", "[1]", '{"method": "iss"}'])

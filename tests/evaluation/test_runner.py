@@ -55,7 +55,7 @@ class Watching:
 def test_memory_does_not_grow_with_the_video() -> None:
     """Neither tensors nor arrays: Python's own books know only of the latter."""
     video = LabelledVideo("long", Made(*SIZE, 3), Made(*SIZE))
-    method, case = Watching(), Case("watching", 0.0, "", "long")
+    method, case = Watching(), Case("watching", "0%", "", "long")
     tracemalloc.start()
     try:
         result = run_method(method, video, Split(0, range(LENGTH)), 4, case)

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from ditta_adapt import InputError
 from ditta_adapt.evaluation import split_video
+from ditta_adapt.evaluation.split import Split
 
 
 @pytest.mark.parametrize(
@@ -23,12 +24,22 @@ def test_parts_are_disjoint_and_complete(length: int, percent: int) -> None:
 
 
 def test_whole_videos() -> None:
-    assert split_video(9, 1) == split_video(9, 1.0)
-    assert (split_video(9, 1).warmup, split_video(9, 1).scored) == (9, range(9))
-    assert (split_video(9, 0).warmup, split_video(9, 0).scored) == (0, range(9))
+    assert split_video(9, 1.0) == Split(9, range(9))
+    assert split_video(9, 0.0) == split_video(9, 0) == Split(0, range(9))
 
 
-@pytest.mark.parametrize("share", [-0.1, 1.01, 10, 0.125, float("nan")])
+@pytest.mark.parametrize(("length", "count"), [(9, 1), (9, 8), (2, 1)])
+def test_numbers_of_frames(length: int, count: int) -> None:
+    assert split_video(length, count) == Split(count, range(count, length))
+
+
+@pytest.mark.parametrize("length", [7, 8])
+def test_nothing_left_to_score(length: int) -> None:
+    with pytest.raises(InputError, match=f"has {length} frames, and the warm-up takes 8"):
+        split_video(length, 8)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.01, 10.0, 0.125, float("nan")])
 def test_shares_out_of_range(share: float) -> None:
     with pytest.raises(InputError, match="whole percentage"):
         split_video(10, share)

@@ -12,7 +12,7 @@ def result(
     method: str, video: str, confusion: list[list[int]], scores: list[float], **changes: object
 ) -> VideoResult:
     case = Case(
-        method, float(changes.pop("warmup", 0.1)), str(changes.pop("corruption", "")), video
+        method, str(changes.pop("warmup", "10%")), str(changes.pop("corruption", "")), video
     )
     values = {
         "frames": 10,
@@ -29,7 +29,7 @@ RESULTS = [
     result("iss", "a", [[3, 1], [0, 0]], [1.0, 0.5]),
     result("iss", "b", [[0, 0], [2, 2]], [0.0], stream_seconds=1.5),
     result("ditta", "a", [[4, 0], [0, 0]], [1.0, 1.0]),
-    VideoResult(Case("ditta", 0.1, "", "b"), error="RuntimeError: no"),
+    VideoResult(Case("ditta", "10%", "", "b"), error="RuntimeError: no"),
 ]
 
 
@@ -69,7 +69,7 @@ def test_terminal_and_markdown() -> None:
 
 def test_a_block_a_warmup_and_a_table_a_corruption() -> None:
     more = [
-        result("iss", "a", [[1, 0], [0, 1]], [1.0], warmup=0.5),
+        result("iss", "a", [[1, 0], [0, 1]], [1.0], warmup="50%"),
         result("iss", "a", [[1, 1], [1, 1]], [1.0], corruption="contrast:high"),
     ]
     plain, corrupted = render(pool([*RESULTS, *more])).split("Under contrast:high:")
@@ -78,6 +78,14 @@ def test_a_block_a_warmup_and_a_table_a_corruption() -> None:
     assert iss[2:] == ["45.00", "45.00", "50.00", "–", "100.00", "100.00", "100.00", "–"]
     assert plain.splitlines()[2].split()[6:] == ["–"] * 4
     assert corrupted.splitlines()[3].split()[2] == "33.33"
+
+
+def test_numbers_of_frames_stand_after_shares() -> None:
+    warmups = ["8 frames", "100%", "1 frame", "20%"]
+    rows = pool([result("iss", "a", [[1, 0], [0, 1]], [], warmup=warmup) for warmup in warmups])
+    heading = render(rows, markdown=True).splitlines()[0]
+    order = [cell.partition("@")[2] for cell in heading.split(" | ") if cell.startswith("mIoU")]
+    assert order == ["20%", "100%", "1 frame", "8 frames"]
 
 
 def test_without_labels_only_change_is_shown() -> None:
