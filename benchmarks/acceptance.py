@@ -1,8 +1,9 @@
-"""How the rule for targets was chosen: contradiction over flicker, of good and of wrong targets.
+"""How the rule for targets was chosen: by what good and wrong targets say otherwise.
 
 ESPNetv2 on the videos of DAVIS-VOC, flow teacher. Nothing is trained. For every video and warm-up
-it prints the contradiction in units of the flicker (see `judge_targets`) of the teacher's own
-targets and of wrong ones: these moved 40 pixels to the right, a random rectangle or the middle of
+it prints the confident disagreement in units of the temporal inconsistency (see
+`check_targets_against_model`) of the propagator's own targets and of wrong ones: these moved 40
+pixels to the right, a random rectangle or the middle of
 the frame in the class of some object, and permuted classes.
 
 Then leave-one-video-out: the threshold that tells good from wrong best on seven videos (in the
@@ -24,19 +25,19 @@ from torch import Tensor
 from benchmarks.adversaries import SHIFT
 from benchmarks.davis import data_root, davis_voc
 from benchmarks.davis_voc import WEIGHTS, build_segmenter
-from ditta_adapt import AdaptConfig, Targets, WarmUp
+from ditta_adapt import AdaptConfig, Checks, DenseVote, Targets, WarmUp
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.io.frames import frames_to_tensors
 from ditta_adapt.progress import silent
-from ditta_adapt.safety.acceptance import CONTRADICTION, judge_targets
-from ditta_adapt.targets.build import teach
+from ditta_adapt.safety.target_check import check_targets_against_model
+from ditta_adapt.targets.build import build_targets
 
 WRONG = ("moved", "rectangles", "middle", "permuted")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One kind of targets on one video; `ratio` is contradiction over flicker."""
+    """One kind of targets on one video; `ratio` is disagreement over inconsistency."""
 
     video: str
     kind: str
@@ -71,16 +72,17 @@ def wrong_targets(targets: Targets, warm_up: WarmUp, kind: str) -> Targets:
 
 def measure(video: str, frames: Sequence[np.ndarray]) -> list[Case]:
     """The ratios of all kinds of targets on a warm-up."""
-    segmenter, config = build_segmenter(data_root() / WEIGHTS), AdaptConfig()
+    segmenter, config = build_segmenter(data_root() / WEIGHTS), AdaptConfig(targets=DenseVote())
     with torch.no_grad():
-        warm_up = WarmUp.from_frames(segmenter, frames_to_tensors(frames), config, silent)
+        warm_up = WarmUp.from_frames(segmenter, frames_to_tensors(frames), silent)
         logits: list[Tensor] = [warm_up.grid_logits(t) for t in range(len(frames))]
-        good = teach(OpticalFlowPropagator(), warm_up, config, silent)
+        good = build_targets(OpticalFlowPropagator(), warm_up, config, silent)
         cases = []
         for kind in ("good", *WRONG):
             targets = good if kind == "good" else wrong_targets(good, warm_up, kind)
-            verdict = judge_targets(targets, logits.__getitem__, len(frames))
-            cases.append(Case(video, kind, verdict.contradiction / verdict.flicker))
+            verdict = check_targets_against_model(targets, logits.__getitem__, len(frames))
+            ratio = verdict.confident_disagreement / verdict.temporal_inconsistency
+            cases.append(Case(video, kind, ratio))
     return cases
 
 
@@ -129,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"| {name} | {threshold:.2f} | {sum(kept)} of {len(kept)} | "
             f"{sum(refused)} of {len(refused)} |"
         )
-    print(f"\non all: {best_threshold(cases):.2f}; in use: {CONTRADICTION}")
+    print(f"\non all: {best_threshold(cases):.2f}; in use: {Checks().confident_disagreement}")
 
 
 if __name__ == "__main__":

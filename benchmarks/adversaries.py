@@ -32,7 +32,7 @@ from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.progress import ProgressCallback
 from ditta_adapt.reporting.tables import markdown
-from ditta_adapt.targets.build import teach
+from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.builder import TargetBuilder
 from ditta_adapt.targets.targets import IGNORE, Targets
 from ditta_adapt.targets.warm_up import WarmUp
@@ -128,7 +128,7 @@ def shuffled(
     propagator: Propagator, warm_up: WarmUp, config: AdaptConfig, progress: ProgressCallback
 ) -> Targets:
     """The teacher's labels with their classes permuted."""
-    targets = teach(propagator, warm_up, config, progress)
+    targets = build_targets(propagator, warm_up, config, progress)
     if not targets.learnable:
         return targets
     order = torch.randperm(
@@ -170,7 +170,7 @@ class Attack:
     """One way to go wrong; by default nothing does."""
 
     propagator: Any = "flow"
-    builder: TargetBuilder = teach
+    builder: TargetBuilder = build_targets
     warmup: Callable[[LabelledVideo, LabelledVideo, int], Sequence[np.ndarray]] = own_start
     random_model: bool = False
 
@@ -193,7 +193,7 @@ def run(
     whole: LabelledVideo,
     other: LabelledVideo,
     segmenter: HookedSegmenter,
-    accept: Any,
+    checked: bool,
     frames: int,
 ) -> tuple[float, VideoSegmenter]:
     """IoU of the video model, and the model."""
@@ -201,7 +201,7 @@ def run(
     model = wrap(
         segmenter,
         propagator=attack.propagator,
-        config=AdaptConfig(accept=accept),
+        config=AdaptConfig(safety="checked" if checked else None),
         target_builder=attack.builder,
     )
     model.adapt(attack.warmup(whole, other, start))
@@ -227,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--frames", type=int, default=1000, help="score so many after the warm-up")
-    parser.add_argument("--accept", choices=("checked", "always"), default="checked")
+    parser.add_argument("--unchecked", action="store_true", help="leave all checks out")
     parser.add_argument("--attacks", nargs="+", choices=ATTACKS, default=list(ATTACKS))
     options = parser.parse_args(arguments)
     weights = data_root() / WEIGHTS
@@ -248,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         segmenter = untrained if attack.random_model else trained
         before = image_scores[attack.random_model]
         for base, own, other in zip(before, videos, [*videos[1:], videos[0]], strict=True):
-            after, model = run(attack, own, other, segmenter, options.accept, options.frames)
+            after, model = run(attack, own, other, segmenter, not options.unchecked, options.frames)
             changes.append(after - base)
             adapted += model.report is not None and model.report.adapted
         each = " ".join(f"{change:+.3f}" for change in changes)

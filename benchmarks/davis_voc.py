@@ -27,7 +27,7 @@ from torch import Tensor
 
 from benchmarks.davis import DEFAULT_MANIFEST, data_root, davis_voc
 from benchmarks.espnetv2 import load_espnetv2
-from ditta_adapt import AdaptationReport, AdaptConfig, HookedSegmenter, wrap
+from ditta_adapt import AdaptationReport, AdaptConfig, AttentionAddon, HookedSegmenter, wrap
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.io.frames import frame_to_tensor
 from ditta_adapt.metrics import VideoConsistency
@@ -37,9 +37,9 @@ from ditta_adapt.reporting.tables import plain
 METHODS = ("iss", "adapted", "adapted_no_addon")
 PRESETS = {
     "default": AdaptConfig(),
-    "unchecked": AdaptConfig(accept="always"),
-    "memory": AdaptConfig(targets="none"),
-    "attention": AdaptConfig(addon="residual"),
+    "unchecked": AdaptConfig(safety=None),
+    "memory": AdaptConfig(targets=None),
+    "attention": AdaptConfig(memory=AttentionAddon()),
     "paper": AdaptConfig.paper(),
 }
 INPUT_SIZE = (256, 448)

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.davis import data_root, davis_voc
-from ditta_adapt import AdaptConfig, Prompt, Propagator
+from ditta_adapt import AdaptConfig, MaskVote, Prompt, Propagator
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.adapters.sam2_transformers import SMALL, Sam2TransformersPropagator
 from ditta_adapt.adapters.segformer import SegformerSegmenter
@@ -40,7 +40,7 @@ from ditta_adapt.demo.shift import shift_frames
 from ditta_adapt.io.frames import frames_to_tensors
 from ditta_adapt.progress import silent
 from ditta_adapt.reporting.tables import plain
-from ditta_adapt.targets.build import teach
+from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.warm_up import WarmUp
 from examples.train_small_sam2.clips import held_out_clips
 
@@ -132,16 +132,17 @@ def on_generated(chosen: dict[str, Propagator | None], clips: int, side: int) ->
 
 def on_demo(chosen: dict[str, Propagator | None], frames: int = 8) -> None:
     """Print, for each video and SAM2, the share of pixels that are taught right."""
+    masks = AdaptConfig(targets=MaskVote())
     sam2 = {k: v for k, v in chosen.items() if isinstance(v, Sam2TransformersPropagator)}
     lines = [["labels, demo", "image model", *sam2]]
     for seed in range(SEED, SEED + 3):
         clean, truth = render_video(seed, frames)
         shown = frames_to_tensors(list(shift_frames(clean, seed=seed)))
         segmenter = SegformerSegmenter(load_demo_model())
-        view = WarmUp.from_frames(segmenter, shown, AdaptConfig(), silent)
+        view = WarmUp.from_frames(segmenter, shown, silent)
         labels = [[prediction.labels for prediction in view.predictions]]
         for teacher in sam2.values():
-            labels.append(list(teach(teacher, view, AdaptConfig(), silent).labels))
+            labels.append(list(build_targets(teacher, view, masks, silent).labels))
         right = [float((torch.stack(own).numpy() == truth).mean()) for own in labels]
         lines.append([f"video {seed}", *(f"{share:.3f}" for share in right)])
     print(plain(lines))

@@ -1,6 +1,19 @@
 """Turn any image segmentation model into a video segmentation model that does not flicker."""
 
-from ditta_adapt.config import AdaptConfig
+from ditta_adapt.config import (
+    AdaptConfig,
+    Anchored,
+    AttentionAddon,
+    CacheBudget,
+    Checks,
+    Contrast,
+    CrossEntropy,
+    DenseVote,
+    MaskVote,
+    SelfLabels,
+    Training,
+    WarpedVotes,
+)
 from ditta_adapt.errors import (
     AdaptationError,
     CheckpointError,
@@ -18,8 +31,8 @@ from ditta_adapt.models.hooked import HookedSegmenter
 from ditta_adapt.models.segmenter import Segmenter, SegmenterOutput
 from ditta_adapt.progress import Progress
 from ditta_adapt.report import AdaptationReport
-from ditta_adapt.safety.acceptance import Verdict
-from ditta_adapt.streaming.frame_prediction import FramePrediction
+from ditta_adapt.safety.verdict import Verdict
+from ditta_adapt.streaming.prediction import FramePrediction
 from ditta_adapt.targets.builder import TargetBuilder
 from ditta_adapt.targets.targets import Targets
 from ditta_adapt.targets.warm_up import WarmUp
@@ -40,8 +53,15 @@ __all__ = [
     "AdaptConfig",
     "AdaptationError",
     "AdaptationReport",
+    "Anchored",
+    "AttentionAddon",
+    "CacheBudget",
     "CheckpointError",
+    "Checks",
     "ConfigError",
+    "Contrast",
+    "CrossEntropy",
+    "DenseVote",
     "DenseWarper",
     "DittaError",
     "FeatureSource",
@@ -50,6 +70,7 @@ __all__ = [
     "HookedSegmenter",
     "InputError",
     "LiveFrames",
+    "MaskVote",
     "Masks",
     "MissingDependencyError",
     "Progress",
@@ -60,12 +81,15 @@ __all__ = [
     "Segmenter",
     "SegmenterError",
     "SegmenterOutput",
+    "SelfLabels",
     "ShapeError",
     "TargetBuilder",
     "Targets",
+    "Training",
     "UnknownModelError",
     "Verdict",
     "VideoSegmenter",
     "WarmUp",
+    "WarpedVotes",
     "wrap",
 ]

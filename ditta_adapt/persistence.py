@@ -1,8 +1,8 @@
 """Save and load what adaptation changed: `model.safetensors` and `config.json` in one folder."""
 
 import json
-import math
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,38 +12,39 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ditta_adapt.config import AdaptConfig
+from ditta_adapt.config import AdaptConfig, AttentionAddon, Checks, WarpedVotes
 from ditta_adapt.errors import CheckpointError, ConfigError
 from ditta_adapt.models.parameters import adaptable_state, device_of, weight_hash
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.report import library_versions
-from ditta_adapt.safety.drift_monitor import Watch
-from ditta_adapt.training.student import Student, make_addon
+from ditta_adapt.safety.drift_monitor import DriftMonitor
+from ditta_adapt.streaming.stream import Stream
+from ditta_adapt.teachers.propagator import Propagator
+from ditta_adapt.training.student import Student, full_precision_student, make_addon
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _WEIGHTS, _CONFIG = "model.safetensors", "config.json"
 
 
-def save(
-    path: str | Path, student: Student, watch: Watch | None, config: AdaptConfig, model_hash: str
-) -> None:
-    """Write a student, what its watchdog measures by, and the hash of the image model.
+def save(path: str | Path, stream: Stream, segmenter: Segmenter) -> None:
+    """Write what a stream was adapted to, and the hash of the image model.
 
     Both files are complete before either replaces an older one.
 
     Raises:
         CheckpointError: the folder cannot be written.
     """
-    folder = Path(path)
+    folder, student, monitor = Path(path), stream.student, stream.monitor
     tensors = {name: _plain(tensor) for name, tensor in _tensors(student).items()}
     description = _identity(student.segmenter) | {
         "schema_version": SCHEMA_VERSION,
         "versions": library_versions(),
-        "model_hash": model_hash,
+        "model_hash": weight_hash(segmenter),
+        "has_memory": stream.memory is not None,
         "has_addon": student.addon is not None,
-        "carries": student.carries,
-        "watch": None if watch is None else {"limit": watch.limit, "usual": watch.usual},
-        "config": config.to_dict(),
+        "full_precision": student.precision is not None,
+        "monitor": None if monitor is None else {"limit": monitor.limit, "usual": monitor.usual},
+        "config": stream.config.to_dict(),
     }
     weights, settings = folder / f".{_WEIGHTS}.tmp", folder / f".{_CONFIG}.tmp"
     try:
@@ -60,8 +61,13 @@ def save(
             settings.unlink(missing_ok=True)
 
 
-def load(path: str | Path, segmenter: Segmenter) -> tuple[Student, Watch | None, AdaptConfig]:
-    """Read a student for an image model, its watchdog, and the config it was adapted with.
+def load(path: str | Path, segmenter: Segmenter, propagator: Callable[[], Propagator]) -> Stream:
+    """Read what was adapted of an image model, ready for the first frame of a stream.
+
+    Args:
+        path: folder written by `save`.
+        segmenter: the image model.
+        propagator: gives the propagator; asked only where votes are remembered.
 
     Raises:
         CheckpointError: missing, corrupt, of another format version, or of a different model.
@@ -81,32 +87,35 @@ def load(path: str | Path, segmenter: Segmenter) -> tuple[Student, Watch | None,
         )
     try:
         config = AdaptConfig.from_dict(description["config"])
-    except (ConfigError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder / _CONFIG} holds no valid config: {error}") from error
-    watch = _watch(description.get("watch"), config, folder)
-    student = Student.pretrained(segmenter)
-    addon = None
-    if description.get("has_addon"):
-        addon = make_addon(student.segmenter, config).to(device_of(student.segmenter))
-    student = replace(student, addon=addon, carries=bool(description.get("carries")))
+        monitor = _monitor(description["monitor"], config)
+        memory = config.memory if description["has_memory"] else None
+        addon = memory if description["has_addon"] else None
+        full_precision = bool(description["full_precision"])
+        if isinstance(memory, str) or not (addon is None or isinstance(addon, AttentionAddon)):
+            raise ConfigError(f"memory is {memory!r}, which is none that could have been used.")
+    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / _CONFIG} holds no valid config: {error!r}") from error
+    frozen = Student.pretrained(segmenter)
+    student = full_precision_student(segmenter) if full_precision else Student.pretrained(segmenter)
+    if addon is not None:
+        module = make_addon(student.segmenter, addon).to(device_of(student.segmenter))
+        student = replace(student, addon=module)
     _copy_weights(folder / _WEIGHTS, student)
-    return student, watch, config
+    teacher = propagator() if isinstance(memory, WarpedVotes) else None
+    return Stream(student, frozen, config, memory=memory, propagator=teacher, monitor=monitor)
 
 
-def _watch(entry: object, config: AdaptConfig, folder: Path) -> Watch | None:
-    """The watchdog before the first frame; none in folders written before there was one."""
+def _monitor(entry: Any, config: AdaptConfig) -> DriftMonitor | None:
+    """The drift monitor before the first frame."""
     if entry is None:
         return None
-    try:
-        limit, usual = float(entry["limit"]), float(entry["usual"])  # type: ignore[index]
-    except (KeyError, TypeError, ValueError):
-        limit = usual = math.nan
-    if not (limit >= 0 and 0 <= usual <= 1):
-        raise CheckpointError(
-            f"{folder / _CONFIG} has watch = {entry!r}; expected limit, at least 0, and usual, in "
-            "[0, 1]."
+    limit, usual = float(entry["limit"]), float(entry["usual"])
+    if not (isinstance(config.safety, Checks) and limit >= 0 and 0 <= usual <= 1):
+        raise ConfigError(
+            f"monitor is {entry!r}; expected limit, at least 0, and usual, in [0, 1], beside "
+            "safety checks."
         )
-    return Watch(limit, config.photometric_tolerance, usual)
+    return DriftMonitor(config.safety, limit, usual)
 
 
 def _tensors(student: Student) -> dict[str, Tensor]:

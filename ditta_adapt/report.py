@@ -2,6 +2,7 @@
 
 import json
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import torch
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.models.parameters import weight_hash
 from ditta_adapt.models.segmenter import Segmenter
-from ditta_adapt.safety.acceptance import Verdict
-from ditta_adapt.safety.guarded_training import Learned
+from ditta_adapt.safety.guarded_training import Trained
+from ditta_adapt.safety.verdict import Verdict
 from ditta_adapt.targets.targets import Targets
 from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.propagator import Propagator
@@ -41,11 +42,11 @@ class AdaptationReport:
         reason: in plain words, what was done, or why nothing was.
         num_frames: warm-up frames.
         classes: how many followed objects got each class, by class; empty where the teacher
-            carried dense votes instead of following objects.
+            warped dense votes instead of following objects.
         losses: of every step, by name.
         verdict: whether it was found safe to keep, and by what; none where nothing was decided.
         seconds: wall time by stage: `predict`, `teach`, `adapt`.
-        config: the configuration used, seed included.
+        config: the configuration used, seed included, with `"auto"` decided.
         model_hash: SHA-256 of the image model's weights before adaptation.
         propagator: name of the teacher.
         versions: of the libraries the numbers depend on.
@@ -82,25 +83,25 @@ def report_of(
     config: AdaptConfig,
     warm_up: WarmUp,
     targets: Targets,
-    learned: Learned,
+    trained: Trained,
     seconds: dict[str, float],
-    note: str = "",
+    notes: Iterable[str] = (),
 ) -> AdaptationReport:
-    """The report of an adaptation that is done; a note ends its reason."""
-    reason = ("adapted to " if learned.adapted else "not adapted: ") + targets.source
-    if learned.verdict is not None:
-        reason += f"; {learned.verdict.reason}"
-    if note:
+    """The report of an adaptation that is done; notes that say something end its reason."""
+    reason = ("adapted to " if trained.adapted else "not adapted: ") + targets.source
+    if trained.verdict is not None:
+        reason += f"; {trained.verdict.reason}"
+    for note in filter(None, notes):
         reason += f"; {note}"
     return AdaptationReport(
-        adapted=learned.adapted,
+        adapted=trained.adapted,
         reason=reason,
         num_frames=len(warm_up.frames),
         classes=targets.classes,
-        losses=learned.losses,
+        losses=trained.losses,
         seconds=seconds,
         config=config,
         model_hash=weight_hash(segmenter),
         propagator=type(propagator).__name__,
-        verdict=learned.verdict,
+        verdict=trained.verdict,
     )

@@ -8,16 +8,25 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ditta_adapt import AdaptConfig, CheckpointError, PropagationError, VideoSegmenter, wrap
-from ditta_adapt.safety.drift_monitor import change_limit
+from ditta_adapt import (
+    AdaptConfig,
+    AttentionAddon,
+    CheckpointError,
+    PropagationError,
+    Training,
+    VideoSegmenter,
+    WarpedVotes,
+    wrap,
+)
 from tests.toys import StillPropagator, ToyNet, ToySegmenter, toy_segmenter, toy_video
 
 FRAMES = toy_video(7)
 
 
-@pytest.fixture(params=["residual", "carried", "auto"])
+@pytest.fixture(params=["residual", "warped", "auto"])
 def adapted(request: pytest.FixtureRequest) -> VideoSegmenter:
-    config = AdaptConfig(accept="always", addon=request.param, learning_rate=1e-3, seed=5)
+    training = Training(learning_rate=1e-3)
+    config = AdaptConfig(training=training, memory=request.param, safety=None, seed=5)
     model = wrap(toy_segmenter(), config=config)
     assert model.adapt(FRAMES[:4]).adapted
     return model
@@ -32,7 +41,7 @@ def folder(adapted: VideoSegmenter, tmp_path: Path) -> Path:
 def test_round_trip_is_bit_identical(adapted: VideoSegmenter, folder: Path) -> None:
     loaded = wrap(toy_segmenter())
     assert loaded.load_pretrained(folder) is loaded
-    assert loaded.config == adapted.config
+    assert loaded.config == adapted.report.config
     adapted.clear_memory()
     for frame in FRAMES[4:]:
         ours, theirs = adapted.predict(frame), loaded.predict(frame)
@@ -52,8 +61,8 @@ def test_streaming_goes_on_with_a_memory(adapted: VideoSegmenter, folder: Path) 
     assert torch.equal(continued, expected)
 
 
-def test_votes_need_a_teacher_that_carries(tmp_path: Path) -> None:
-    model = wrap(toy_segmenter(), config=AdaptConfig(accept="always", addon="carried"))
+def test_votes_need_a_propagator_that_warps(tmp_path: Path) -> None:
+    model = wrap(toy_segmenter(), config=AdaptConfig(memory=WarpedVotes(), safety=None))
     model.adapt(FRAMES[:4])
     model.save_pretrained(tmp_path)
     loaded = wrap(toy_segmenter(), propagator=StillPropagator()).load_pretrained(tmp_path)
@@ -65,41 +74,38 @@ def test_votes_need_a_teacher_that_carries(tmp_path: Path) -> None:
 
 
 def test_only_what_was_adapted_is_written(adapted: VideoSegmenter, folder: Path) -> None:
-    has_addon = adapted.config.addon == "residual"
+    has_addon = adapted.config.memory == AttentionAddon()
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
     names = load_file(folder / "model.safetensors").keys()
     parts = {"segmenter", "addon"} if has_addon else {"segmenter"}
     assert {name.partition(".")[0] for name in names} == parts
     assert all(name.startswith(("segmenter.decoder.", "addon.")) for name in names)
     written = json.loads((folder / "config.json").read_text())
-    assert written["schema_version"] == 1
+    assert written["schema_version"] == 2
     assert written["has_addon"] == has_addon
-    assert written["carries"] != has_addon
+    assert written["has_memory"]
+    # With "auto" decided.
+    assert written["config"]["targets"]["kind"] == "DenseVote"
+    assert written["config"]["memory"]["kind"] in ("AttentionAddon", "WarpedVotes")
 
 
-def test_what_was_written_before_votes_were_carried(adapted: VideoSegmenter, folder: Path) -> None:
-    """Without the entry that says so, nothing is carried; fields of today have their defaults."""
+@pytest.mark.parametrize("key", ["has_memory", "has_addon", "monitor", "full_precision", "config"])
+def test_an_entry_that_is_missing(folder: Path, key: str) -> None:
     path = folder / "config.json"
     written = json.loads(path.read_text())
-    del written["carries"], written["config"]["memory_decay"], written["config"]["anchored"]
+    del written[key]
     path.write_text(json.dumps(written))
-    loaded = wrap(toy_segmenter()).load_pretrained(folder)
-    assert loaded.config == adapted.config
-    alone = wrap(toy_segmenter()).load_pretrained(folder)
-    for frame in FRAMES[4:]:
-        fused, plain = loaded.predict(frame), alone.predict(frame, fuse=False)
-        same = torch.equal(fused.probabilities, plain.probabilities)
-        assert same == (frame is FRAMES[4] or adapted.config.addon != "residual")
+    refuses(folder, "no valid config")
 
 
-def test_the_watchdog_keeps_its_measure(tmp_path: Path) -> None:
+def test_the_drift_monitor_keeps_its_measure(tmp_path: Path) -> None:
     """In a noisy video trust is low everywhere: without the usual one, every frame was a cut."""
     noise = np.random.default_rng(0)
     frames = [
         np.clip(frame + noise.normal(0, 60, frame.shape), 0, 255).astype(np.uint8)
         for frame in toy_video(12)
     ]
-    model = wrap(toy_segmenter(), config=AdaptConfig(photometric_tolerance=0.02))
+    model = wrap(toy_segmenter(), config=AdaptConfig(memory=WarpedVotes(tolerance=0.02)))
     assert model.adapt(frames[:6]).adapted
     model.save_pretrained(tmp_path)
     loaded = wrap(toy_segmenter()).load_pretrained(tmp_path)
@@ -107,19 +113,20 @@ def test_the_watchdog_keeps_its_measure(tmp_path: Path) -> None:
     for frame in frames[6:]:
         assert torch.equal(loaded(frame), model(frame))
         assert loaded.fallback is None
-    entry = json.loads((tmp_path / "config.json").read_text())["watch"]
-    # Under half of 1, which is what a watchdog without a measure would go by.
+    entry = json.loads((tmp_path / "config.json").read_text())["monitor"]
+    # Under half of 1, which is what a monitor without a measure would go by.
     assert 0 < entry["usual"] < 0.5
-    assert entry["limit"] == change_limit(model.report.verdict.flicker)
+    inconsistency = model.report.verdict.temporal_inconsistency
+    assert entry["limit"] == pytest.approx(max(0.1, 4 * inconsistency))
 
 
 @pytest.mark.parametrize(
     "entry", [3, {"limit": 0.1}, {"limit": -1, "usual": 0.5}, {"limit": 0.1, "usual": "much"}]
 )
-def test_a_watchdog_without_sense_is_refused(folder: Path, entry: object) -> None:
+def test_a_monitor_without_sense_is_refused(folder: Path, entry: object) -> None:
     path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"watch": entry}))
-    refuses(folder, "has watch")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"monitor": entry}))
+    refuses(folder, "no valid config")
 
 
 def test_without_addon_and_without_adaptation(tmp_path: Path) -> None:
@@ -141,7 +148,7 @@ def test_saving_again_replaces(adapted: VideoSegmenter, folder: Path) -> None:
 
 def refuses(folder: Path, match: str, segmenter: ToySegmenter | None = None) -> None:
     """Loading raises, and the video model goes on as if it had not been asked."""
-    model = wrap(segmenter or toy_segmenter(), config=AdaptConfig(accept="always", seed=9))
+    model = wrap(segmenter or toy_segmenter(), config=AdaptConfig(safety=None, seed=9))
     model.adapt(FRAMES[:3])
     expected, report = model.predict(FRAMES[3]).probabilities, model.report
     model.adapt(FRAMES[:3])
@@ -193,12 +200,21 @@ def test_foreign_config(folder: Path, text: str) -> None:
 
 
 def test_other_schema(folder: Path) -> None:
-    change(folder, schema_version=2)
-    refuses(folder, "schema_version 2")
+    for version in (1, 3):
+        change(folder, schema_version=version)
+        refuses(folder, f"schema_version {version}")
 
 
 @pytest.mark.parametrize(
-    "config", [{"learning_rate": -1}, {"unknown": 1}, 3, {"betas": "wide"}, {"betas": [0.9]}]
+    "config",
+    [
+        {"training": {"learning_rate": -1}},
+        {"unknown": 1},
+        3,
+        {"training": {"betas": "wide"}},
+        {"training": {"betas": [0.9]}},
+        {"memory": "auto"},
+    ],
 )
 def test_invalid_config_inside(folder: Path, config: object) -> None:
     change(folder, config=config)

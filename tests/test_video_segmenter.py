@@ -11,20 +11,24 @@ from torch import Tensor
 
 from ditta_adapt import (
     AdaptConfig,
+    AttentionAddon,
+    CacheBudget,
     Frame,
     InputError,
+    MaskVote,
     Progress,
     ShapeError,
     VideoSegmenter,
+    WarpedVotes,
     wrap,
 )
-from tests.toys import StillPropagator, ToySegmenter, toy_segmenter, toy_video
+from tests.toys import StillPropagator, ToySegmenter, prompting, toy_segmenter, toy_video
 
 # What can be learned on toys is mostly wrong: the checks, which have their own tests, are off.
-RAW = AdaptConfig(accept="always")
-RESIDUAL, CARRIED = replace(RAW, addon="residual"), replace(RAW, addon="carried")
-MASKS = replace(RAW, targets="masks", prompt_threshold=0.3)
-PAPER = AdaptConfig.from_dict(AdaptConfig.paper().to_dict() | {"prompt_threshold": 0.3})
+RAW = AdaptConfig(safety=None)
+RESIDUAL, WARPED = replace(RAW, memory=AttentionAddon()), replace(RAW, memory=WarpedVotes())
+MASKS = replace(RAW, targets=MaskVote(prompt_threshold=0.3))
+PAPER = prompting(AdaptConfig.paper(), 0.3)
 
 
 def labels_of(model: VideoSegmenter, frames: list[np.ndarray]) -> list[Tensor]:
@@ -47,7 +51,7 @@ class TestAdaptAndStream:
         report = model.adapt(frames[:4])
         assert report.adapted
         assert report.num_frames == 4
-        assert len(report.losses) == 4 * config.passes
+        assert len(report.losses) == 4 * config.training.passes
         assert set(report.seconds) == {"predict", "teach", "adapt"}
         for labels in labels_of(model, frames[4:]):
             assert labels.shape == frames[0].shape[:2]
@@ -137,8 +141,9 @@ def test_encodings_that_fit_no_budget_are_recomputed_with_the_same_result() -> N
     frames = toy_video(6)
     losses = []
     for budget in (2**30, 20_000, 0):
-        config = replace(RAW, device_cache_bytes=budget, cpu_cache_bytes=0)
-        losses.append(wrap(toy_segmenter(), config=config).adapt(frames).losses)
+        cache = CacheBudget(device_bytes=budget, cpu_bytes=0)
+        model = wrap(toy_segmenter(), config=RAW, cache=cache)
+        losses.append(model.adapt(frames).losses)
     assert losses[0] == losses[1] == losses[2]
 
 
@@ -156,7 +161,7 @@ def test_stream_continues_from_the_warmup() -> None:
     assert torch.equal(model.predict(frames[4]).probabilities, continued)
 
 
-@pytest.mark.parametrize("config", [RESIDUAL, CARRIED], ids=["residual", "carried"])
+@pytest.mark.parametrize("config", [RESIDUAL, WARPED], ids=["residual", "carried"])
 def test_fuse_false_is_the_decoder_alone(config: AdaptConfig) -> None:
     frames = toy_video(5)
     model = wrap(toy_segmenter(), config=config)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ditta_adapt import Frame, Masks, Prompt, SegmenterOutput
+from ditta_adapt import AdaptConfig, Frame, Masks, MaskVote, Prompt, SegmenterOutput
 
 NUM_CLASSES, FEATURES = 4, 6
 
@@ -74,6 +75,14 @@ def toy_video(num_frames: int, size: tuple[int, int] = (37, 50), seed: int = 0) 
     ).clamp(0, 1)
     texture = (255 * big[0].permute(1, 2, 0)).byte().numpy()
     return [texture[t : t + height, 2 * t : 2 * t + width].copy() for t in range(num_frames)]
+
+
+def prompting(config: AdaptConfig, threshold: float) -> AdaptConfig:
+    """The configuration with masks, if it may have them, prompted from this reliability on."""
+    options = MaskVote() if config.targets == "auto" else config.targets
+    if not isinstance(options, MaskVote):
+        return config
+    return replace(config, targets=replace(options, prompt_threshold=threshold))
 
 
 class StillPropagator:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ditta_adapt.config import AdaptConfig, TargetKind
+from ditta_adapt.config import AdaptConfig, SelfLabels, Training
 
 
 def ablation(*, addon: bool, targets: bool, contrastive: bool) -> AdaptConfig:
@@ -15,8 +15,8 @@ def ablation(*, addon: bool, targets: bool, contrastive: bool) -> AdaptConfig:
     * Without `contrastive` that loss is 0, and no projection head is made.
     * Without any of the three nothing is learned: the image model.
 
-    The default preset has no contrastive part; of it, `AdaptConfig(addon="none")`,
-    `AdaptConfig(targets="self")` and `AdaptConfig(targets="none")` make sense.
+    The default preset has no contrastive part; of it, `AdaptConfig(memory=None)`,
+    `AdaptConfig(targets=SelfLabels())` and `AdaptConfig(targets=None)` make sense.
 
     Args:
         addon: part A.
@@ -30,10 +30,12 @@ def ablation(*, addon: bool, targets: bool, contrastive: bool) -> AdaptConfig:
         ... # doctest: +SKIP
     """
     paper = AdaptConfig.paper()
-    own: TargetKind = "self" if addon or contrastive else "none"
+    own = SelfLabels() if addon or contrastive else None
+    training = replace(paper.training, contrast=paper.training.contrast if contrastive else None)
+    learned = paper.targets if targets else own
     return replace(
         paper,
-        addon=paper.addon if addon else "none",
-        targets=paper.targets if targets else own,
-        contrastive_weight=paper.contrastive_weight if contrastive else 0.0,
+        targets=learned,
+        training=Training() if learned is None else training,
+        memory=paper.memory if addon else None,
     )

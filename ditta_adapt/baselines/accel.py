@@ -1,14 +1,16 @@
 """Accel: logits of the frame before, warped along the flow, fused by a 1 x 1 convolution."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from operator import attrgetter
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from ditta_adapt.clock import Clock
-from ditta_adapt.config import AdaptConfig
-from ditta_adapt.errors import AdaptationError
+from ditta_adapt.config import AdaptConfig, CrossEntropy, DenseVote, Training
+from ditta_adapt.errors import ConfigError
 from ditta_adapt.io.frames import (
     Frame,
     check_stream_size,
@@ -16,23 +18,24 @@ from ditta_adapt.io.frames import (
     frame_to_tensor,
     frames_to_tensors,
 )
-from ditta_adapt.losses import distillation_loss
-from ditta_adapt.models.caller_state import own_gradient_mode, seeded
-from ditta_adapt.models.forward import frame_output
+from ditta_adapt.models.caller_state import own_gradient_mode, seeded, without_autocast
+from ditta_adapt.models.forward import encode_frame
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.registry import find_segmenter
-from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.models.segmenter import Segmenter, check_output
 from ditta_adapt.ops.resize import resize_logits
-from ditta_adapt.progress import Progress, ProgressCallback, silent
+from ditta_adapt.progress import ProgressCallback, silent
 from ditta_adapt.report import AdaptationReport, report_of
-from ditta_adapt.safety.guarded_training import Learned
-from ditta_adapt.targets.build import teach
+from ditta_adapt.safety.guarded_training import Trained
+from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.builder import TargetBuilder, check_builder, check_targets
-from ditta_adapt.targets.targets import IGNORE, Targets
+from ditta_adapt.targets.targets import Targets
 from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.checked_calls import open_warper, warp_maps
 from ditta_adapt.teachers.propagator import DenseWarper, Propagator
 from ditta_adapt.teachers.registry import find_propagator
+from ditta_adapt.training.descent import Descent
+from ditta_adapt.training.distillation import Distillation
 from ditta_adapt.training.student import Student
 
 
@@ -75,6 +78,12 @@ class AccelFusion(nn.Module):
         return logits + change
 
 
+def default_config(*, seed: int = 0) -> AdaptConfig:
+    """Labels as they are, learned by cross-entropy; neither memory nor checks."""
+    training = Training(distillation=CrossEntropy())
+    return AdaptConfig(training=training, memory=None, safety=None, seed=seed)
+
+
 class AccelSegmenter:
     """An image model with Accel as its temporal add-on; a `Method`.
 
@@ -87,8 +96,8 @@ class AccelSegmenter:
     Args:
         model: a model of a known type, or any `Segmenter`; it is never changed.
         propagator: the teacher, or the registered name of one; it must warp dense maps.
-        config: of it count targets, distillation, optimisation and memory; the settings of the
-            temporal add-on, of the contrastive loss and of fusion by reliability do not.
+        config: `default_config()` if not given. It has neither memory nor safety checks nor a
+            contrastive loss, for which there is no place here.
         target_builder: makes the labels that are learned.
 
     Attributes:
@@ -98,8 +107,10 @@ class AccelSegmenter:
         UnknownModelError: the model's type has no adapter.
         SegmenterError: the segmenter cannot be copied or has nothing to adapt.
         InputError: no such propagator; a target builder that cannot be called.
+        ConfigError: the configuration asks for what could not act.
     """
 
+    _frozen: Student
     _student: Student
     _fusion: AccelFusion | None
     _previous: "_Memory | None"
@@ -111,10 +122,15 @@ class AccelSegmenter:
         *,
         propagator: Propagator | str = "flow",
         config: AdaptConfig | None = None,
-        target_builder: TargetBuilder = teach,
+        target_builder: TargetBuilder = build_targets,
     ) -> None:
         self.segmenter: Segmenter = find_segmenter(model)
-        self.config = config or AdaptConfig()
+        self.config = config or default_config()
+        for name in ("memory", "safety", "training.contrast"):
+            if attrgetter(name)(self.config) is not None:
+                raise ConfigError(
+                    f"{name} is set, which cannot act in Accel: begin with accel.default_config()."
+                )
         self.target_builder = check_builder(target_builder)
         self._propagator = find_propagator(propagator)
         self.reset()
@@ -143,35 +159,40 @@ class AccelSegmenter:
         clock = Clock()
         losses: list[dict[str, float]] = []
         fusion: AccelFusion | None = None
-        with own_gradient_mode(), seeded(self.config.seed, device_of(self.segmenter)):
-            student = Student.pretrained(self.segmenter)
+        config = self.config
+        if config.targets == "auto":
+            config = replace(config, targets=DenseVote())
+        with own_gradient_mode(), seeded(config.seed, device_of(self.segmenter)):
+            frozen = student = Student.pretrained(self.segmenter)
             with clock.stage("predict"):
-                warm_up = WarmUp.from_frames(student.segmenter, tensors, self.config, progress)
+                warm_up = WarmUp.from_frames(frozen.segmenter, tensors, progress)
             # Open from here on, so that the target builder's sessions can share work with it.
             with open_warper(self._propagator, warm_up.video) as session:
                 with clock.stage("teach"):
-                    targets = self.target_builder(self._propagator, warm_up, self.config, progress)
+                    targets = self.target_builder(self._propagator, warm_up, config, progress)
                     check_targets(targets, warm_up)
                 if targets.learnable:
+                    student = Student.create(self.segmenter, config, len(tensors))
                     if len(tensors) > 1:
                         fusion = AccelFusion(student.segmenter.num_classes)
                         fusion.to(device_of(student.segmenter))
-                    with clock.stage("adapt"):
+                    with clock.stage("adapt"), without_autocast(device_of(self.segmenter)):
                         losses = _train(
-                            student, fusion, session, warm_up, targets, self.config, progress
+                            student, fusion, session, warm_up, targets, config, progress
                         )
             with torch.no_grad():
-                last = student.segmenter.decode(warm_up.encodings[len(tensors) - 1])
+                last = student.decode(warm_up.encodings[len(tensors) - 1])
         report = report_of(
             self.segmenter,
             self._propagator,
-            self.config,
+            config,
             warm_up,
             targets,
-            Learned(student, losses),
+            Trained(student, losses),
             clock.seconds,
         )
-        self._student, self._fusion, self.report = student, fusion, report
+        self._frozen, self._student = frozen, student
+        self._fusion, self.report = fusion, report
         self._previous = _Memory(warm_up.video[-1], last.logits)
         return report
 
@@ -190,8 +211,9 @@ class AccelSegmenter:
         size = frame_size(tensor)
         previous = self._previous
         check_stream_size(tensor, None if previous is None else previous.size)
-        output = frame_output(self._student.segmenter, tensor)
         with torch.no_grad():
+            output = self._student.decode(encode_frame(self._frozen.segmenter, tensor))
+            check_output(output, self.segmenter.num_classes, self.segmenter.feature_dim)
             logits = resize_logits(output.logits, size)
             if self._fusion is not None and previous is not None:
                 before = resize_logits(previous.logits, size)[0]
@@ -208,7 +230,7 @@ class AccelSegmenter:
     def reset(self) -> None:
         """Next video: pre-trained weights, empty memory, no report."""
         with own_gradient_mode():
-            self._student = Student.pretrained(self.segmenter)
+            self._frozen = self._student = Student.pretrained(self.segmenter)
         self._fusion = self.report = None
         self.clear_memory()
 
@@ -234,51 +256,33 @@ def _train(
     config: AdaptConfig,
     progress: ProgressCallback,
 ) -> list[dict[str, float]]:
-    """One optimiser step a frame, `config.passes` times over the warm-up; the loss of every one."""
+    """One optimiser step a frame, `training.passes` times over the warm-up; the losses of each."""
+    options = config.training
     parameters = student.parameters()
     if fusion is not None:
         parameters += list(fusion.parameters())
     optimizer = torch.optim.AdamW(
         parameters,
-        lr=config.learning_rate,
-        betas=config.betas,
-        weight_decay=config.weight_decay,
+        lr=options.learning_rate,
+        betas=options.betas,
+        weight_decay=options.weight_decay,
     )
-    student.set_training(config.module_mode == "train")
-    history: list[dict[str, float]] = []
-    total = config.passes * len(warm_up.frames)
+    total = options.passes * len(warm_up.frames)
+    descent = Descent(student.segmenter, parameters, optimizer, total=total, progress=progress)
+    student.set_training(options.module_mode == "train")
+    device, frozen = device_of(student.segmenter), warm_up.grid_logits
     previous: Tensor | None = None
     for step in range(total):
         t = step % len(warm_up.frames)
-        labels = targets.labels[t].to(device_of(student.segmenter))
-        height, width = labels.shape
-        plain = resize_logits(
-            student.segmenter.decode(warm_up.encodings[t]).logits, (height, width)
-        )
+        height, width = targets.labels[t].shape
+        plain = resize_logits(student.decode(warm_up.encodings[t]).logits, (height, width))
         logits = plain
         if fusion is not None and previous is not None and t > 0:
             with torch.no_grad():
                 warped, valid = warp_maps(session, previous, t - 1, t)
             logits = fusion(plain, warped, valid)
-        loss = distillation_loss(
-            logits,
-            labels.unsqueeze(0),
-            ignore_index=IGNORE,
-            double_softmax=config.distillation_from_probabilities,
-            reduction=config.distillation_reduction,
-        )
-        value = float(loss.detach())
-        if not torch.isfinite(loss):
-            raise AdaptationError(
-                f"the loss of step {step} (frame {t}) is {value}. Lower learning_rate (now "
-                f"{config.learning_rate}), or run the model in float32."
-            )
-        if loss.requires_grad:
-            optimizer.zero_grad()
-            torch.autograd.backward(loss, inputs=parameters)
-            optimizer.step()
+        distill = Distillation(targets, t, frozen, options.distillation, device)
+        descent.step({"distill": distill(logits)})
         previous = plain[0].detach()
-        history.append({"distill": value, "total": value})
-        progress(Progress("adapt", step + 1, total, value))
     student.set_training(False)
-    return history
+    return descent.history

@@ -12,13 +12,14 @@ from torch import Tensor
 from ditta_adapt.baselines.arguments import check_choice, check_number
 from ditta_adapt.baselines.frame_by_frame import Answer, FrameByFrame, ImageAnswer
 from ditta_adapt.baselines.scope import no_parameters, parameters_in
+from ditta_adapt.baselines.trained_encoder import encode, images_of
 from ditta_adapt.errors import InputError
 from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import check_output
 from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.progress import ProgressCallback
-from ditta_adapt.training.descent import Descent, encode, images_of
+from ditta_adapt.training.descent import Descent
 
 Fuse = Literal["logits", "probs"]
 LossOn = Literal["fused", "aux"]
@@ -102,7 +103,8 @@ class AuxAdapt(FrameByFrame):
             own = resize_logits(output.logits, (frame.shape[1], frame.shape[2]))
             fused = fused_scores(main(frame).to(own.device), own, self.fuse)
             labels = fused.detach().max(dim=1).indices
-            descent.step(F.cross_entropy(fused if self.loss_on == "fused" else own, labels))
+            scores = fused if self.loss_on == "fused" else own
+            descent.step({"cross_entropy": F.cross_entropy(scores, labels)})
         return _FusedAnswer(main, ImageAnswer(aux), self.fuse), descent.losses
 
 

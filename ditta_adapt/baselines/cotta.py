@@ -12,6 +12,7 @@ from torch import Tensor
 from ditta_adapt.baselines.arguments import check_choice, check_number
 from ditta_adapt.baselines.frame_by_frame import Answer, FrameByFrame, ImageAnswer
 from ditta_adapt.baselines.scope import Scope, local_names, no_parameters, parameters_in
+from ditta_adapt.baselines.trained_encoder import encode, images_of
 from ditta_adapt.baselines.views import average_over_views, probabilities
 from ditta_adapt.errors import InputError
 from ditta_adapt.models.parameters import device_of
@@ -19,7 +20,8 @@ from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import check_output
 from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.progress import ProgressCallback
-from ditta_adapt.training.descent import Descent, encode, images_of
+from ditta_adapt.training.descent import Descent
+from ditta_adapt.training.student import ema_update
 
 SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
 
@@ -122,8 +124,8 @@ class CoTTA(FrameByFrame):
             if self.scope == "all":
                 encoded = encode(student, images, self.scope)
             logits = resize_logits(student.decode(encoded).logits, size)
-            descent.step(F.cross_entropy(logits, labels))
-            follow(averaged, trained, self.ema_rate)
+            descent.step({"cross_entropy": F.cross_entropy(logits, labels)})
+            ema_update(averaged, trained, rate=self.ema_rate)
             restore(restored, self.restore_probability, generator)
         return ImageAnswer(teacher), descent.losses
 
@@ -137,13 +139,6 @@ def gated_labels(
     """Pseudo labels: of `plain` where `confidence > threshold`, of `averaged` elsewhere."""
     sure = confidence > threshold
     return torch.where(sure, plain.max(dim=1).indices, averaged.max(dim=1).indices)
-
-
-def follow(averaged: Iterable[Tensor], live: Iterable[Tensor], rate: float) -> None:
-    """Exponential moving average in place: `averaged = rate * averaged + (1 - rate) * live`."""
-    with torch.no_grad():
-        for own, other in zip(averaged, live, strict=True):
-            own.lerp_(other, 1 - rate)
 
 
 def restore(

@@ -13,13 +13,14 @@ from torch.nn.modules.batchnorm import _NormBase
 from ditta_adapt.baselines.arguments import check_choice, check_count, check_number
 from ditta_adapt.baselines.frame_by_frame import Answer, FrameByFrame, ImageAnswer
 from ditta_adapt.baselines.scope import Scope, norm_layers, norm_parameters
+from ditta_adapt.baselines.trained_encoder import encode, images_of
 from ditta_adapt.errors import AdaptationError
 from ditta_adapt.models.caller_state import own_gradient_mode, seeded
 from ditta_adapt.models.parameters import device_of, modules_of
 from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import Segmenter, check_output
 from ditta_adapt.progress import ProgressCallback, silent
-from ditta_adapt.training.descent import Descent, encode, images_of
+from ditta_adapt.training.descent import Descent
 
 TentLoss = Literal["entropy", "hard_label"]
 Statistics = Literal["batch", "running"]
@@ -148,7 +149,7 @@ class Tent(FrameByFrame):
                 output = own.decode(encode(own, images, self.scope) if encoded is None else encoded)
                 if not descent.losses:
                     check_output(output, own.num_classes, own.feature_dim)
-                descent.step(_LOSSES[self.loss](output.logits))
+                descent.step({self.loss: _LOSSES[self.loss](output.logits)})
         self._set_training(own, False)
         return descent.losses
 

@@ -22,10 +22,11 @@ from ditta_adapt.baselines import (
     ZeroShotRefinement,
     ablation,
 )
-from ditta_adapt.config import AdaptConfig
+from ditta_adapt.config import AdaptConfig, AttentionAddon
 from ditta_adapt.datasets import IGNORE
 from ditta_adapt.errors import InputError
 from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.builder import TargetBuilder
 from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.video_segmenter import VideoSegmenter
@@ -60,14 +61,16 @@ def _adapted(
 ) -> Callable[[Parts], Method]:
     def build(parts: Parts) -> Method:
         own = replace(config, seed=parts.seed)
-        builder = {} if targets is None else {"target_builder": targets(parts)}
-        return VideoSegmenter(parts.segmenter, propagator=parts.propagator, config=own, **builder)
+        builder = build_targets if targets is None else targets(parts)
+        return VideoSegmenter(
+            parts.segmenter, propagator=parts.propagator, config=own, target_builder=builder
+        )
 
     return build
 
 
 # Other labels than the teacher's, learned as they are: to compare labels, not checks.
-_UNCHECKED = AdaptConfig(accept="always")
+_UNCHECKED = AdaptConfig(safety=None)
 
 
 def _refined(strategy: Any, offset: Any = -1) -> Callable[[Parts], Method]:
@@ -106,9 +109,9 @@ def _classified(base: bool) -> Callable[[Parts], Method]:
 _BUILDERS: Mapping[str, Callable[[Parts], Method]] = {
     "iss": lambda parts: ImageModel(parts.segmenter),
     "ditta": _adapted(AdaptConfig()),
-    "ditta-no-addon": _adapted(AdaptConfig(addon="none")),
-    "ditta-attention": _adapted(AdaptConfig(addon="residual")),
-    "ditta-memory": _adapted(AdaptConfig(targets="none")),
+    "ditta-no-addon": _adapted(AdaptConfig(memory=None)),
+    "ditta-attention": _adapted(AdaptConfig(memory=AttentionAddon())),
+    "ditta-memory": _adapted(AdaptConfig(targets=None)),
     "ditta-unchecked": _adapted(_UNCHECKED),
     "ditta-paper": _adapted(AdaptConfig.paper()),
     **{

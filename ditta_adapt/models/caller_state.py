@@ -1,4 +1,4 @@
-"""The caller's gradient mode and random state: set aside for a while, then as they were."""
+"""The caller's modes and random state: set aside for a while, then as they were."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,4 +19,15 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def without_autocast(device: torch.device) -> Iterator[None]:
+    """Autocast off, for weights that change.
+
+    Inside autocast, torch keeps half-precision copies of weights, and would go on using them after
+    a training step.
+    """
+    with torch.autocast(device.type, enabled=False):
         yield

@@ -1,32 +1,30 @@
 """What is computed of a warm-up frame once and for all, kept within a budget of memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import torch
-from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from ditta_adapt.models.forward import encode_frame
-from ditta_adapt.models.segmenter import Encoded, Segmenter
+from ditta_adapt.config import CacheBudget
+from ditta_adapt.models.segmenter import Encoded
 
 T = TypeVar("T")
 
 
-class CacheBudget:
+class CacheSpace:
     """Bytes that may still be kept, on the device first, then on the CPU.
 
     Args:
         device: where the model is.
-        device_bytes: budget on `device`.
-        cpu_bytes: budget on the CPU. On a CPU device the two add up.
+        budget: how many bytes at most. On a CPU device the two parts of it add up.
     """
 
-    def __init__(self, device: torch.device, *, device_bytes: int, cpu_bytes: int) -> None:
-        self._left = {device: device_bytes}
+    def __init__(self, device: torch.device, budget: CacheBudget) -> None:
         cpu = torch.device("cpu")
-        self._left[cpu] = self._left.get(cpu, 0) + cpu_bytes
+        self._left = {device: budget.device_bytes}
+        self._left[cpu] = self._left.get(cpu, 0) + budget.cpu_bytes
 
     def reserve(self, size: int) -> torch.device | None:
         """Where so many bytes are to be kept; none if nowhere is room."""
@@ -44,14 +42,14 @@ class FrameCache(Generic[T]):
         compute: the value of a frame, on `device`.
         count: number of frames.
         device: where values are handed out.
-        budget: may be shared with other caches.
+        space: may be shared with other caches.
     """
 
     def __init__(
-        self, compute: Callable[[int], T], count: int, device: torch.device, budget: CacheBudget
+        self, compute: Callable[[int], T], count: int, device: torch.device, space: CacheSpace
     ) -> None:
         self._compute, self._count, self._device = compute, count, device
-        self.budget = budget
+        self._space = space
         self._kept: dict[int, T] = {}
 
     def __len__(self) -> int:
@@ -64,38 +62,38 @@ class FrameCache(Generic[T]):
         value = self._compute(t)
         leaves = pytree.tree_leaves(value)
         size = sum(leaf.nbytes for leaf in leaves if isinstance(leaf, Tensor))
-        place = self.budget.reserve(size)
+        place = self._space.reserve(size)
         if place is not None:
             self._kept[t] = _to(value, place)
         return value
 
 
-class EncodingCache(FrameCache[Encoded]):
-    """Frozen encodings of frames.
+def join_batch(first: Encoded, second: Encoded) -> Encoded:
+    """Two encodings of one frame each as one of a batch of two, for `Segmenter.decode`.
+
+    Tensors are joined along their first axis; what is no tensor, such as a size, is the first's.
 
     Args:
-        segmenter: its encoder is frozen, so an encoding stays true while the decoder is adapted.
-        frames: `(3, H, W)` uint8 each.
-        device: where encodings are handed out.
-        device_bytes: budget on `device`.
-        cpu_bytes: budget on the CPU.
+        first: what `Segmenter.encode` returned for a batch of one.
+        second: likewise, for another frame of the same size.
     """
+    leaves, structure = pytree.tree_flatten(first)
+    others = pytree.tree_leaves(second)
+    joined = [
+        torch.cat([one, other]) if isinstance(one, Tensor) else one
+        for one, other in zip(leaves, others, strict=True)
+    ]
+    return pytree.tree_unflatten(joined, structure)
 
-    def __init__(
-        self,
-        segmenter: Segmenter,
-        frames: Sequence[UInt8[Tensor, "3 H W"]],
-        device: torch.device,
-        *,
-        device_bytes: int,
-        cpu_bytes: int,
-    ) -> None:
-        super().__init__(
-            lambda t: encode_frame(segmenter, frames[t]),
-            len(frames),
-            device,
-            CacheBudget(device, device_bytes=device_bytes, cpu_bytes=cpu_bytes),
-        )
+
+def at_least(dtype: torch.dtype, encoded: Encoded) -> Encoded:
+    """An encoding whose floating-point tensors of fewer bits are cast to `dtype`."""
+
+    def cast(tensor: Tensor) -> Tensor:
+        narrow = tensor.is_floating_point() and tensor.dtype.itemsize < dtype.itemsize
+        return tensor.to(dtype) if narrow else tensor
+
+    return pytree.tree_map_only(Tensor, cast, encoded)
 
 
 def _to(value: T, device: torch.device) -> T:

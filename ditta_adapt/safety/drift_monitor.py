@@ -5,30 +5,29 @@ from dataclasses import dataclass, replace
 from jaxtyping import UInt8
 from torch import Tensor
 
+from ditta_adapt.config import Checks
 from ditta_adapt.ops.photometric import photometric_consistency_at_rest
-
-CUT = 0.5
-"""Share of the warm-up's mean consistency under which two frames show different scenes."""
-
-SECOND_OPINION = 16
-"""Frames between two comparisons of adapted and pre-trained weights."""
+from ditta_adapt.safety.guarded_training import Trained
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """What the watchdog knows; a new one after every frame.
+class DriftMonitor:
+    """What is known of the drift away from the warm-up; a new one after every frame.
+
+    Colours are looked at before a frame is decoded, so a cut chooses the weights of that frame.
+    A second opinion, by both weights, acts from the next frame on.
 
     Attributes:
+        checks: when to act.
         limit: share of what the pre-trained model is sure of that the adapted one may change.
-        tolerance: of the photometric consistency.
         usual: mean photometric consistency in the warm-up; noise lowers it everywhere.
         frames: seen so far.
         left: the last frame of the scene that was left at a cut; none while that scene is seen.
         collapsed: whether the last second opinion found more changed than the limit.
     """
 
+    checks: Checks
     limit: float
-    tolerance: float
     usual: float = 1.0
     frames: int = 0
     left: UInt8[Tensor, "3 H W"] | None = None
@@ -44,40 +43,48 @@ class Watch:
         return None
 
     @property
-    def wants_opinion(self) -> bool:
-        """Whether the next frame is due for a second opinion."""
-        return self.frames % SECOND_OPINION == 0
+    def wants_second_opinion(self) -> bool:
+        """Whether the frame last seen is due for a second opinion."""
+        return (self.frames - 1) % self.checks.second_opinion_every == 0
 
     def after(
-        self, before: UInt8[Tensor, "3 H W"], frame: UInt8[Tensor, "3 H W"], trust: float
-    ) -> "Watch":
-        """What is known after one more frame.
+        self,
+        before: UInt8[Tensor, "3 H W"] | None,
+        frame: UInt8[Tensor, "3 H W"],
+        consistency: float,
+    ) -> "DriftMonitor":
+        """What is known once the colours of one more frame are seen.
 
-        A cut is where colours carried along the video no longer fit. The scene is back when a
-        frame looks like the last one before the cut.
+        A cut is where colours that are warped along the video no longer fit. The scene is back
+        when a frame looks like the last one before the cut.
 
         Args:
-            before: the frame before.
+            before: the frame before; none at the start of a stream, which is no cut.
             frame: this frame.
-            trust: mean photometric consistency of what was carried from one to the other.
+            consistency: mean photometric consistency of what was warped from one to the other.
         """
-        left = self.left
-        if left is None and trust < CUT * self.usual:
+        left, least = self.left, self.checks.cut * self.usual
+        if left is None and before is not None and consistency < least:
             left = before
         elif left is not None:
-            same = photometric_consistency_at_rest(left, frame, tolerance=self.tolerance)
-            left = None if same >= CUT * self.usual else left
+            tolerance = self.checks.tolerance
+            same = photometric_consistency_at_rest(left, frame, tolerance=tolerance)
+            left = None if same >= least else left
         return replace(self, frames=self.frames + 1, left=left)
 
-    def with_opinion(self, change: float) -> "Watch":
-        """What is known after a second opinion: the share of sure pixels that is changed."""
+    def with_second_opinion(self, change: float) -> "DriftMonitor":
+        """What is known once both weights spoke; `change` is the share they say otherwise."""
         return replace(self, collapsed=change > self.limit)
 
 
-def change_limit(flicker: float) -> float:
-    """How much an adapted model may change later on: four times the flicker, at least a tenth.
+def monitor_of(trained: Trained, checks: Checks | str | None) -> DriftMonitor | None:
+    """The monitor of what was trained; none where nothing was, or where nothing is checked.
 
-    On videos where adaptation helped, it changed up to twice the flicker of the warm-up, and 3 %
-    at most.
+    The adapted model may change `drift_factor` times the temporal inconsistency of the warm-up, at
+    least `least_drift`, see `Checks`.
     """
-    return max(0.1, 4 * flicker)
+    verdict = trained.verdict
+    if not trained.adapted or verdict is None or not isinstance(checks, Checks):
+        return None
+    limit = checks.drift_factor * verdict.temporal_inconsistency
+    return DriftMonitor(checks, max(checks.least_drift, limit))

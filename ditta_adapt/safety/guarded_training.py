@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass, replace
 
-from ditta_adapt.config import AdaptConfig
+from ditta_adapt.config import AdaptConfig, Anchored, Checks
+from ditta_adapt.models.caller_state import without_autocast
+from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import ProgressCallback
-from ditta_adapt.safety.acceptance import Verdict, judge_targets, roll_back
+from ditta_adapt.safety.roll_back import roll_back
+from ditta_adapt.safety.streaming_precision import in_models_precision
+from ditta_adapt.safety.target_check import check_targets_against_model
+from ditta_adapt.safety.verdict import Verdict
 from ditta_adapt.targets.targets import Targets
 from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.training.student import Student, copy_of_weights, interpolate
@@ -13,33 +18,35 @@ from ditta_adapt.training.train import train_student
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class Trained:
     """What came of the targets.
 
     Attributes:
         student: adapted, or with pre-trained weights.
         losses: of every step, by name; empty if nothing was trained.
         verdict: none if there was nothing to decide.
+        note: in plain words, what else there is to say of the student, or `""`.
     """
 
     student: Student
     losses: list[dict[str, float]]
     verdict: Verdict | None = None
+    note: str = ""
 
     @property
     def adapted(self) -> bool:
         """Whether the student has other weights than the image model."""
-        return bool(self.losses) and (self.verdict is None or self.verdict.kept > 0)
+        return bool(self.losses) and (self.verdict is None or self.verdict.kept_fraction > 0)
 
 
-def learn(
+def guarded_training(
     segmenter: Segmenter,
     frozen: Student,
     warm_up: WarmUp,
     targets: Targets,
     config: AdaptConfig,
     progress: ProgressCallback,
-) -> Learned:
+) -> Trained:
     """Train a student on the targets, unless they or what came of them look unsafe.
 
     Args:
@@ -47,30 +54,38 @@ def learn(
         frozen: a student with its weights.
         warm_up: the frames and the frozen model's view of them.
         targets: what to learn.
-        config: with `addon` decided; `accept="always"` leaves all checks out.
+        config: with `memory` decided; `safety=None` leaves all checks out.
         progress: called after every step.
 
     Raises:
-        AdaptationError: a loss is not finite.
+        AdaptationError: a loss is not finite, or no gradient reaches what is trained.
         ConfigError: a contrastive loss is asked for, and the targets name no objects.
     """
-    unchanged = replace(frozen, carries=config.addon == "carried")
     if not targets.learnable:
-        return Learned(unchanged, [])
+        return Trained(frozen, [])
+    checks = config.safety
+    assert not isinstance(checks, str)  # Short forms are written out by the configuration itself.
+    if not isinstance(config.training.distillation, Anchored):
+        targets = replace(targets, confidence=[])
+    logits, encodings = warm_up.grid_logits, warm_up.encodings
     verdict: Verdict | None = None
-    if config.accept == "checked":
-        verdict = judge_targets(targets, warm_up.grid_logits, len(warm_up.frames))
-        if verdict.kept == 0:
-            return Learned(unchanged, [], verdict)
-    student = Student.create(segmenter, config, num_frames=len(warm_up.frames))
-    losses = train_student(
-        student, warm_up.encodings, targets, warm_up.grid_logits, config, progress
-    )
-    student = replace(student, projection=None)
-    if config.adapted_share < 1:
-        interpolate(student, frozen, copy_of_weights(student), config.adapted_share)
-    if verdict is not None:
-        student, verdict = roll_back(
-            student, frozen, warm_up.encodings, warm_up.grid_logits, verdict
+    if isinstance(checks, Checks):
+        verdict = check_targets_against_model(
+            targets, logits, len(warm_up.frames), limit=checks.confident_disagreement
         )
-    return Learned(student, losses, verdict)
+        if verdict.kept_fraction == 0:
+            return Trained(frozen, [], verdict)
+    with without_autocast(device_of(segmenter)):
+        student = Student.create(segmenter, config, num_frames=len(warm_up.frames))
+        losses = train_student(student, encodings, targets, logits, config, progress)
+        student = replace(student, projection=None)
+        share = config.training.adapted_share
+        if share < 1:
+            interpolate(student, frozen, copy_of_weights(student), share)
+        if checks is not None and verdict is not None:
+            fractions = checks.kept_fractions
+            student, verdict = roll_back(student, frozen, encodings, logits, verdict, fractions)
+    if student is frozen:
+        return Trained(frozen, losses, verdict)
+    student, note = in_models_precision(student, segmenter, encodings)
+    return Trained(student, losses, verdict, note)

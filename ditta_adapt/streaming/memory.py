@@ -1,41 +1,42 @@
-"""Votes of past frames, carried along to the present one: a temporal memory without weights."""
-
-from dataclasses import dataclass
+"""Votes of past frames, warped to the present one: a temporal memory without weights."""
 
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ditta_adapt.ops.soft_votes import soft_votes
-from ditta_adapt.teachers.propagator import DenseWarper
-from ditta_adapt.teachers.warped_votes import warp_votes
+from ditta_adapt.config import WarpedVotes
+from ditta_adapt.teachers.warped_votes import Warp, warp_votes
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What is kept of a stream.
+def past_votes(
+    warp: Warp,
+    votes: Float[Tensor, "C h w"],
+    before: UInt8[Tensor, "3 H W"],
+    frame: UInt8[Tensor, "3 H W"],
+    options: WarpedVotes,
+) -> tuple[Float[Tensor, "C h w"], float]:
+    r"""What the memory says about a frame that was not decoded yet.
 
-    Attributes:
-        frame: the frame last seen.
-        votes: for every class, of all frames so far, on the grid of the logits of that frame;
-            above 0 in total in every cell.
-        trust: mean photometric consistency of the last step, in [0, 1].
+    .. math:: g\, w_t\, warp_{t-1 \to t}(V_{t-1})
+
+    Args:
+        warp: from the frame before to this frame.
+        votes: `V_{t-1}`, on the grid of the logits.
+        before: the frame before.
+        frame: this frame.
+        options: `g` is their decay; `w` has their tolerance.
+
+    Returns:
+        Votes, and the mean photometric consistency `w` in [0, 1].
+
+    Raises:
+        PropagationError: the propagator raised, or what it returned does not fit.
     """
-
-    frame: UInt8[Tensor, "3 H W"]
-    votes: Float[Tensor, "C h w"]
-    trust: float = 1.0
+    return warp_votes(warp, votes, before, frame, decay=options.decay, tolerance=options.tolerance)
 
 
 def update_memory(
-    session: DenseWarper,
-    memory: Memory,
-    frame: UInt8[Tensor, "3 H W"],
-    logits: Float[Tensor, "1 C h w"],
-    steps: tuple[int, int],
-    *,
-    decay: float,
-    tolerance: float,
-) -> Memory:
+    past: Float[Tensor, "C h w"] | None, votes: Float[Tensor, "C h w"]
+) -> Float[Tensor, "C h w"]:
     r"""The memory after one more frame.
 
     .. math:: V_t = R_t p_t + g\, w_t\, warp_{t-1 \to t}(V_{t-1})
@@ -44,17 +45,7 @@ def update_memory(
     of itself for a few frames, the past is.
 
     Args:
-        session: of a teacher on (at least) the two frames.
-        memory: after the frame before.
-        frame: `(3, H, W)` uint8 RGB, the next one.
-        logits: of the model on it.
-        steps: indices of the two frames in the session.
-        decay: `g` in [0, 1].
-        tolerance: see `photometric_consistency`.
-
-    Raises:
-        PropagationError: the teacher raised, or what it returned does not fit.
+        past: of `past_votes`; none at the start of a stream.
+        votes: of this frame, see `soft_votes`.
     """
-    frames = (memory.frame, frame)
-    past, trust = warp_votes(session, memory.votes, frames, steps, decay=decay, tolerance=tolerance)
-    return Memory(frame, soft_votes(logits) + past, trust)
+    return votes if past is None else votes + past

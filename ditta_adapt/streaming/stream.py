@@ -1,202 +1,220 @@
 """Stage D: frame after frame through a student, with what is kept from one to the next."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ditta_adapt.config import AdaptConfig
-from ditta_adapt.errors import ShapeError
+from ditta_adapt.config import AdaptConfig, AttentionAddon, WarpedVotes
+from ditta_adapt.io.frames import check_stream_size, frame_size
 from ditta_adapt.models.forward import encode_frame
 from ditta_adapt.models.segmenter import Encoded, SegmenterOutput, check_output
-from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.ops.soft_votes import soft_votes
-from ditta_adapt.safety.acceptance import change_of
-from ditta_adapt.safety.drift_monitor import Watch
-from ditta_adapt.streaming.frame_prediction import FramePrediction, predict_frame
-from ditta_adapt.streaming.memory import Memory, update_memory
+from ditta_adapt.safety.disagreement import logits_disagreement
+from ditta_adapt.safety.drift_monitor import DriftMonitor
+from ditta_adapt.streaming.memory import past_votes, update_memory
+from ditta_adapt.streaming.prediction import Evidence
+from ditta_adapt.streaming.state import StreamState
 from ditta_adapt.targets.warm_up import WarmUp
-from ditta_adapt.teachers.checked_calls import open_warper
+from ditta_adapt.teachers.checked_calls import warp_maps
+from ditta_adapt.teachers.live_warper import LiveWarper
 from ditta_adapt.teachers.propagator import DenseWarper, Propagator
 from ditta_adapt.training.student import Student
+
+T = TypeVar("T")
 
 # Warm-up frames whose votes count in the first streamed frame; older ones would hardly.
 _REMEMBERED = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A frame of the stream, on the decoder's grid, and what is kept of it for the next one.
-
-    Attributes:
-        size: `(H, W)` of the frame.
-        output: of the decoder.
-        addon_logits: of the add-on, if there is one and a frame before.
-        memory: votes so far, where the teacher carries them.
-        watch: whether the adapted weights still belong to the video; none if nothing is watched.
-    """
-
-    size: tuple[int, int]
-    output: SegmenterOutput
-    addon_logits: Float[Tensor, "1 C h w"] | None = None
-    memory: Memory | None = None
-    watch: Watch | None = None
-
-
 class Stream:
     """A student, and what is kept of the frames before.
 
+    The way of a frame: warp the memory to it, let the drift monitor pick the weights by how well
+    colours fit, decode once, add this frame's votes (or ask the attention add-on), keep the new
+    state. One session of the propagator is open all the while, and only where votes are warped.
+
     Args:
         student: as adapted.
-        frozen: the same model with pre-trained weights, which the watchdog falls back to.
-        teacher: gives the teacher; asked only where it warps votes.
-        config: of memory, reliability and fusion.
-        watch: the watchdog, before the first frame; none to have none, as where nothing is carried.
+        frozen: the same model with pre-trained weights, which the drift monitor falls back to. Its
+            encoder, the same as the student's, encodes every frame.
+        config: what the student was adapted with.
+        memory: what is remembered; none to label every frame on its own.
+        propagator: warps votes, where they are remembered.
+        monitor: before the first frame; none to watch nothing.
+
+    Attributes:
+        state: after the frame last seen; none at the start.
+        monitor: as a stream begins with it.
     """
 
     def __init__(
         self,
         student: Student,
         frozen: Student,
-        teacher: Callable[[], Propagator],
         config: AdaptConfig,
-        watch: Watch | None = None,
+        *,
+        memory: WarpedVotes | AttentionAddon | str | None = None,
+        propagator: Propagator | None = None,
+        monitor: DriftMonitor | None = None,
     ) -> None:
+        assert not isinstance(memory, str)  # Decided in `resolve`.
         self.student = student
+        self.config = config
+        self.memory = memory
+        self.state: StreamState | None = None
         self._frozen = frozen
-        self._teacher = teacher
-        self._config = config
-        self.watch = watch if student.carries else None
-        self.last: Seen | None = None
+        self._votes = memory if isinstance(memory, WarpedVotes) else None
+        # Drift is seen by the colours that are warped with the votes.
+        self.monitor = monitor if self._votes is not None else None
+        self._warper: LiveWarper | None = None
+        if self._votes is not None:
+            assert propagator is not None
+            self._warper = LiveWarper(propagator)
 
-    def begin_after(self, warm_up: WarmUp) -> None:
+    def begin_after(self, warm_up: WarmUp, session: DenseWarper | None) -> None:
         """Take the warm-up as what was seen so far.
 
-        Raises:
-            PropagationError: the teacher raised, or broke its contract, while it warped votes.
-        """
-        segmenter, end = self.student.segmenter, len(warm_up.frames)
-        memory: Memory | None = None
-        trusts: list[float] = []
-        with torch.no_grad():
-            output = segmenter.decode(warm_up.encodings[end - 1])
-            if self.student.carries:
-                with open_warper(self._teacher(), warm_up.video) as session:
-                    for t in range(max(end - _REMEMBERED, 0), end):
-                        logits = segmenter.decode(warm_up.encodings[t]).logits
-                        frame = warm_up.frames[t]
-                        memory = self._remember(session, memory, frame, logits, (t - 1, t))
-                        trusts.append(memory.trust)
-        if self.watch is not None and len(trusts) > 1:
-            # The first of them was not carried from anywhere.
-            self.watch = replace(self.watch, usual=sum(trusts[1:]) / (len(trusts) - 1))
-        self.last = Seen(warm_up.size, output, None, memory, self.watch)
+        Args:
+            warm_up: its last frame is the frame before the next one.
+            session: of the propagator on the warm-up; needed where votes are remembered.
 
-    def look(self, frame: UInt8[Tensor, "3 H W"], *, fuse: bool = True) -> Seen:
-        """Everything the model and its memory say about the next frame; nothing is kept yet.
+        Raises:
+            PropagationError: the propagator raised, or broke its contract, while it warped votes.
+        """
+        frames, end = warm_up.frames, len(warm_up.frames)
+        votes: Tensor | None = None
+        consistencies: list[float] = []
+        with torch.no_grad():
+            output = self.student.decode(warm_up.encodings[end - 1])
+            if self._votes is not None:
+                assert session is not None
+                for t in range(max(end - _REMEMBERED, 0), end):
+                    past = None
+                    if votes is not None:
+                        warp = partial(warp_maps, session, t=t - 1, to=t)
+                        past, fit = past_votes(warp, votes, frames[t - 1], frames[t], self._votes)
+                        consistencies.append(fit)
+                    logits = self.student.decode(warm_up.encodings[t]).logits
+                    votes = update_memory(past, soft_votes(logits))
+        if self.monitor is not None and consistencies:
+            usual = sum(consistencies) / len(consistencies)
+            self.monitor = replace(self.monitor, usual=usual)
+        self.state = StreamState(frames[-1], output, votes, self.monitor)
+        if self._warper is not None:
+            self._warper.start(frames[-1])
+
+    def step(
+        self,
+        frame: UInt8[Tensor, "3 H W"],
+        answer: Callable[[Evidence], T],
+        *,
+        fuse: bool = True,
+        encoded: Encoded | None = None,
+    ) -> T:
+        """The answer for the next frame; its state is kept once there is one.
+
+        Args:
+            frame: the next one.
+            answer: made of all that speaks for the frame's classes.
+            fuse: whether the past counts; without, the answer is the decoder's alone, and votes
+                are counted anew from this frame on.
+            encoded: of the frame, by the frozen encoder, if that is known already.
 
         Raises:
             ShapeError: another size than the frames before it.
             SegmenterError: the model's output breaks its contract, such as NaN in the logits.
-            PropagationError: the teacher raised, or broke its contract, while it warped votes.
+            PropagationError: the propagator raised, or broke its contract, while it warped votes.
+
+        Whatever is raised, the state is as before.
         """
-        size = (frame.shape[1], frame.shape[2])
-        if self.last is not None and size != self.last.size:
-            raise ShapeError(
-                f"frame is {size} (H, W) but the stream so far was {self.last.size}. Resize the "
-                "frame, or call clear_memory() before a stream of another size, or reset() before "
-                "another video."
-            )
-        watch = self.watch if self.last is None else self.last.watch
-        with torch.no_grad():
-            encoded = encode_frame(self.student.segmenter, frame)
-            output = self._decode(encoded, watch)
-            second = memory = None
-            addon = self.student.addon
-            if fuse and addon is not None and self.last is not None:
-                before = self.last.output
-                second = addon(output.features, before.features, before.logits)
-            if self.student.carries:
-                memory = self._carried(frame, output.logits, fuse)
-        seen = Seen(size, output, second, memory, watch)
-        return seen if watch is None else self._watched(seen, watch, frame, encoded)
+        before = self.state
+        check_stream_size(frame, None if before is None else before.size)
+        try:
+            with torch.no_grad():
+                result, state = self._step(before, frame, answer, fuse, encoded)
+        except BaseException:
+            if self._warper is not None and before is not None:
+                # The session may have gone on to this frame, or be broken.
+                self._warper.start(before.frame)
+            raise
+        self.state = state
+        return result
 
-    def labels(self, seen: Seen) -> Int64[Tensor, "H W"]:
-        """`(H, W)` labels of a frame, without the cost of its probabilities where possible."""
-        if seen.addon_logits is not None:
-            return self.prediction(seen).labels
-        scores = seen.output.logits if seen.memory is None else seen.memory.votes.unsqueeze(0)
-        # Several times faster than argmax on a CPU.
-        labels: Tensor = resize_logits(scores, seen.size).max(dim=1).indices[0]
-        return labels
+    def clear(self) -> None:
+        """Forget the frames seen; the propagator's session is closed."""
+        self.state = None
+        self.close()
 
-    def prediction(self, seen: Seen) -> FramePrediction:
-        """Labels, probabilities and reliability of a frame."""
-        with torch.no_grad():
-            return predict_frame(
-                seen.output.logits,
-                seen.addon_logits,
-                None if seen.memory is None else seen.memory.votes,
-                seen.size,
-                normalizer=self._config.reliability_normalizer,
-                threshold=self._config.fusion_threshold,
-            )
+    def close(self) -> None:
+        """Close the propagator's session; the next frame opens another."""
+        if self._warper is not None:
+            self._warper.close()
 
-    def _decode(self, encoded: Encoded, watch: Watch | None) -> SegmenterOutput:
-        alarmed = watch is not None and watch.alarm is not None
-        segmenter = (self._frozen if alarmed else self.student).segmenter
-        output = segmenter.decode(encoded)
-        check_output(output, segmenter.num_classes, segmenter.feature_dim)
-        return output
-
-    def _carried(
-        self, frame: UInt8[Tensor, "3 H W"], logits: Float[Tensor, "1 C h w"], fuse: bool
-    ) -> Memory:
-        before = self.last.memory if fuse and self.last is not None else None
-        if before is None:
-            return self._remember(None, None, frame, logits, (0, 0))
-        pair = (before.frame.permute(1, 2, 0), frame.permute(1, 2, 0))
-        with open_warper(self._teacher(), pair) as session:
-            return self._remember(session, before, frame, logits, (0, 1))
-
-    def _remember(
+    def _step(
         self,
-        session: DenseWarper | None,
-        before: Memory | None,
+        before: StreamState | None,
         frame: UInt8[Tensor, "3 H W"],
-        logits: Float[Tensor, "1 C h w"],
-        steps: tuple[int, int],
-    ) -> Memory:
-        if before is None or session is None:
-            return Memory(frame, soft_votes(logits))
-        decay, tolerance = self._config.memory_decay, self._config.photometric_tolerance
-        return update_memory(
-            session, before, frame, logits, steps, decay=decay, tolerance=tolerance
+        answer: Callable[[Evidence], T],
+        fuse: bool,
+        encoded: Encoded | None,
+    ) -> tuple[T, StreamState]:
+        past, monitor = self._look_back(before, frame, fuse)
+        if encoded is None:
+            encoded = encode_frame(self._frozen.segmenter, frame)
+        alarmed = monitor is not None and monitor.alarm is not None
+        output = self._decode(self._frozen if alarmed else self.student, encoded)
+        if monitor is not None and monitor.wants_second_opinion:
+            other = self._decode(self.student if alarmed else self._frozen, encoded)
+            adapted, frozen = (other, output) if alarmed else (output, other)
+            part, whole = logits_disagreement(adapted.logits, frozen.logits)
+            monitor = monitor.with_second_opinion(part / whole)
+        second = votes = None
+        if self._votes is not None:
+            votes = update_memory(past, soft_votes(output.logits))
+        elif fuse and self.student.addon is not None and before is not None:
+            last = before.output
+            second = self.student.addon(output.features, last.features, last.logits)
+        attention = self.memory if isinstance(self.memory, AttentionAddon) else None
+        evidence = Evidence(
+            size=frame_size(frame),
+            logits=output.logits,
+            addon_logits=second,
+            votes=votes if fuse else None,
+            normalizer=self.config.reliability_normalizer,
+            threshold=attention.fusion_threshold if attention is not None else 0.0,
         )
+        return answer(evidence), StreamState(frame, output, votes, monitor)
 
-    def _watched(
-        self, seen: Seen, watch: Watch, frame: UInt8[Tensor, "3 H W"], encoded: Encoded
-    ) -> Seen:
-        """The frame once the watchdog has seen it: from other weights, if it says so."""
-        assert seen.memory is not None
-        with torch.no_grad():
-            if watch.wants_opinion:
-                watch = watch.with_opinion(
-                    change_of(
-                        self.student.segmenter.decode(encoded).logits,
-                        self._frozen.segmenter.decode(encoded).logits,
-                    )
+    def _look_back(
+        self, before: StreamState | None, frame: UInt8[Tensor, "3 H W"], fuse: bool
+    ) -> tuple[Float[Tensor, "C h w"] | None, DriftMonitor | None]:
+        """What the memory says about a frame, and what its colours say about the scene."""
+        monitor = self.monitor if before is None else before.monitor
+        if self._votes is None or self._warper is None:
+            return None, monitor
+        past, consistency = None, 1.0
+        if before is None:
+            self._warper.start(frame)
+        else:
+            self._warper.advance(frame)
+            if fuse and before.votes is not None:
+                past, consistency = past_votes(
+                    self._warper.warp, before.votes, before.frame, frame, self._votes
                 )
-            before = (
-                frame if self.last is None or self.last.memory is None else self.last.memory.frame
-            )
-            after = watch.after(before, frame, seen.memory.trust)
-            if (after.alarm is None) == (seen.watch is None or seen.watch.alarm is None):
-                return replace(seen, watch=after)
-            # The memory holds votes of the other weights: it starts anew.
-            output = self._decode(encoded, after)
-        return replace(
-            seen, output=output, memory=Memory(frame, soft_votes(output.logits)), watch=after
-        )
+        if monitor is None:
+            return past, None
+        frame_before = None if before is None else before.frame
+        after = monitor.after(frame_before, frame, consistency)
+        # Where colours of another scene fit, they do so by chance.
+        same_scene = (after.left is None) == (monitor.left is None)
+        return past if same_scene else None, after
+
+    def _decode(self, student: Student, encoded: Encoded) -> SegmenterOutput:
+        output = student.decode(encoded)
+        check_output(output, student.segmenter.num_classes, student.segmenter.feature_dim)
+        return output

@@ -1,54 +1,53 @@
-"""Stage B as a whole: from the teacher and the frozen predictions to the labels to learn."""
+"""Stage B as a whole: from the propagator and the frozen predictions to the labels to learn."""
 
 from contextlib import ExitStack
-from dataclasses import replace
 
 import torch
 
-from ditta_adapt.config import AdaptConfig
+from ditta_adapt.config import AdaptConfig, DenseVote, SelfLabels
 from ditta_adapt.progress import ProgressCallback
-from ditta_adapt.targets.dense_vote import dense_targets
-from ditta_adapt.targets.mask_vote import mask_targets
+from ditta_adapt.targets.dense_vote import dense_vote
+from ditta_adapt.targets.mask_vote import mask_vote
 from ditta_adapt.targets.self_labels import self_labels
 from ditta_adapt.targets.targets import Targets
 from ditta_adapt.targets.tracking import track_objects
 from ditta_adapt.targets.warm_up import WarmUp
-from ditta_adapt.teachers.checked_calls import propagator_errors
-from ditta_adapt.teachers.propagator import DenseWarper, Propagator
+from ditta_adapt.teachers.checked_calls import open_session, open_warper
+from ditta_adapt.teachers.propagator import Propagator
 
 
-def teach(
+def build_targets(
     propagator: Propagator, warm_up: WarmUp, config: AdaptConfig, progress: ProgressCallback
 ) -> Targets:
-    """The default `TargetBuilder`: run the teacher over the warm-up, turn what it says into labels.
+    """The default `TargetBuilder`: what `config.targets` asks for.
 
-    With `config.targets = "auto"`, a teacher that can warp dense maps carries the frozen model's
-    own votes; any other, and every teacher with `"masks"`, follows prompted objects. `"self"` and
-    `"none"` leave the teacher closed.
+    `DenseVote` and `MaskVote` run the propagator over the warm-up; `SelfLabels` and None leave it
+    closed.
+
+    Args:
+        propagator: the teacher.
+        warm_up: the frames and the frozen model's view of them.
+        config: with `targets` decided: not `"auto"`.
+        progress: called along the way.
 
     Raises:
-        PropagationError: the teacher raised or broke its contract.
+        PropagationError: the propagator raised or broke its contract.
     """
-    if config.targets == "none":
+    options = config.targets
+    # Decided in `resolve`, and short forms are written out by the configuration itself.
+    assert not isinstance(options, str)
+    if options is None:
         return Targets([], [], {}, False, "the configuration asks for no targets")
-    if config.targets == "self":
+    if isinstance(options, SelfLabels):
         return self_labels(warm_up.predictions)
     with torch.no_grad(), ExitStack() as stack:
-        with propagator_errors("open"):
-            session = stack.enter_context(propagator.open(warm_up.video))
-        if config.targets == "auto" and isinstance(session, DenseWarper):
-            targets = dense_targets(
-                session,
-                warm_up.grid_logits,
-                warm_up.frames,
-                decay=config.vote_decay,
-                tolerance=config.photometric_tolerance,
-                progress=progress,
-            )
-            return targets if config.anchored else replace(targets, confidence=[])
-        with propagator_errors("open"):
-            # While the first is open, so that the two can share what depends on frames alone.
-            second = stack.enter_context(propagator.open(warm_up.video))
+        if isinstance(options, DenseVote):
+            session = stack.enter_context(open_warper(propagator, warm_up.video))
+            logits, frames = warm_up.grid_logits, warm_up.frames
+            return dense_vote(session, logits, frames, options, progress)
+        forward = stack.enter_context(open_session(propagator, warm_up.video))
+        # While the first is open, so that the two can share what depends on frames alone.
+        backward = stack.enter_context(open_session(propagator, warm_up.video))
         predictions = warm_up.predictions
-        tracks = track_objects(session, second, warm_up.frames, predictions, config, progress)
-        return mask_targets(tracks, predictions, warm_up.segmenter.num_classes, config, progress)
+        tracks = track_objects(forward, backward, warm_up.size, predictions, options, progress)
+        return mask_vote(tracks, predictions, warm_up.segmenter.num_classes, options, progress)

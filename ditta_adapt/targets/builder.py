@@ -14,7 +14,7 @@ from ditta_adapt.teachers.propagator import Propagator
 
 @runtime_checkable
 class TargetBuilder(Protocol):
-    """Builds what the student learns from; `ditta_adapt.targets.build.teach` is the default one."""
+    """Builds what the student learns from; `build_targets` is the default one."""
 
     def __call__(
         self,
@@ -28,7 +28,8 @@ class TargetBuilder(Protocol):
         Args:
             propagator: the teacher. A builder that needs none leaves it closed.
             warm_up: the frames and the frozen model's view of them.
-            config: of the adaptation; a builder takes from it what concerns it.
+            config: of the adaptation, with nothing left to `"auto"`; a builder takes from it
+                what concerns it.
             progress: called along the way.
         """
         ...

@@ -2,27 +2,28 @@
 
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ditta_adapt.config import DenseVote
 from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.ops.vote_margin import vote_margin
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.targets.targets import Targets
+from ditta_adapt.teachers.checked_calls import warp_maps
 from ditta_adapt.teachers.propagator import DenseWarper
 from ditta_adapt.teachers.warped_votes import warp_votes
 
 
-def dense_targets(
+def dense_vote(
     session: DenseWarper,
     logits: Callable[[int], Float[Tensor, "1 C h w"]],
     frames: Sequence[UInt8[Tensor, "3 H W"]],
-    *,
-    decay: float,
-    tolerance: float,
+    options: DenseVote,
     progress: ProgressCallback,
 ) -> Targets:
     r"""Let every frame vote on every other one's labels, along the paths the teacher sees.
@@ -41,8 +42,7 @@ def dense_targets(
         session: warps maps between neighbouring frames.
         logits: of the frozen model on a frame, on the grid of its decoder.
         frames: the warm-up.
-        decay: `g` in [0, 1], how much a vote weighs one frame further on.
-        tolerance: see `photometric_consistency`.
+        options: `g` is their decay; `w` has their tolerance.
         progress: called once per frame and direction, as stage `"track"`.
 
     Returns:
@@ -55,9 +55,15 @@ def dense_targets(
     last, total = len(frames) - 1, 2 * len(frames)
 
     def pass_on(votes: Tensor, t: int, to: int) -> Tensor:
-        pair = (frames[t], frames[to])
-        moved, _ = warp_votes(session, votes, pair, (t, to), decay=decay, tolerance=tolerance)
-        return moved
+        warped, _ = warp_votes(
+            partial(warp_maps, session, t=t, to=to),
+            votes,
+            frames[t],
+            frames[to],
+            decay=options.decay,
+            tolerance=options.tolerance,
+        )
+        return warped
 
     forward: list[_PackedVotes] = []
     votes: Tensor | float = 0.0

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ditta_adapt.config import AdaptConfig
+from ditta_adapt.config import MaskVote
 from ditta_adapt.models.frozen_prediction import FrozenPrediction
 from ditta_adapt.ops.vote_margin import vote_margin
 from ditta_adapt.progress import Progress, ProgressCallback
@@ -17,22 +17,33 @@ from ditta_adapt.targets.tracking import Tracks
 from ditta_adapt.teachers.propagator import Masks
 
 
-def mask_targets(
+def mask_vote(
     tracks: Tracks,
     predictions: Sequence[FrozenPrediction],
     num_classes: int,
-    config: AdaptConfig,
+    options: MaskVote,
     progress: ProgressCallback,
 ) -> Targets:
     """Vote a class for every object over the whole warm-up, then paint every frame.
 
     The label is the winning class inside masks; outside, and in masks in which no class scores
-    above 0, it is the frozen model's own or `IGNORE`, by `config.fill`.
+    above 0, it is the frozen model's own or `IGNORE`, by `options.outside`.
 
-    With `config.anchored` a label is trusted as far as its mask is of one class, see `vote_margin`,
-    and not at all outside of masks.
+    A label is trusted as far as its mask is of one class, see `vote_margin`, and not at all outside
+    of masks.
 
-    Source: paper, Eq. 4 and 5; trust is ours.
+    Args:
+        tracks: masks of all objects, frame by frame.
+        predictions: of the frozen model, one a frame.
+        num_classes: `C`.
+        options: exponents of the vote, and the label outside masks.
+        progress: called twice a frame, as stage `"targets"`.
+
+    Returns:
+        Targets at frame size, with objects and confidence; with nothing to learn if no object has
+        a class.
+
+    Source: paper, Eq. 4 and 5; confidence is ours.
     """
     total = 2 * len(predictions)
     vote = ClassVote(num_classes)
@@ -40,7 +51,7 @@ def mask_targets(
         masks = packed.unpack()
         vote.add(masks.object_ids, masks.masks, prediction.labels, prediction.reliability)
         progress(Progress("targets", t + 1, total))
-    scores = vote.scores(area_weight=config.area_weight, rarity_weight=config.rarity_weight)
+    scores = vote.scores(area_weight=options.area_weight, rarity_weight=options.rarity_weight)
 
     trust = torch.zeros(tracks.num_objects + 1)
     for object_id, row in vote.scores(area_weight=1, rarity_weight=0).items():
@@ -59,19 +70,18 @@ def mask_targets(
     for t, (packed, prediction) in enumerate(zip(tracks.frames, predictions, strict=True)):
         ids = render(packed.unpack(), best)
         painted = winner[ids]
-        if config.fill == "iss":
+        if options.outside == "image_model":
             painted = torch.where(painted == IGNORE, prediction.labels.to(torch.int16), painted)
         labels.append(painted)
         object_ids.append(ids.to(dtype))
-        if config.anchored:
-            confidence.append(trust[ids])
+        confidence.append(trust[ids])
         progress(Progress("targets", len(predictions) + t + 1, total))
     classes = Counter(winner[winner != IGNORE].tolist())
     if classes:
         count = classes.total()
         source = f"{count} tracked object{'' if count == 1 else 's'}"
     elif tracks.num_objects == 0:
-        source = "no pixel was reliable enough to prompt the teacher"
+        source = "no pixel was reliable enough to prompt the propagator"
     else:
         source = f"none of {tracks.num_objects} tracked objects got a class"
     return Targets(

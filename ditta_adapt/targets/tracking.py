@@ -4,11 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import UInt8
-from torch import Tensor
 
-from ditta_adapt.config import AdaptConfig
-from ditta_adapt.io.frames import frame_size
+from ditta_adapt.config import MaskVote
 from ditta_adapt.models.frozen_prediction import FrozenPrediction
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.targets.prompts import make_prompts, select_points
@@ -36,9 +33,9 @@ class Tracks:
 def track_objects(
     forward: PropagationSession,
     backward: PropagationSession,
-    tensors: Sequence[UInt8[Tensor, "3 H W"]],
+    size: tuple[int, int],
     predictions: Sequence[FrozenPrediction],
-    config: AdaptConfig,
+    options: MaskVote,
     progress: ProgressCallback,
 ) -> Tracks:
     """Prompt objects frame by frame, follow them forward, then replay the prompts backward.
@@ -50,9 +47,9 @@ def track_objects(
     Args:
         forward: a fresh session of the teacher on the warm-up.
         backward: a second one.
-        tensors: the warm-up, `(3, H, W)` uint8 each.
+        size: `(H, W)` of the frames.
         predictions: of the frozen model, one a frame.
-        config: prompt settings.
+        options: which objects are prompted.
         progress: called once per frame and direction.
 
     Raises:
@@ -60,18 +57,17 @@ def track_objects(
 
     Source: paper, section on spatio-temporal masks; released program.
     """
-    points, packed = _forward(forward, tensors, predictions, config, progress)
-    return _backward(backward, tensors, predictions, points, packed, progress)
+    points, packed = _forward(forward, size, predictions, options, progress)
+    return _backward(backward, size, predictions, points, packed, progress)
 
 
 def _forward(
     session: PropagationSession,
-    tensors: Sequence[Tensor],
+    size: tuple[int, int],
     predictions: Sequence[FrozenPrediction],
-    config: AdaptConfig,
+    options: MaskVote,
     progress: ProgressCallback,
 ) -> tuple[Points, list[PackedMasks]]:
-    size = frame_size(tensors[0])
     masks = Masks(torch.zeros(0, dtype=torch.int64), torch.zeros(0, *size, dtype=torch.bool))
     ids: list[int] = []
     points: Points = {}
@@ -85,9 +81,9 @@ def _forward(
             prediction.labels,
             prediction.reliability,
             masks.masks.cpu(),
-            threshold=config.prompt_threshold,
-            dilation=config.prompt_dilation,
-            limit=config.max_objects - len(ids),
+            threshold=options.prompt_threshold,
+            dilation=options.prompt_dilation,
+            limit=options.max_objects - len(ids),
         )
         if chosen:
             prompts = make_prompts(prediction.labels, chosen, first_id=len(ids) + 1)
@@ -97,13 +93,13 @@ def _forward(
                 masks = session.prompt(t, prompts)
             check_masks(masks, ids, size, f"prompt({t}, ...)")
         packed.append(PackedMasks.pack(masks))
-        progress(Progress("track", t + 1, 2 * len(tensors)))
+        progress(Progress("track", t + 1, 2 * len(predictions)))
     return points, packed
 
 
 def _backward(
     session: PropagationSession,
-    tensors: Sequence[Tensor],
+    size: tuple[int, int],
     predictions: Sequence[FrozenPrediction],
     points: Points,
     packed: list[PackedMasks],
@@ -116,7 +112,7 @@ def _backward(
         if ids:
             with propagator_errors(f"propagate({t + 1}, {t})"):
                 masks = session.propagate(t + 1, t)
-            check_masks(masks, ids, frame_size(tensors[t]), f"propagate({t + 1}, {t})")
+            check_masks(masks, ids, size, f"propagate({t + 1}, {t})")
             merged[t] = packed[t].join(PackedMasks.pack(masks))
         if t in points and t > 0:
             first_id = points[t][0][0]
@@ -125,6 +121,6 @@ def _backward(
             ids += [prompt.object_id for prompt in prompts]
             with propagator_errors(f"prompt({t}, ...)"):
                 masks = session.prompt(t, prompts)
-            check_masks(masks, ids, frame_size(tensors[t]), f"prompt({t}, ...)")
-        progress(Progress("track", len(tensors) + last - t + 1, 2 * len(tensors)))
+            check_masks(masks, ids, size, f"prompt({t}, ...)")
+        progress(Progress("track", len(predictions) + last - t + 1, 2 * len(predictions)))
     return Tracks(num_objects=sum(map(len, points.values())), frames=merged)

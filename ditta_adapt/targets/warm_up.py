@@ -1,6 +1,6 @@
 """The warm-up frames, and what the frozen image model says about them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,11 +8,14 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ditta_adapt.config import AdaptConfig
-from ditta_adapt.models.encodings import EncodingCache, FrameCache
+from ditta_adapt.config import CacheBudget
+from ditta_adapt.errors import InputError
+from ditta_adapt.io.frames import frame_size
+from ditta_adapt.models.encodings import CacheSpace, FrameCache
+from ditta_adapt.models.forward import decode_checked, encode_frame
 from ditta_adapt.models.frozen_prediction import FrozenPrediction, predict_frozen
 from ditta_adapt.models.parameters import device_of
-from ditta_adapt.models.segmenter import Segmenter, check_output
+from ditta_adapt.models.segmenter import Encoded, Segmenter
 from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.reliability import Normalizer
@@ -20,7 +23,7 @@ from ditta_adapt.reliability import Normalizer
 
 @dataclass(frozen=True)
 class WarmUp:
-    """The warm-up frames and what the frozen image model says about them.
+    """The first frames of a video, each encoded and decoded once by the frozen image model.
 
     Attributes:
         frames: `(3, H, W)` uint8 RGB each, of one size.
@@ -33,7 +36,7 @@ class WarmUp:
 
     frames: Sequence[UInt8[Tensor, "3 H W"]]
     segmenter: Segmenter
-    encodings: EncodingCache
+    encodings: FrameCache[Encoded]
     frozen_logits: FrameCache[Tensor]
     normalizer: Normalizer
 
@@ -42,8 +45,10 @@ class WarmUp:
         cls,
         segmenter: Segmenter,
         frames: Sequence[UInt8[Tensor, "3 H W"]],
-        config: AdaptConfig,
         progress: ProgressCallback,
+        *,
+        normalizer: Normalizer = "frame",
+        budget: CacheBudget | None = None,
     ) -> "WarmUp":
         """Encode and decode every frame with a segmenter as it is.
 
@@ -51,26 +56,22 @@ class WarmUp:
             SegmenterError: its output breaks its contract, such as NaN in the logits.
         """
         device = device_of(segmenter)
-        encodings = EncodingCache(
-            segmenter,
-            frames,
-            device,
-            device_bytes=config.device_cache_bytes,
-            cpu_bytes=config.cpu_cache_bytes,
+        space = CacheSpace(device, budget or CacheBudget())
+        encodings: FrameCache[Encoded] = FrameCache(
+            lambda t: encode_frame(segmenter, frames[t]), len(frames), device, space
         )
 
         def decode(t: int) -> Tensor:
             with torch.no_grad():
-                output = segmenter.decode(encodings[t])
-                check_output(output, segmenter.num_classes, segmenter.feature_dim)
                 # A copy: a model may write its next output over this one.
-                return output.logits.to(torch.float32, copy=True)
+                logits = decode_checked(segmenter, encodings[t]).logits
+                return logits.to(torch.float32, copy=True)
 
-        frozen_logits = FrameCache(decode, len(frames), device, encodings.budget)
+        frozen_logits = FrameCache(decode, len(frames), device, space)
         for t in range(len(frames)):
             frozen_logits[t]
             progress(Progress("predict", t + 1, len(frames)))
-        return cls(frames, segmenter, encodings, frozen_logits, config.reliability_normalizer)
+        return cls(frames, segmenter, encodings, frozen_logits, normalizer)
 
     @cached_property
     def predictions(self) -> Sequence[FrozenPrediction]:
@@ -80,8 +81,7 @@ class WarmUp:
     @property
     def size(self) -> tuple[int, int]:
         """`(H, W)` of the frames."""
-        height, width = self.frames[0].shape[1:]
-        return height, width
+        return frame_size(self.frames[0])
 
     @cached_property
     def grid(self) -> tuple[int, int]:
@@ -91,10 +91,10 @@ class WarmUp:
 
     @cached_property
     def video(self) -> tuple[UInt8[Tensor, "H W 3"], ...]:
-        """The frames as a teacher takes them, channels last.
+        """The frames as a propagator takes them, channels last.
 
-        It is one object, however often it is asked for: by it a teacher knows that its sessions
-        can share work.
+        It is one object, however often it is asked for: sessions that are open on it share what
+        depends on frames alone, see `Propagator.open`.
         """
         return tuple(frame.permute(1, 2, 0) for frame in self.frames)
 
@@ -105,3 +105,34 @@ class WarmUp:
     def logits(self, t: int) -> Float[Tensor, "1 C H W"]:
         """Logits of the image model on frame `t`, at frame size, without gradients."""
         return resize_logits(self.grid_logits(t), self.size)
+
+
+def warmup_length(frames: Iterable[object], warmup: int | float) -> int:
+    """How many frames of a video are its warm-up.
+
+    Args:
+        frames: the video; needs a length for a share.
+        warmup: number of frames (int, at least 0), or share of the video (float in (0, 1]):
+            `max(floor(share * T), 1)`.
+
+    Raises:
+        InputError: out of range, or a share of a video of unknown length.
+    """
+    if isinstance(warmup, bool) or not isinstance(warmup, int | float):
+        raise InputError(f"warmup is {warmup!r}; expected a number of frames or a share.")
+    if isinstance(warmup, int):
+        if warmup < 0:
+            raise InputError(f"warmup is {warmup}; expected at least 0 frames.")
+        return warmup
+    if not 0 < warmup <= 1:
+        raise InputError(
+            f"warmup is {warmup}; a share of the video lies in (0, 1], a number of frames is an "
+            "int."
+        )
+    if not isinstance(frames, Sized):
+        raise InputError(
+            f"warmup is the share {warmup} but the length of a {type(frames).__name__} is "
+            "unknown; give the number of frames as an int, or a list of frames."
+        )
+    # The tiny term makes 0.1 of 50 frames 5, also where the product falls just under it.
+    return max(int(len(frames) * warmup + 1e-9), 1)

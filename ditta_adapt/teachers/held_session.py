@@ -20,9 +20,8 @@ class HeldSession:
         with propagator_errors("open"):
             context = propagator.open(frames)
             self._session: Any = context.__enter__()
+        # Also when the process ends: what is left open until torch goes down aborts in it.
         self._leave = weakref.finalize(self, context.__exit__, None, None, None)
-        # A process that ends frees everything anyway, and libraries may be half gone by then.
-        self._leave.atexit = False
 
     @property
     def session(self) -> Any:

@@ -43,6 +43,11 @@ class LiveWarper:
         """
         if not len(self._frames):
             raise InputError("there is no video yet: call start with its first frame.")
+        if self._held is None:
+            # A session that is opened later is not to find that its first frames are gone.
+            before = self._frames[len(self._frames) - 1]
+            self._frames = LiveFrames(keep=2)
+            self._frames.append(before)
         self._frames.append(frame.permute(1, 2, 0))
 
     def warp(

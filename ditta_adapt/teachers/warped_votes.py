@@ -1,42 +1,49 @@
 """Votes of one frame, brought to its neighbour."""
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ditta_adapt.ops.photometric import colours_on_grid, photometric_consistency
-from ditta_adapt.teachers.checked_calls import warp_maps
-from ditta_adapt.teachers.propagator import DenseWarper
+
+Warp: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""From maps `(K, h, w)` on one frame to the same on its neighbour, and where they have a source."""
 
 
 def warp_votes(
-    session: DenseWarper,
+    warp: Warp,
     votes: Float[Tensor, "C h w"],
-    frames: tuple[UInt8[Tensor, "3 H W"], UInt8[Tensor, "3 H W"]],
-    steps: tuple[int, int],
+    source: UInt8[Tensor, "3 H W"],
+    target: UInt8[Tensor, "3 H W"],
     *,
     decay: float,
     tolerance: float,
 ) -> tuple[Float[Tensor, "C h w"], float]:
-    r"""Votes of one frame as they count in its neighbour, and the mean trust in them.
+    r"""Votes of one frame as they count in its neighbour, and how well colours fit there.
 
-    .. math:: V' = g\, w\, warp_maps(V)
+    .. math:: V' = g\, w\, warp(V)
 
     with the photometric consistency `w` of the same path, see `photometric_consistency`.
 
     Args:
-        session: warps maps.
+        warp: from the source frame to the target frame.
         votes: `V`, on any grid over the frame.
-        frames: where the votes are, and where they go.
-        steps: the indices of the two in the session.
+        source: the frame the votes are on.
+        target: the neighbour they go to.
         decay: `g` in [0, 1].
         tolerance: of the photometric consistency.
 
+    Returns:
+        `V'`, and the mean of `w`, in [0, 1].
+
     Raises:
-        PropagationError: the teacher raised, or what it returned does not fit.
+        PropagationError: the propagator raised, or what it returned does not fit.
     """
     height, width = votes.shape[1:]
-    source, target = (colours_on_grid(f.to(votes.device), (height, width)) for f in frames)
-    moved, valid = warp_maps(session, torch.cat([votes, source]), *steps)
-    trust = photometric_consistency(moved[-3:], target, valid, tolerance=tolerance)
-    return decay * trust * moved[:-3], float(trust.mean())
+    before, after = (colours_on_grid(f.to(votes.device), (height, width)) for f in (source, target))
+    warped, valid = warp(torch.cat([votes, before]))
+    consistency = photometric_consistency(warped[-3:], after, valid, tolerance=tolerance)
+    return decay * consistency * warped[:-3], float(consistency.mean())

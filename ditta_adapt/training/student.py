@@ -1,15 +1,22 @@
 """The model being adapted: a private copy of the segmenter, the add-on and the projection head."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from ditta_adapt.config import AdaptConfig
-from ditta_adapt.models.parameters import adaptable_parameters, adaptable_state, device_of
+from ditta_adapt.config import AdaptConfig, AttentionAddon
+from ditta_adapt.models.encodings import at_least
+from ditta_adapt.models.parameters import (
+    adaptable_parameters,
+    adaptable_state,
+    device_of,
+    modules_of,
+)
 from ditta_adapt.models.private_copy import private_copy
-from ditta_adapt.models.segmenter import Segmenter
-from ditta_adapt.training.attention_addon import ProjectionHead, TemporalAddon
+from ditta_adapt.models.segmenter import Encoded, Segmenter, SegmenterOutput
+from ditta_adapt.training.addon import ProjectionHead, TemporalAddon
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +27,14 @@ class Student:
         segmenter: a private copy; the user's model is never part of a student.
         addon: the temporal add-on, or none.
         projection: features for the contrastive loss; only while adapting.
-        carries: whether predictions are fused with votes that the teacher carries along, instead
-            of an add-on.
+        precision: encodings of fewer bits are cast to it before they are decoded; none to decode
+            them as they come.
     """
 
     segmenter: Segmenter
     addon: TemporalAddon | None = None
     projection: ProjectionHead | None = None
-    carries: bool = False
+    precision: torch.dtype | None = None
 
     @classmethod
     def pretrained(cls, segmenter: Segmenter) -> "Student":
@@ -41,14 +48,21 @@ class Student:
         With a single warm-up frame there is no pair of frames to train the add-on on, so none is
         made.
         """
-        own = private_copy(segmenter)
+        student = full_precision_student(segmenter)
+        own = student.segmenter
         device = device_of(own)
         addon = projection = None
-        if config.addon in ("residual", "paper") and num_frames > 1:
-            addon = make_addon(own, config).to(device)
-        if config.contrastive_weight > 0:
+        if isinstance(config.memory, AttentionAddon) and num_frames > 1:
+            addon = make_addon(own, config.memory).to(device)
+        if config.training.contrast is not None:
             projection = ProjectionHead(own.feature_dim).to(device)
-        return cls(own, addon, projection, carries=config.addon == "carried")
+        return replace(student, addon=addon, projection=projection)
+
+    def decode(self, encoded: Encoded) -> SegmenterOutput:
+        """Decode what the frozen encoder gave, cast to `precision` if it has fewer bits."""
+        if self.precision is not None:
+            encoded = at_least(self.precision, encoded)
+        return self.segmenter.decode(encoded)
 
     def clone(self) -> "Student":
         """A second student with the same weights, for the momentum model. It has no add-on."""
@@ -56,7 +70,8 @@ class Student:
         if self.projection is not None:
             projection = ProjectionHead(self.segmenter.feature_dim).to(device_of(self.segmenter))
             projection.load_state_dict(self.projection.state_dict())
-        return Student(private_copy(self.segmenter), None, projection)
+        own = private_copy(self.segmenter)
+        return replace(self, segmenter=own, addon=None, projection=projection)
 
     def heads(self) -> list[nn.Module]:
         """The add-on and the projection head, where there are any."""
@@ -72,7 +87,7 @@ class Student:
         for module in self.segmenter.adaptable_modules().values():
             module.train(training)
 
-    def follow(self, live: "Student", rate: float) -> None:
+    def ema_update(self, live: "Student", rate: float) -> None:
         """Exponential moving average: `own = rate * own + (1 - rate) * live`, parameters only."""
         pairs: list[tuple[Tensor, Tensor]] = list(
             zip(
@@ -83,17 +98,36 @@ class Student:
         )
         if self.projection is not None and live.projection is not None:
             pairs += zip(self.projection.parameters(), live.projection.parameters(), strict=True)
-        with torch.no_grad():
-            for own, other in pairs:
-                own.lerp_(other, 1 - rate)
+        ema_update(*zip(*pairs, strict=True), rate=rate)
 
 
-def make_addon(segmenter: Segmenter, config: AdaptConfig) -> TemporalAddon:
+def ema_update(averaged: Iterable[Tensor], live: Iterable[Tensor], *, rate: float) -> None:
+    """Exponential moving average in place: `averaged = rate * averaged + (1 - rate) * live`."""
+    with torch.no_grad():
+        for own, other in zip(averaged, live, strict=True):
+            own.lerp_(other, 1 - rate)
+
+
+def full_precision_student(segmenter: Segmenter) -> Student:
+    """A private copy that can be trained: in float32 if the model is in half precision.
+
+    A step of a learning rate of 1e-4 is lost in a weight of 8 or 11 significant bits, and a loss
+    in float16 overflows. All of the copy is converted, since decoders use more than what they
+    train; a model of 32 bits and more is copied as it is.
+    """
+    own = private_copy(segmenter)
+    dtype = adaptable_parameters(own)[0].dtype
+    if dtype in (torch.float16, torch.bfloat16):
+        for module in modules_of(own):
+            module.float()
+        dtype = torch.float32
+    return Student(own, precision=dtype)
+
+
+def make_addon(segmenter: Segmenter, options: AttentionAddon) -> TemporalAddon:
     """An untrained add-on that fits a segmenter."""
     return TemporalAddon(
-        segmenter.feature_dim,
-        radius=config.window_radius,
-        residual=config.addon != "paper",
+        segmenter.feature_dim, radius=options.radius, residual=options.form == "residual"
     )
 
 
@@ -111,4 +145,4 @@ def interpolate(student: Student, start: Student, end: dict[str, Tensor], share:
     with torch.no_grad():
         for name, tensor in adaptable_state(student.segmenter).items():
             if tensor.is_floating_point():
-                tensor.copy_(torch.lerp(origin[name], end[name], share))
+                tensor.copy_(torch.lerp(origin[name].to(tensor), end[name], share))

@@ -37,7 +37,7 @@ from tests.adapters.mask2former_models import (
     small_mask2former,
     small_maskformer,
 )
-from tests.toys import toy_video
+from tests.toys import prompting, toy_video
 
 
 def frames_of(size: tuple[int, int], batch: int = 1) -> torch.Tensor:
@@ -289,7 +289,7 @@ def test_half_precision_model(build: Any) -> None:
 def test_it_adapts_and_streams_and_leaves_a_train_mode_model_alone(build: Any, preset: str) -> None:
     model = build().train()
     config = AdaptConfig.paper() if preset == "paper" else AdaptConfig()
-    config = AdaptConfig.from_dict(config.to_dict() | {"prompt_threshold": 0.0})
+    config = prompting(config, 0.0)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     frames = toy_video(5, size=(64, 80))
     video_model = wrap(

@@ -1,5 +1,6 @@
 """OCRNet: the adapter against mmsegmentation's own models, and against the authors' layout."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from tests.adapters.ocrnet_models import (
     ocrnet,
     plain,
 )
-from tests.toys import toy_video
+from tests.toys import prompting, toy_video
 
 
 @pytest.mark.filterwarnings("ignore:When align_corners=True")
@@ -212,7 +213,7 @@ def test_it_adapts_and_streams_and_leaves_a_train_mode_model_alone(
 ) -> None:
     model = builder(request).train()
     config = AdaptConfig.paper() if preset == "paper" else AdaptConfig()
-    config = AdaptConfig.from_dict(config.to_dict() | {"prompt_threshold": 0.0, "accept": "always"})
+    config = replace(prompting(config, 0.0), safety=None)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     frames = toy_video(5, size=(64, 80))
     video_model = wrap(OCRNetSegmenter(model), propagator=OpticalFlowPropagator(), config=config)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks.davis import data_root
-from ditta_adapt import AdaptConfig, wrap
+from ditta_adapt import AdaptConfig, MaskVote, wrap
 from ditta_adapt.adapters.mask2former import Mask2FormerSegmenter
 from ditta_adapt.adapters.ocrnet import OCRNetSegmenter
 from ditta_adapt.adapters.sam2_transformers import Sam2TransformersPropagator
@@ -21,7 +21,7 @@ from tests.adapters.ocrnet_models import ocrnet, old_library
 from tests.adapters.sam2_video_models import small_model
 
 # Untrained models are sure of nothing: prompt them wherever they are least unsure.
-MASKS = AdaptConfig(targets="masks", prompt_threshold=0.0, max_objects=3, accept="always")
+MASKS = AdaptConfig(targets=MaskVote(prompt_threshold=0.0, max_objects=3), safety=None)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_segformer_with_sam2_of_its_package(clip: list[np.ndarray]) -> None:
     adapts_and_streams(segmenter, clip, propagator=teacher, config=MASKS)
 
 
-@pytest.mark.parametrize("preset", [AdaptConfig(accept="always"), MASKS], ids=["default", "masks"])
+@pytest.mark.parametrize("preset", [AdaptConfig(safety=None), MASKS], ids=["default", "masks"])
 @pytest.mark.parametrize(
     "build",
     [

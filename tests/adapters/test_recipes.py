@@ -11,7 +11,7 @@ import torch.nn.functional as F
 import transformers
 from torch import Tensor, nn
 
-from ditta_adapt import AdaptConfig, HookedSegmenter, wrap
+from ditta_adapt import AdaptConfig, AttentionAddon, HookedSegmenter, Training, wrap
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.models.parameters import adaptable_parameters
 from ditta_adapt.models.private_copy import private_copy
@@ -184,7 +184,7 @@ def test_it_adapts_and_streams(name: str) -> None:
     model = build(name)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     frames = toy_video(5, size=(64, 80))
-    config = AdaptConfig(passes=1, window_radius=2)
+    config = AdaptConfig(training=Training(passes=1), memory=AttentionAddon(radius=2))
     video_model = wrap(segmenter_of(name, model), propagator=OpticalFlowPropagator(), config=config)
     assert video_model.adapt(frames[:4]).adapted
     labels = video_model(frames[4])

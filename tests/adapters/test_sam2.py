@@ -12,6 +12,7 @@ import torch
 from ditta_adapt import (
     AdaptConfig,
     InputError,
+    MaskVote,
     PropagationError,
     ShapeError,
     wrap,
@@ -296,7 +297,7 @@ def test_adapts_a_segmenter_end_to_end(predictor: Any) -> None:
     video_model = wrap(
         toy_segmenter(),
         propagator=SAM2Propagator(predictor),
-        config=AdaptConfig(targets="masks", prompt_threshold=0.0, accept="always"),
+        config=AdaptConfig(targets=MaskVote(prompt_threshold=0.0), safety=None),
     )
     frames = toy_video(5)
     report = video_model.adapt(frames[:4])

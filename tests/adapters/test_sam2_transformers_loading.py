@@ -16,9 +16,11 @@ from ditta_adapt import (
     DittaError,
     Frame,
     InputError,
+    MaskVote,
     MissingDependencyError,
     PropagationError,
     ShapeError,
+    Training,
     wrap,
 )
 from ditta_adapt.adapters.sam2_transformers import Sam2TransformersPropagator
@@ -188,7 +190,7 @@ def test_frames_that_cannot_be_used() -> None:
 
 def test_teaches_a_segmenter() -> None:
     model, frames = small_model(), toy_video(4)
-    config = AdaptConfig(targets="masks", prompt_threshold=0.0, passes=1)
+    config = AdaptConfig(targets=MaskVote(prompt_threshold=0.0), training=Training(passes=1))
     video = wrap(toy_segmenter(), propagator=Sam2TransformersPropagator(model), config=config)
     with counted_features(model) as passes:
         report = video.adapt(frames)

@@ -10,7 +10,7 @@ from transformers import SegformerConfig, SegformerForSemanticSegmentation, Segf
 
 from ditta_adapt import AdaptConfig, InputError, ShapeError, wrap
 from ditta_adapt.adapters.segformer import SegformerSegmenter
-from tests.toys import toy_video
+from tests.toys import prompting, toy_video
 
 
 def small_config() -> SegformerConfig:
@@ -125,7 +125,7 @@ def test_wrap_finds_it_and_it_adapts_a_train_mode_model(preset: str) -> None:
     with torch.no_grad():
         model.decode_head.classifier.weight.mul_(100)
     config = AdaptConfig.paper() if preset == "paper" else AdaptConfig()
-    config = AdaptConfig.from_dict(config.to_dict() | {"prompt_threshold": 0.0})
+    config = prompting(config, 0.0)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     frames = toy_video(5, size=(64, 80))
     video_model = wrap(model, config=config)

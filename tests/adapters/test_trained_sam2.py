@@ -16,7 +16,7 @@ pytest.importorskip("cv2")
 pytest.importorskip("skimage")
 pytest.importorskip("sklearn")
 
-from ditta_adapt import AdaptConfig, Masks, Prompt
+from ditta_adapt import AdaptConfig, Masks, MaskVote, Prompt
 from ditta_adapt.adapters.sam2_transformers import SMALL, Sam2TransformersPropagator
 from ditta_adapt.adapters.segformer import SegformerSegmenter
 from ditta_adapt.demo.model import load_demo_model
@@ -25,7 +25,7 @@ from ditta_adapt.demo.scenes import CLASS_NAMES, render_video
 from ditta_adapt.demo.shift import shift_frames
 from ditta_adapt.io.frames import frames_to_tensors
 from ditta_adapt.progress import silent
-from ditta_adapt.targets.build import teach
+from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.tracking import track_objects
 from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.registry import find_propagator
@@ -133,12 +133,12 @@ def warm_up() -> tuple[WarmUp, np.ndarray]:
     frames, labels = render_video(SEED, WARMUP)
     tensors = frames_to_tensors(list(shift_frames(frames, seed=SEED)))
     segmenter = SegformerSegmenter(load_demo_model())
-    return WarmUp.from_frames(segmenter, tensors, AdaptConfig(), silent), labels
+    return WarmUp.from_frames(segmenter, tensors, silent), labels
 
 
 def test_objects_get_the_class_they_have(teacher, warm_up) -> None:
     view, truth = warm_up
-    targets = teach(teacher, view, AdaptConfig(), silent)
+    targets = build_targets(teacher, view, AdaptConfig(targets=MaskVote()), silent)
     assert targets.classes
     right = total = 0
     for number in np.unique(np.stack([ids.numpy() for ids in targets.object_ids])):
@@ -157,7 +157,7 @@ def test_objects_get_the_class_they_have(teacher, warm_up) -> None:
 
 def test_labels_are_better_than_the_models_own(teacher, warm_up) -> None:
     view, truth = warm_up
-    targets = teach(teacher, view, AdaptConfig(), silent)
+    targets = build_targets(teacher, view, AdaptConfig(targets=MaskVote()), silent)
     own = np.stack([prediction.labels.numpy() for prediction in view.predictions])
     taught = np.stack([labels.numpy() for labels in targets.labels])
     assert (taught == truth).mean() > (own == truth).mean()
@@ -166,9 +166,7 @@ def test_labels_are_better_than_the_models_own(teacher, warm_up) -> None:
 def test_both_directions(teacher, warm_up) -> None:
     view, _ = warm_up
     with teacher.open(view.video) as forward, teacher.open(view.video) as backward:
-        tracks = track_objects(
-            forward, backward, view.frames, view.predictions, AdaptConfig(), silent
-        )
+        tracks = track_objects(forward, backward, view.size, view.predictions, MaskVote(), silent)
     masks = [packed.unpack() for packed in tracks.frames]
     first = {int(i) for i in masks[0].object_ids[masks[0].masks.flatten(1).any(1)]}
     late = {int(i) for i in masks[-1].object_ids} - first

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 import torch
 
-from ditta_adapt import AdaptConfig, wrap
+from ditta_adapt import AdaptConfig, Contrast, MaskVote, SelfLabels, Training, wrap
 from ditta_adapt.baselines.ablation import ablation
 from tests.baselines.shift_propagator import ShiftPropagator
 from tests.toys import toy_segmenter, toy_video
@@ -24,7 +24,7 @@ def test_combination(addon: bool, targets: bool, contrastive: bool) -> None:
         # The small model is unsure of everything.
         toy_segmenter(),
         propagator=teacher,
-        config=replace(config, prompt_threshold=0.3),
+        config=replace(config, targets=MaskVote(prompt_threshold=0.3)),
     )
     report = model.adapt(FRAMES[:4])
     assert bool(teacher.opened) == targets
@@ -59,18 +59,21 @@ def test_nothing_but_the_parts_differs() -> None:
     paper = AdaptConfig.paper()
     for addon, targets, contrastive in COMBINATIONS:
         config = ablation(addon=addon, targets=targets, contrastive=contrastive)
-        parts = {"addon": "paper", "targets": "masks", "contrastive_weight": 1.0}
-        assert replace(config, **parts) == paper
+        whole = replace(config, targets=paper.targets, memory=paper.memory, training=paper.training)
+        assert whole == paper
+        if targets or addon or contrastive:
+            contrast = paper.training.contrast if contrastive else None
+            assert config.training == replace(paper.training, contrast=contrast)
 
 
 @pytest.mark.parametrize(
     ("config", "adapted"),
     [
-        (AdaptConfig(addon="none"), True),
-        (AdaptConfig(targets="self"), True),
-        (AdaptConfig(targets="self", addon="none"), True),
-        (AdaptConfig(targets="self", contrastive_weight=0.5), True),
-        (AdaptConfig(targets="none"), False),
+        (AdaptConfig(memory=None), True),
+        (AdaptConfig(targets=SelfLabels()), True),
+        (AdaptConfig(targets=SelfLabels(), memory=None), True),
+        (AdaptConfig(targets=SelfLabels(), training=Training(contrast=Contrast(weight=0.5))), True),
+        (AdaptConfig(targets=None), False),
     ],
 )
 def test_parts_of_the_default_preset(config: AdaptConfig, adapted: bool) -> None:

@@ -1,5 +1,7 @@
 """Accel: the fusion by hand, its training against a plain loop, and the three verbs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,18 +16,30 @@ from ditta_adapt import (
     InputError,
     Progress,
     PropagationError,
+    SelfLabels,
     ShapeError,
+    Training,
     wrap,
 )
 from ditta_adapt.baselines import Method
-from ditta_adapt.baselines.accel import AccelFusion, AccelSegmenter
+from ditta_adapt.baselines.accel import AccelFusion, AccelSegmenter, default_config
 from ditta_adapt.baselines.refinement.true_labels import TrueLabels
 from tests.baselines.shift_propagator import ShiftPropagator
 from tests.toys import NUM_CLASSES, StillPropagator, ToyNet, ToySegmenter, toy_segmenter, toy_video
 
 SIZE = (12, 14)
 FRAMES = toy_video(7, size=SIZE)
-FAST = AdaptConfig(targets="self", learning_rate=1e-2)
+
+
+def told(targets: object, **training: object) -> AdaptConfig:
+    """The default configuration of Accel with other targets, trained otherwise."""
+    base = default_config()
+    if targets is None:
+        return replace(base, targets=None, training=Training())
+    return replace(base, targets=targets, training=replace(base.training, **training))
+
+
+FAST = told(SelfLabels(), learning_rate=1e-2)
 
 
 def accel(
@@ -82,7 +96,7 @@ def test_adaptation_and_stream_by_hand() -> None:
     """A plain loop with the motion of `ShiftPropagator` written out, on random labels."""
     generator = torch.Generator().manual_seed(1)
     truth = list(torch.randint(0, NUM_CLASSES, (3, *SIZE), generator=generator))
-    config = AdaptConfig(passes=2, learning_rate=1e-2)
+    config = told("auto", passes=2, learning_rate=1e-2)
     model = accel(config=config, target_builder=TrueLabels(truth))
     losses = [step["total"] for step in model.adapt(FRAMES[:3]).losses]
 
@@ -144,7 +158,7 @@ class TestThreeVerbs:
         net = ToyNet().train()
         net.decoder[0].weight.requires_grad_(False)
         before = {name: value.clone() for name, value in net.state_dict().items()}
-        config = AdaptConfig(targets="self", module_mode="train")
+        config = told(SelfLabels(), module_mode="train")
         model = accel(ToySegmenter(net), config=config)
         model.adapt(FRAMES[:4])
         model(FRAMES[4])
@@ -156,7 +170,7 @@ class TestThreeVerbs:
         assert all(parameter.grad is None for parameter in net.parameters())
 
     def test_repeats_bit_for_bit_in_any_gradient_mode(self) -> None:
-        config = AdaptConfig(targets="self", module_mode="train", learning_rate=1e-2)
+        config = told(SelfLabels(), module_mode="train", learning_rate=1e-2)
         runs, losses = [], []
         for noise, mode in enumerate(
             (torch.enable_grad(), torch.no_grad(), torch.inference_mode())
@@ -198,7 +212,7 @@ class TestThreeVerbs:
         assert len(teacher.opened) == opened
 
     def test_nothing_to_learn(self) -> None:
-        model = accel(config=AdaptConfig(targets="none"))
+        model = accel(config=told(None))
         report = model.adapt(FRAMES[:4])
         assert not report.adapted
         assert report.reason == "not adapted: the configuration asks for no targets"
@@ -262,7 +276,7 @@ class TestErrors:
     def test_a_loss_that_is_not_finite(self) -> None:
         model = accel()
         model.adapt(FRAMES[:4])
-        model.config = AdaptConfig(targets="self", learning_rate=1e30, passes=5)
+        model.config = told(SelfLabels(), learning_rate=1e30, passes=5)
         with pytest.raises(AdaptationError, match=r"learning_rate \(now 1e\+30\)"):
             model.adapt(toy_video(4, size=SIZE, seed=5))
         self.goes_on(model)

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ditta_adapt import AdaptationError, InputError
 from ditta_adapt.baselines import CoTTA
-from ditta_adapt.baselines.cotta import estimate_threshold, follow, gated_labels, restore
+from ditta_adapt.baselines.cotta import estimate_threshold, gated_labels, restore
+from ditta_adapt.training.student import ema_update
 from tests.baselines.nets import NormNet, NormSegmenter, PixelSegmenter, norm_segmenter
 from tests.baselines.test_methods import same, scores_of
 from tests.baselines.test_tent import Inference, NoGrad
@@ -34,7 +35,7 @@ def test_the_gate_is_strict_and_per_pixel() -> None:
 def test_the_average_of_a_constant(steps: int, rate: float, start: float, live: float) -> None:
     own, other = torch.tensor([start]), torch.tensor([live])
     for _ in range(steps):
-        follow([own], [other], rate)
+        ema_update([own], [other], rate=rate)
     assert own.item() == pytest.approx(live + rate**steps * (start - live), abs=1e-4)
     assert other.item() == pytest.approx(live)
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ditta_adapt import AdaptConfig, HookedSegmenter, InputError, SegmenterError, wrap
+from ditta_adapt import AdaptConfig, HookedSegmenter, InputError, SegmenterError, Training, wrap
 from tests.toys import FEATURES, NUM_CLASSES, ToyNet, toy_video
 
 
@@ -70,7 +70,7 @@ class TestForms:
 
 def test_only_matching_parameters_move() -> None:
     segmenter = HookedSegmenter(ToyNet().eval(), adapt="decoder.4.weight", features="decoder.2")
-    model = wrap(segmenter, config=AdaptConfig(accept="always", learning_rate=1e-2))
+    model = wrap(segmenter, config=AdaptConfig(training=Training(learning_rate=1e-2), safety=None))
     model.adapt(toy_video(4))
     own = dict(model._stream.student.segmenter.model.named_parameters())
     for name, parameter in segmenter.model.named_parameters():

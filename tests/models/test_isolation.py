@@ -21,6 +21,7 @@ from ditta_adapt import (
     Segmenter,
     SegmenterError,
     SegmenterOutput,
+    Training,
     wrap,
 )
 from ditta_adapt.models.parameters import all_parameters, modules_of, weight_hash
@@ -32,13 +33,14 @@ from tests.toys import (
     StillSession,
     ToyNet,
     ToySegmenter,
+    prompting,
     toy_segmenter,
     toy_video,
 )
 
 # Adapted whatever is learned, so that there is something to keep apart.
-RAW = AdaptConfig(accept="always")
-PAPER = AdaptConfig.from_dict(AdaptConfig.paper().to_dict() | {"prompt_threshold": 0.3})
+RAW = AdaptConfig(safety=None)
+PAPER = prompting(AdaptConfig.paper(), 0.3)
 
 
 def snapshot(model: nn.Module) -> dict[str, Any]:
@@ -168,7 +170,9 @@ def test_when_logits_are_not_finite(net: ToyNet, value: float) -> None:
 
 def test_when_the_loss_explodes(net: ToyNet) -> None:
     before, frames = snapshot(net), toy_video(4)
-    model = wrap(ToySegmenter(net), config=AdaptConfig(accept="always", learning_rate=1e30))
+    model = wrap(
+        ToySegmenter(net), config=AdaptConfig(training=Training(learning_rate=1e30), safety=None)
+    )
     with pytest.raises(AdaptationError, match="learning_rate"):
         model.adapt(frames)
     assert_same(snapshot(net), before)

@@ -1,6 +1,6 @@
 """Carried votes against the formula in double precision, on motion that is known exactly."""
 
-import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ditta_adapt import PropagationError
+from ditta_adapt import PropagationError, WarpedVotes
 from ditta_adapt.ops.soft_votes import soft_votes
-from ditta_adapt.streaming.memory import Memory, update_memory
+from ditta_adapt.streaming.memory import past_votes, update_memory
+from ditta_adapt.teachers.checked_calls import warp_maps
+from ditta_adapt.teachers.propagator import DenseWarper
 from ditta_adapt.teachers.warped_votes import warp_votes
 from tests.targets.test_dense_vote import Rolling
 
@@ -19,6 +21,21 @@ quick = settings(max_examples=40, deadline=None)
 CLASSES, GRID = 3, (2, 4)
 # Every cell of the grid is 2 x 3 pixels.
 SIZE = (4, 12)
+
+
+def step(
+    votes: Tensor,
+    before: Tensor,
+    frame: Tensor,
+    logits: Tensor,
+    options: WarpedVotes,
+    steps: tuple[int, int] = (0, 1),
+    session: DenseWarper | None = None,
+) -> tuple[Tensor, float]:
+    """The memory after one more frame, and how well colours fitted."""
+    warp = partial(warp_maps, session or Rolling(), t=steps[0], to=steps[1])
+    past, fit = past_votes(warp, votes, before, frame, options)
+    return update_memory(past, soft_votes(logits)), fit
 
 
 def random_logits(num_frames: int, seed: int, scale: float = 3.0) -> list[Tensor]:
@@ -105,7 +122,7 @@ def test_own_votes_of_half_precision_logits() -> None:
     decay=st.floats(0, 1),
     tolerance=st.floats(0.03, 1),
 )
-def test_carried_votes_equal_the_formula(
+def test_warped_votes_equal_the_formula(
     seed: int, step: int, decay: float, tolerance: float
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -113,48 +130,43 @@ def test_carried_votes_equal_the_formula(
     first, second = random_frames(2, seed)
     pair = (first, second) if step > 0 else (second, first)
     steps = (4, 5) if step > 0 else (5, 4)
-    carried, trust = warp_votes(Rolling(), votes, pair, steps, decay=decay, tolerance=tolerance)
+    warp = partial(warp_maps, Rolling(), t=steps[0], to=steps[1])
+    warped, fit = warp_votes(warp, votes, *pair, decay=decay, tolerance=tolerance)
     expected = moved_by_hand(votes.double().numpy(), pair, step, decay, tolerance)
-    np.testing.assert_allclose(carried.numpy(), expected, rtol=1e-4, atol=1e-6)
-    assert trust == pytest.approx(trust_by_hand(pair, step, tolerance).mean(), abs=1e-5)
+    np.testing.assert_allclose(warped.numpy(), expected, rtol=1e-4, atol=1e-6)
+    assert fit == pytest.approx(trust_by_hand(pair, step, tolerance).mean(), abs=1e-5)
 
 
 @quick
 @given(seed=st.integers(0, 10**6), decay=st.floats(0, 1), tolerance=st.floats(0.03, 1))
 def test_remembering_equals_the_formula(seed: int, decay: float, tolerance: float) -> None:
     logits, frames = random_logits(5, seed), random_frames(5, seed)
-    memory = Memory(frames[0], soft_votes(logits[0]))
+    options = WarpedVotes(decay=decay, tolerance=tolerance)
+    votes = soft_votes(logits[0])
     expected = votes_by_hand(logits[0])
     for t in range(1, 5):
-        memory = update_memory(
-            Rolling(),
-            memory,
-            frames[t],
-            logits[t],
-            (t - 1, t),
-            decay=decay,
-            tolerance=tolerance,
-        )
+        votes, fit = step(votes, frames[t - 1], frames[t], logits[t], options, (t - 1, t))
         past = moved_by_hand(expected, (frames[t - 1], frames[t]), 1, decay, tolerance)
         expected = votes_by_hand(logits[t]) + past
-        assert memory.frame is frames[t]
         trust = trust_by_hand((frames[t - 1], frames[t]), 1, tolerance)
-        assert memory.trust == pytest.approx(trust.mean(), abs=1e-5)
-        np.testing.assert_allclose(memory.votes.numpy(), expected, rtol=1e-4, atol=1e-5)
-        assert (memory.votes.sum(dim=0) > 0).all()
+        assert fit == pytest.approx(trust.mean(), abs=1e-5)
+        np.testing.assert_allclose(votes.numpy(), expected, rtol=1e-4, atol=1e-5)
+        assert (votes.sum(dim=0) > 0).all()
 
 
-def remembered(memory: Memory, frame: Tensor, logits: Tensor, decay: float = 1.0) -> Tensor:
-    return update_memory(Rolling(), memory, frame, logits, (0, 1), decay=decay, tolerance=0.1).votes
+def remembered(
+    votes: Tensor, before: Tensor, frame: Tensor, logits: Tensor, decay: float = 1.0
+) -> Tensor:
+    return step(votes, before, frame, logits, WarpedVotes(decay=decay, tolerance=0.1))[0]
 
 
 def test_a_cut_is_forgotten() -> None:
     first, second = random_logits(2, seed=1)
     black, white = (torch.full((3, *SIZE), v, dtype=torch.uint8) for v in (0, 255))
-    memory = Memory(black, soft_votes(first))
-    assert torch.equal(remembered(memory, white, second), soft_votes(second))
+    votes = soft_votes(first)
+    assert torch.equal(remembered(votes, black, white, second), soft_votes(second))
     # Where colours fit, the past counts in all cells but the first column, which has no source.
-    kept = remembered(memory, black, second) - soft_votes(second)
+    kept = remembered(votes, black, black, second) - soft_votes(second)
     assert (kept[..., 0] == 0).all()
     torch.testing.assert_close(kept[..., 1:], soft_votes(first)[..., :-1])
 
@@ -162,9 +174,9 @@ def test_a_cut_is_forgotten() -> None:
 def test_decay_0_has_no_memory() -> None:
     first, second = random_logits(2, seed=2)
     frames = random_frames(2, seed=2)
-    memory = Memory(frames[0], soft_votes(first))
-    assert torch.equal(remembered(memory, frames[1], second, decay=0.0), soft_votes(second))
-    assert not torch.equal(remembered(memory, frames[1], second, decay=0.5), soft_votes(second))
+    args = (soft_votes(first), *frames, second)
+    assert torch.equal(remembered(*args, decay=0.0), soft_votes(second))
+    assert not torch.equal(remembered(*args, decay=0.5), soft_votes(second))
 
 
 def test_one_bad_frame_is_outvoted_and_a_change_of_mind_is_not() -> None:
@@ -172,23 +184,26 @@ def test_one_bad_frame_is_outvoted_and_a_change_of_mind_is_not() -> None:
     good, bad = torch.zeros(2, 1, CLASSES, *GRID).unbind(0)
     good[:, 1] = 5
     bad[:, 2] = 5
-    memory = Memory(frame, soft_votes(good))
+    votes = soft_votes(good)
     winners = []
     for logits in (good, good, bad, bad, bad):
-        memory = update_memory(Rolling(), memory, frame, logits, (0, 1), decay=0.8, tolerance=0.1)
-        winners.append(int(memory.votes[:, 0, -1].argmax()))
+        votes = remembered(votes, frame, frame, logits, decay=0.8)
+        winners.append(int(votes[:, 0, -1].argmax()))
     # All votes weigh alike here: 1.8, 2.44; then 1.95 against 1, 1.56 against 1.8.
     assert winners == [1, 1, 1, 2, 2]
 
 
 def test_inputs_are_left_alone() -> None:
     logits, frames = random_logits(2, seed=3), random_frames(2, seed=3)
-    memory = Memory(frames[0], soft_votes(logits[0]))
-    kept = [x.clone() for x in (memory.votes, *logits, *frames)]
-    remembered(memory, frames[1], logits[1])
-    assert all(map(torch.equal, kept, (memory.votes, *logits, *frames)))
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        memory.votes = kept[0]
+    votes = soft_votes(logits[0])
+    kept = [x.clone() for x in (votes, *logits, *frames)]
+    remembered(votes, *frames, logits[1])
+    assert all(map(torch.equal, kept, (votes, *logits, *frames)))
+
+
+def test_the_first_frame_speaks_for_itself() -> None:
+    (votes,) = (soft_votes(logits) for logits in random_logits(1, seed=6))
+    assert update_memory(None, votes) is votes
 
 
 def test_teacher_that_raises() -> None:
@@ -197,9 +212,9 @@ def test_teacher_that_raises() -> None:
             raise RuntimeError("lost")
 
     logits, frames = random_logits(2, seed=4), random_frames(2, seed=4)
-    memory = Memory(frames[0], soft_votes(logits[0]))
+    votes = soft_votes(logits[0])
     with pytest.raises(PropagationError, match=r"warp\(\.\.\., 3, 4\).*lost"):
-        update_memory(Broken(), memory, frames[1], logits[1], (3, 4), decay=0.8, tolerance=0.1)
+        step(votes, *frames, logits[1], WarpedVotes(), (3, 4), Broken())
 
 
 def test_teacher_that_answers_at_another_size(unchecked: None) -> None:
@@ -208,6 +223,6 @@ def test_teacher_that_answers_at_another_size(unchecked: None) -> None:
             return torch.zeros(len(maps), *SIZE), torch.ones(SIZE, dtype=torch.bool)
 
     logits, frames = random_logits(2, seed=5), random_frames(2, seed=5)
-    memory = Memory(frames[0], soft_votes(logits[0]))
+    votes = soft_votes(logits[0])
     with pytest.raises(PropagationError, match=r"\(6, 4, 12\); expected.*\(6, 2, 4\)"):
-        update_memory(AtFrameSize(), memory, frames[1], logits[1], (0, 1), decay=0.8, tolerance=0.1)
+        step(votes, *frames, logits[1], WarpedVotes(), (0, 1), AtFrameSize())

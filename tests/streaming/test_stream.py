@@ -1,19 +1,31 @@
 """The stream across cuts: whose weights predict, and what is said about it."""
 
+import subprocess
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from ditta_adapt import AdaptConfig, VideoSegmenter, wrap
+from ditta_adapt import (
+    AdaptConfig,
+    Checks,
+    SegmenterOutput,
+    SelfLabels,
+    Training,
+    VideoSegmenter,
+    wrap,
+)
 from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.reliability import reliability
 from tests.baselines.shift_propagator import ShiftPropagator
-from tests.toys import ToySegmenter, toy_segmenter, toy_video
+from tests.toys import ToyNet, ToySegmenter, toy_segmenter, toy_video
 
 VIDEO = toy_video(8, (16, 20))
 CUT_TO = [np.ascontiguousarray(255 - frame) for frame in VIDEO]
-CONFIG = AdaptConfig(targets="self", learning_rate=3e-3, passes=5)
+CONFIG = AdaptConfig(targets=SelfLabels(), training=Training(learning_rate=3e-3, passes=5))
 
 
 def adapted(config: AdaptConfig = CONFIG) -> VideoSegmenter:
@@ -63,8 +75,12 @@ def test_a_new_stream_starts_without_alarm(forget: str) -> None:
     assert model.fallback is None
 
 
-def test_the_raw_method_has_no_watchdog() -> None:
-    model = adapted(AdaptConfig(targets="self", accept="always", learning_rate=3e-3, passes=5))
+def test_the_raw_method_is_not_watched() -> None:
+    model = adapted(
+        AdaptConfig(
+            targets=SelfLabels(), training=Training(learning_rate=3e-3, passes=5), safety=None
+        )
+    )
     model(CUT_TO[4])
     assert model.fallback is None
     assert wrap(toy_segmenter()).fallback is None
@@ -75,21 +91,60 @@ def test_a_second_opinion_undoes_what_went_too_far() -> None:
     with torch.no_grad():
         for parameter in model._stream.student.segmenter.model.decoder[-1].parameters():
             parameter.mul_(-1)
-    seen = model.predict(VIDEO[4])
+    # It is asked after the frame was decoded, and acts from the next one on.
+    model(VIDEO[4])
     assert model.fallback == "the adapted weights change more than they should"
-    torch.testing.assert_close(seen.probabilities, probabilities(toy_segmenter(), VIDEO[4]))
+    seen = model.predict(VIDEO[5], fuse=False)
+    pretrained = wrap(toy_segmenter()).predict(VIDEO[5])
+    torch.testing.assert_close(seen.probabilities, pretrained.probabilities)
 
 
-def test_the_default_preset_with_a_carrying_teacher_has_nothing_random() -> None:
+def test_the_default_preset_with_a_warping_propagator_has_nothing_random() -> None:
     """Other seeds, the same labels: the spread over seeds is 0."""
     answers = []
     for seed in (0, 1, 2):
         model = wrap(
             toy_segmenter(),
             propagator=ShiftPropagator(step=-2),
-            config=AdaptConfig(accept="always", learning_rate=3e-3, seed=seed),
+            config=AdaptConfig(training=Training(learning_rate=3e-3), safety=None, seed=seed),
         )
         assert model.adapt(VIDEO[:4]).adapted
         answers.append([model(frame) for frame in VIDEO[4:]])
     for other in answers[1:]:
         assert all(torch.equal(a, b) for a, b in zip(answers[0], other, strict=True))
+
+
+def test_a_frame_is_decoded_once() -> None:
+    """Also at a cut, which chooses the weights before; a second opinion costs one more."""
+    decoded: list[int] = []
+
+    class Counting(ToySegmenter):
+        def decode(self, encoded: Tensor) -> SegmenterOutput:
+            decoded.append(1)
+            return super().decode(encoded)
+
+    config = replace(CONFIG, safety=Checks(second_opinion_every=4))
+    model = wrap(Counting(ToyNet().eval()), propagator=ShiftPropagator(step=-2), config=config)
+    assert model.adapt(VIDEO[:4]).adapted
+    counts = []
+    for frame in (VIDEO[4], VIDEO[5], CUT_TO[6], CUT_TO[7], CUT_TO[7]):
+        decoded.clear()
+        model(frame)
+        counts.append(len(decoded))
+    assert counts == [2, 1, 1, 1, 2]
+    assert model.fallback is not None
+
+
+def test_a_process_may_end_in_mid_stream() -> None:
+    """With the propagator's session still open, and no word to the model."""
+    program = (
+        "from tests.toys import toy_segmenter, toy_video\n"
+        "from tests.baselines.shift_propagator import ShiftPropagator\n"
+        "from ditta_adapt import wrap\n"
+        "model = wrap(toy_segmenter(), propagator=ShiftPropagator())\n"
+        "model.adapt(toy_video(3, (16, 20)))\n"
+        "model(toy_video(4, (16, 20))[3])\n"
+        "print('streamed')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "streamed\n"), done.stderr[-300:]

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ditta_adapt import PropagationError
+from ditta_adapt import DenseVote, PropagationError
 from ditta_adapt.progress import Progress, silent
-from ditta_adapt.targets.dense_vote import dense_targets
+from ditta_adapt.targets.dense_vote import dense_vote
 from ditta_adapt.targets.targets import Targets
 
 
@@ -31,13 +31,12 @@ def random_video(num_frames: int, seed: int = 0) -> list[Tensor]:
 
 
 def run(video: list[Tensor], decay: float, frames: list[Tensor] | None = None) -> Targets:
-    return dense_targets(
+    return dense_vote(
         Rolling(),
         video.__getitem__,
         frames or [GREY] * len(video),
-        decay=decay,
-        tolerance=0.1,
-        progress=silent,
+        DenseVote(decay=decay, tolerance=0.1),
+        silent,
     )
 
 
@@ -150,13 +149,12 @@ def test_a_single_class_is_certain() -> None:
 def test_progress_counts_both_directions() -> None:
     steps: list[Progress] = []
     video = random_video(3)
-    dense_targets(
+    dense_vote(
         Rolling(),
         video.__getitem__,
         [GREY] * 3,
-        decay=0.9,
-        tolerance=0.1,
-        progress=steps.append,
+        DenseVote(decay=0.9, tolerance=0.1),
+        steps.append,
     )
     assert [(step.stage, step.done, step.total) for step in steps] == [
         ("track", done, 6) for done in range(1, 7)
@@ -169,13 +167,12 @@ def test_teacher_that_raises() -> None:
             raise RuntimeError("lost")
 
     with pytest.raises(PropagationError, match=r"warp\(\.\.\., 0, 1\).*lost"):
-        dense_targets(
+        dense_vote(
             Broken(),
             random_video(3).__getitem__,
             [GREY] * 3,
-            decay=0.9,
-            tolerance=0.1,
-            progress=silent,
+            DenseVote(decay=0.9, tolerance=0.1),
+            silent,
         )
 
 
@@ -186,11 +183,10 @@ def test_teacher_that_changes_the_shape(unchecked: None) -> None:
 
     # Three classes, and the three colours that go with them.
     with pytest.raises(PropagationError, match=r"\(6, 2, 7\); expected.*\(6, 4, 7\)"):
-        dense_targets(
+        dense_vote(
             Halving(),
             random_video(2).__getitem__,
             [GREY] * 2,
-            decay=0.9,
-            tolerance=0.1,
-            progress=silent,
+            DenseVote(decay=0.9, tolerance=0.1),
+            silent,
         )

@@ -2,7 +2,7 @@
 
 import torch
 
-from ditta_adapt import AdaptConfig, wrap
+from ditta_adapt import AdaptConfig, SelfLabels, wrap
 from ditta_adapt.models.frozen_prediction import FrozenPrediction
 from ditta_adapt.targets.self_labels import self_labels
 from tests.toys import StillPropagator, toy_segmenter, toy_video
@@ -21,9 +21,9 @@ def test_labels_and_one_object_a_class() -> None:
 
 
 def test_no_teacher_is_asked() -> None:
-    for kind, adapted in (("self", True), ("none", False)):
+    for kind, adapted in ((SelfLabels(), True), (None, False)):
         teacher = StillPropagator()
-        config = AdaptConfig(targets=kind, addon="none")
+        config = AdaptConfig(targets=kind, memory=None)
         model = wrap(toy_segmenter(), propagator=teacher, config=config)
         assert model.adapt(toy_video(4, size=(12, 14))).adapted == adapted
         assert teacher.sessions == []

@@ -10,16 +10,22 @@ import torch
 
 from ditta_adapt import (
     AdaptConfig,
+    AttentionAddon,
     ConfigError,
+    Contrast,
+    DenseVote,
     InputError,
+    MaskVote,
     TargetBuilder,
     Targets,
+    Training,
     VideoSegmenter,
     WarmUp,
+    WarpedVotes,
     wrap,
 )
 from ditta_adapt.progress import ProgressCallback
-from ditta_adapt.targets.build import teach
+from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.targets import IGNORE
 from ditta_adapt.teachers.propagator import Propagator
 from tests.baselines.shift_propagator import ShiftPropagator
@@ -47,9 +53,10 @@ def painted(
 def test_builder_sees_the_warmup_and_its_labels_are_learned() -> None:
     seen: list[tuple[object, WarmUp, object]] = []
     teacher, segmenter = StillPropagator(), toy_segmenter()
-    # Known from the start, so that the teacher need not be asked what it can do.
     config = AdaptConfig(
-        accept="always", addon="residual", adapted_share=1.0, passes=15, learning_rate=3e-2
+        training=Training(adapted_share=1.0, passes=15, learning_rate=3e-2),
+        memory=AttentionAddon(),
+        safety=None,
     )
 
     def build(
@@ -71,16 +78,24 @@ def test_builder_sees_the_warmup_and_its_labels_are_learned() -> None:
     model = wrap(segmenter, propagator=teacher, config=config, target_builder=build)
     report = model.adapt(FRAMES[:4])
     assert seen[0][1].grid == (6, 7)
-    assert [(p is teacher, w.size, c is config) for p, w, c in seen] == [(True, SIZE, True)]
+    told = replace(config, targets=MaskVote())
+    assert [(p is teacher, w.size, c) for p, w, c in seen] == [(True, SIZE, told)]
     assert report.reason == "adapted to paint"
     assert (model(FRAMES[4]) == 2).float().mean() > 0.95
-    assert teacher.sessions == []
+    # Asked what it can do, and for nothing else.
+    assert [session.calls for session in teacher.sessions] == [[]]
 
 
 @pytest.mark.parametrize(
-    ("teacher", "addon"), [(StillPropagator(), "residual"), (ShiftPropagator(), "carried")]
+    ("teacher", "targets", "memory"),
+    [
+        (StillPropagator(), MaskVote(), AttentionAddon()),
+        (ShiftPropagator(), DenseVote(), WarpedVotes()),
+    ],
 )
-def test_builder_is_told_which_addon_auto_stands_for(teacher: Propagator, addon: str) -> None:
+def test_builder_is_told_what_auto_stands_for(
+    teacher: Propagator, targets: object, memory: object
+) -> None:
     seen: list[AdaptConfig] = []
 
     def build(
@@ -89,18 +104,18 @@ def test_builder_is_told_which_addon_auto_stands_for(teacher: Propagator, addon:
         seen.append(config)
         return painted(2)(propagator, warm_up, config, progress)
 
-    config = AdaptConfig(accept="always", passes=1)
+    config = AdaptConfig(training=Training(passes=1), safety=None)
     model = wrap(toy_segmenter(), propagator=teacher, config=config, target_builder=build)
     model.adapt(FRAMES[:4])
-    assert seen == [replace(config, addon=addon)]
+    assert seen == [replace(config, targets=targets, memory=memory)]
     assert model.config is config
 
 
 def test_builder_may_be_exchanged() -> None:
-    config = AdaptConfig(accept="always")
+    config = AdaptConfig(safety=None)
     model = wrap(toy_segmenter(), config=config, target_builder=painted(1))
     assert model.adapt(FRAMES[:4]).reason == "adapted to paint"
-    model.target_builder = teach
+    model.target_builder = build_targets
     expected = wrap(toy_segmenter(), config=config).adapt(FRAMES[:4])
     assert model.adapt(FRAMES[:4]).losses == expected.losses != []
 
@@ -185,7 +200,9 @@ def test_confidence_that_does_not_fit(maps: list[torch.Tensor], match: str) -> N
 
 def test_labels_are_learned_as_far_as_they_are_trusted() -> None:
     config = AdaptConfig(
-        accept="always", addon="none", adapted_share=1.0, passes=15, learning_rate=3e-2
+        training=Training(adapted_share=1.0, passes=15, learning_rate=3e-2),
+        memory=None,
+        safety=None,
     )
     image_model = wrap(toy_segmenter()).predict(FRAMES[4]).probabilities
     share = []
@@ -202,7 +219,9 @@ def test_labels_are_learned_as_far_as_they_are_trusted() -> None:
 
 def test_labels_on_the_decoders_grid() -> None:
     config = AdaptConfig(
-        accept="always", addon="none", adapted_share=1.0, passes=15, learning_rate=3e-2
+        training=Training(adapted_share=1.0, passes=15, learning_rate=3e-2),
+        memory=None,
+        safety=None,
     )
     builder = painted(2, size=(6, 7))
     model = wrap(toy_segmenter(), config=config, target_builder=builder)
@@ -212,15 +231,17 @@ def test_labels_on_the_decoders_grid() -> None:
 
 def test_ignored_pixels_are_allowed() -> None:
     builder = painted(lambda t: IGNORE if t else 3)
-    config = AdaptConfig(accept="always")
+    config = AdaptConfig(safety=None)
     model = wrap(toy_segmenter(), config=config, target_builder=builder)
     assert model.adapt(FRAMES[:4]).adapted
 
 
 def test_contrast_without_objects() -> None:
-    config = AdaptConfig(accept="always", targets="masks", contrastive_weight=0.5)
+    config = AdaptConfig(
+        targets=MaskVote(), training=Training(contrast=Contrast(weight=0.5)), safety=None
+    )
     model = wrap(toy_segmenter(), config=config, target_builder=painted(1))
-    with pytest.raises(ConfigError, match=r"contrastive_weight is 0\.5.*paint, name no objects"):
+    with pytest.raises(ConfigError, match=r"weight=0\.5.*paint, name no objects"):
         model.adapt(FRAMES[:4])
 
 
@@ -232,5 +253,5 @@ def test_what_is_no_builder(wrong: object, shown: str) -> None:
 
 
 def test_default_builder_is_teach() -> None:
-    assert wrap(toy_segmenter()).target_builder is teach
-    assert isinstance(teach, TargetBuilder)
+    assert wrap(toy_segmenter()).target_builder is build_targets
+    assert isinstance(build_targets, TargetBuilder)

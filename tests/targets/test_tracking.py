@@ -3,18 +3,20 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from ditta_adapt import AdaptConfig, Frame, Masks, Prompt, PropagationError, wrap
+from ditta_adapt import AdaptConfig, Frame, Masks, MaskVote, Prompt, PropagationError, wrap
 from ditta_adapt.models.frozen_prediction import FrozenPrediction
 from ditta_adapt.progress import silent
 from ditta_adapt.targets.tracking import track_objects
 from tests.toys import StillPropagator, StillSession, toy_segmenter, toy_video
 
-CONFIG = AdaptConfig(targets="masks", prompt_dilation=0)
-TENSORS = [torch.zeros(3, 4, 6, dtype=torch.uint8)] * 4
+OPTIONS = MaskVote(prompt_dilation=0)
+SIZE = (4, 6)
+FRAMES = [np.zeros((*SIZE, 3), np.uint8)] * 4
 
 
 class Shrinking(StillSession):
@@ -41,9 +43,9 @@ def test_prompts_replay_and_merge() -> None:
     sizes = {0: "1", 1: "", 2: "2", 3: ""}
     rows = ["111222"] * 4
     predictions = [frame_of(rows, sizes[t]) for t in range(4)]
-    frames = [tensor.permute(1, 2, 0).numpy() for tensor in TENSORS]
+    frames = FRAMES
     forward, backward = Shrinking(frames), Shrinking(frames)
-    tracks = track_objects(forward, backward, TENSORS, predictions, CONFIG, silent)
+    tracks = track_objects(forward, backward, SIZE, predictions, OPTIONS, silent)
 
     assert forward.calls == [
         ("prompt", 0, [1]),
@@ -66,19 +68,17 @@ def test_prompts_replay_and_merge() -> None:
 
 def test_object_limit_is_for_the_whole_video() -> None:
     predictions = [frame_of(["012345"] * 4, "012345")] * 4
-    frames = [tensor.permute(1, 2, 0).numpy() for tensor in TENSORS]
-    config = AdaptConfig(targets="masks", max_objects=4, prompt_dilation=0)
-    tracks = track_objects(
-        Shrinking(frames), Shrinking(frames), TENSORS, predictions, config, silent
-    )
+    frames = FRAMES
+    options = MaskVote(max_objects=4, prompt_dilation=0)
+    tracks = track_objects(Shrinking(frames), Shrinking(frames), SIZE, predictions, options, silent)
     assert tracks.num_objects == 4
 
 
 def test_no_prompt_means_no_call() -> None:
     predictions = [frame_of(["111222"] * 4, "")] * 4
-    frames = [tensor.permute(1, 2, 0).numpy() for tensor in TENSORS]
+    frames = FRAMES
     forward, backward = StillSession(frames), StillSession(frames)
-    tracks = track_objects(forward, backward, TENSORS, predictions, CONFIG, silent)
+    tracks = track_objects(forward, backward, SIZE, predictions, OPTIONS, silent)
     assert tracks.num_objects == 0
     assert forward.calls == backward.calls == []
 
@@ -113,7 +113,7 @@ def masks(ids: list[int], size: tuple[int, int], dtype: torch.dtype = torch.bool
     ids=["lost", "foreign", "small", "float"],
 )
 def test_teacher_that_breaks_its_contract(answer: object, match: str, unchecked: None) -> None:
-    config = AdaptConfig(targets="masks", prompt_threshold=0.3)
+    config = AdaptConfig(targets=MaskVote(prompt_threshold=0.3))
     model = wrap(toy_segmenter(), propagator=broken(prompt=answer), config=config)
     with pytest.raises(PropagationError, match=match):
         model.adapt(toy_video(3))
@@ -144,7 +144,7 @@ def test_prompt_carries_point_and_region() -> None:
             session.prompt = watch  # type: ignore[method-assign]
             yield session
 
-    config = AdaptConfig(targets="masks", prompt_threshold=0.3)
+    config = AdaptConfig(targets=MaskVote(prompt_threshold=0.3))
     report = wrap(toy_segmenter(), propagator=Watching(), config=config).adapt(toy_video(3))
     assert sum(report.classes.values()) == len({p.object_id for _, p, _ in seen})
     for _, prompt, region in seen:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ditta_adapt.training.attention_addon import ProjectionHead, TemporalAddon
+from ditta_adapt.training.addon import ProjectionHead, TemporalAddon
 
 
 def maps(seed: int = 0, h: int = 9, w: int = 20) -> tuple[Tensor, Tensor, Tensor]:

@@ -107,7 +107,7 @@ def test_labels_are_carried_like_the_world_moves() -> None:
 
 def warm_up_of(frames: Sequence[object], segmenter: ToySegmenter | None = None) -> WarmUp:
     tensors = frames_to_tensors(frames)
-    return WarmUp.from_frames(segmenter or toy_segmenter(), tensors, AdaptConfig(), silent)
+    return WarmUp.from_frames(segmenter or toy_segmenter(), tensors, silent)
 
 
 def build(builder: RefinedLabels, warm_up: WarmUp, teacher: object | None = None) -> Targets:
@@ -153,7 +153,7 @@ class TestRefinedLabels:
         model = wrap(
             toy_segmenter(),
             propagator=ShiftPropagator(),
-            config=AdaptConfig(accept="always"),
+            config=AdaptConfig(safety=None),
             target_builder=builder,
         )
         expected = "adapted to labels refined by warp with the frame after"
@@ -187,7 +187,9 @@ class TestRefinedLabels:
 
     def test_the_contrastive_loss_has_no_objects_here(self) -> None:
         model = wrap(toy_segmenter(), config=AdaptConfig.paper(), target_builder=RefinedLabels())
-        with pytest.raises(ConfigError, match=r"refined by consistency.*no objects.*weight to 0"):
+        with pytest.raises(
+            ConfigError, match=r"refined by consistency.*no objects.*Set it to None"
+        ):
             model.adapt(FRAMES)
 
     @pytest.mark.usefixtures("unchecked")
@@ -206,7 +208,7 @@ class TestThreeVerbs:
         runs = []
         for noise in (1, 2):
             torch.manual_seed(noise)
-            config = AdaptConfig(accept="always")
+            config = AdaptConfig(safety=None)
             model = wrap(ToySegmenter(net), config=config, target_builder=RefinedLabels(strategy))
             assert model.adapt(FRAMES[:4]).adapted
             runs.append([model.predict(frame).probabilities for frame in FRAMES[4:]])

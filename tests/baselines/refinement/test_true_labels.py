@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ditta_adapt import AdaptConfig, InputError, WarmUp, wrap
+from ditta_adapt import AdaptConfig, AttentionAddon, InputError, SelfLabels, Training, WarmUp, wrap
 from ditta_adapt.baselines.refinement.true_labels import OracleLabels, TrueLabels
 from ditta_adapt.io.frames import frames_to_tensors
 from ditta_adapt.progress import silent
@@ -16,7 +16,7 @@ from tests.toys import NUM_CLASSES, StillPropagator, toy_segmenter, toy_video
 SIZE = (12, 14)
 FRAMES = toy_video(6, size=SIZE)
 # Learned as given: the truth may well contradict the model.
-RAW = AdaptConfig(accept="always")
+RAW = AdaptConfig(safety=None)
 
 
 def truth(num_frames: int = 4, seed: int = 0) -> list[Tensor]:
@@ -28,7 +28,7 @@ def truth(num_frames: int = 4, seed: int = 0) -> list[Tensor]:
 
 def warm_up() -> WarmUp:
     tensors = frames_to_tensors(FRAMES[:4])
-    return WarmUp.from_frames(toy_segmenter(), tensors, AdaptConfig(), silent)
+    return WarmUp.from_frames(toy_segmenter(), tensors, silent)
 
 
 class TestTrueLabels:
@@ -42,7 +42,7 @@ class TestTrueLabels:
     def test_the_teacher_stays_closed(self) -> None:
         teacher = ShiftPropagator()
         # Known from the start, so that the teacher need not be asked what it can do.
-        config = AdaptConfig(addon="residual")
+        config = AdaptConfig(targets=SelfLabels(), memory=AttentionAddon())
         model = wrap(
             toy_segmenter(),
             propagator=teacher,
@@ -55,7 +55,9 @@ class TestTrueLabels:
     def test_are_learned(self) -> None:
         """Everywhere class 2, which the model hardly ever predicts by itself."""
         labels = [np.full(SIZE, 2, dtype=np.uint8)] * 4
-        config = AdaptConfig(accept="always", adapted_share=1.0, passes=15, learning_rate=3e-2)
+        config = AdaptConfig(
+            training=Training(adapted_share=1.0, passes=15, learning_rate=3e-2), safety=None
+        )
         model = wrap(toy_segmenter(), config=config, target_builder=TrueLabels(labels))
         before = (wrap(toy_segmenter())(FRAMES[4]) == 2).float().mean()
         model.adapt(FRAMES[:4])

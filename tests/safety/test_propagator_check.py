@@ -1,10 +1,18 @@
-"""Teachers that carry colours to where they do not fit are found out."""
+"""Propagators that warp colours to where they do not fit are found out."""
 
 import numpy as np
 import pytest
-import torch
 
-from ditta_adapt import AdaptConfig, PropagationError, wrap
+from ditta_adapt import (
+    AdaptConfig,
+    AttentionAddon,
+    DenseVote,
+    MaskVote,
+    PropagationError,
+    SelfLabels,
+    WarpedVotes,
+    wrap,
+)
 from ditta_adapt.io.frames import frames_to_tensors
 from ditta_adapt.safety.propagator_check import WarpCheck, check_warp
 from tests.baselines.shift_propagator import ShiftPropagator
@@ -23,49 +31,52 @@ def fit_of(step: int, frames: list[np.ndarray]) -> WarpCheck:
 def test_who_sees_the_motion_fits_better_than_standing_still() -> None:
     fit = fit_of(2, VIDEO)
     # All but the two columns that have no source fit exactly.
-    assert fit.carried == pytest.approx(22 / 24, abs=0.02)
-    assert fit.still < 0.6
-    assert fit.good
+    assert fit.warped == pytest.approx(22 / 24, abs=0.02)
+    assert fit.at_rest < 0.6
+    assert fit.good(0.1)
 
 
 def test_who_sees_motion_in_a_still_video_does_not_fit() -> None:
     fit = fit_of(5, [TEXTURE] * 4)
-    assert fit.still == 1
-    assert fit.carried < 0.6
-    assert not fit.good
+    assert fit.at_rest == 1
+    assert fit.warped < 0.6
+    assert not fit.good(0.1)
 
 
 def test_a_single_frame_says_nothing_against_a_teacher() -> None:
     assert fit_of(5, VIDEO[:1]) == WarpCheck(1.0, 1.0)
-    assert WarpCheck(1.0, 1.0).good
+    assert WarpCheck(1.0, 1.0).good(0.0)
 
 
 def test_its_carry_is_not_used_and_the_report_says_so() -> None:
     model = wrap(toy_segmenter(), propagator=ShiftPropagator(step=5))
     report = model.adapt([TEXTURE] * 4)
-    assert report.config.addon == "residual"
-    assert report.config.targets == "masks"
+    assert report.config.memory == AttentionAddon()
+    assert report.config.targets == MaskVote()
     assert "warping is not used" in report.reason
-    raw = wrap(toy_segmenter(), propagator=ShiftPropagator(5), config=AdaptConfig(accept="always"))
-    assert raw.adapt([TEXTURE] * 4).config.addon == "carried"
+    raw = wrap(toy_segmenter(), propagator=ShiftPropagator(5), config=AdaptConfig(safety=None))
+    assert raw.adapt([TEXTURE] * 4).config.memory == WarpedVotes()
     asked = wrap(
-        toy_segmenter(), propagator=ShiftPropagator(5), config=AdaptConfig(addon="carried")
+        toy_segmenter(), propagator=ShiftPropagator(5), config=AdaptConfig(memory=WarpedVotes())
     )
-    assert asked.adapt([TEXTURE] * 4).config.addon == "none"
+    assert asked.adapt([TEXTURE] * 4).config.memory is None
 
 
 def test_the_teacher_decides_what_is_left_to_it() -> None:
     # Two columns of the frame are one of the decoder's grid.
-    for teacher, addon in ((ShiftPropagator(1), "carried"), (StillPropagator(), "residual")):
+    for teacher, targets, memory in (
+        (ShiftPropagator(1), DenseVote(), WarpedVotes()),
+        (StillPropagator(), MaskVote(), AttentionAddon()),
+    ):
         report = wrap(toy_segmenter(), propagator=teacher).adapt(VIDEO)
-        assert report.config.addon == addon
-        assert report.config.targets == "auto"
+        assert report.config.targets == targets
+        assert report.config.memory == memory
 
 
-@pytest.mark.parametrize("addon", ["none", "residual"])
-def test_a_teacher_that_nobody_needs_is_not_opened(addon: str) -> None:
+@pytest.mark.parametrize("memory", [None, AttentionAddon()])
+def test_a_propagator_that_nobody_needs_is_not_opened(memory: AttentionAddon | None) -> None:
     teacher = ShiftPropagator()
-    config = AdaptConfig(targets="self", addon=addon)
+    config = AdaptConfig(targets=SelfLabels(), memory=memory)
     wrap(toy_segmenter(), propagator=teacher, config=config).adapt(VIDEO)
     assert teacher.opened == []
 
@@ -84,6 +95,10 @@ def test_sessions_are_closed() -> None:
     teacher = ShiftPropagator(1)
     model = wrap(toy_segmenter(), propagator=teacher)
     model.adapt(VIDEO[:4])
-    model(VIDEO[4])
     assert teacher.closed == len(teacher.opened) > 0
-    assert torch.is_tensor(model(VIDEO[5]))
+    model(VIDEO[4])
+    assert teacher.closed == len(teacher.opened) - 1
+    model(VIDEO[5])
+    assert teacher.closed == len(teacher.opened) - 1
+    model.clear_memory()
+    assert teacher.closed == len(teacher.opened)

@@ -1,9 +1,10 @@
-"""Streaming with votes of past frames, and teachers that fail at it."""
+"""Streaming with votes of past frames, and propagators that fail at it."""
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,19 +14,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ditta_adapt import (
+    AttentionAddon,
     Frame,
+    MaskVote,
     PropagationError,
+    Training,
     VideoSegmenter,
+    WarpedVotes,
     wrap,
 )
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.ops.soft_votes import soft_votes
-from ditta_adapt.streaming.memory import Memory, update_memory
+from ditta_adapt.streaming.memory import past_votes, update_memory
+from ditta_adapt.teachers.checked_calls import warp_maps
 from tests.baselines.shift_propagator import ShiftPropagator, ShiftSession
 from tests.test_video_segmenter import (
-    CARRIED,
     RAW,
     RESIDUAL,
+    WARPED,
     decoded,
     labels_of,
     same,
@@ -34,26 +40,23 @@ from tests.toys import StillPropagator, toy_segmenter, toy_video
 
 
 def loop(
-    model: VideoSegmenter, teacher: Any, frames: list[np.ndarray], memory: Memory | None
-) -> list[Memory]:
+    model: VideoSegmenter, teacher: Any, frames: list[np.ndarray], options: WarpedVotes
+) -> list[Tensor]:
     """The votes after every frame, all frames open at once, and written down plainly."""
-    memories = []
+    votes: list[Tensor] = []
+    tensors = [torch.from_numpy(frame).permute(2, 0, 1) for frame in frames]
     with teacher.open(frames) as session:
         for t, frame in enumerate(frames):
-            logits, tensor = decoded(model, frame), torch.from_numpy(frame).permute(2, 0, 1)
-            if memory is None:
-                memory = Memory(tensor, soft_votes(logits))
-            else:
-                memory = update_memory(
-                    session, memory, tensor, logits, (t - 1, t), decay=0.7, tolerance=0.2
-                )
-            memories.append(memory)
-    return memories
+            past = None
+            if t > 0:
+                warp = partial(warp_maps, session, t=t - 1, to=t)
+                past, _ = past_votes(warp, votes[-1], tensors[t - 1], tensors[t], options)
+            votes.append(update_memory(past, soft_votes(decoded(model, frame))))
+    return votes
 
 
-def at_frame_size(memory: Memory) -> Tensor:
-    size = memory.frame.shape[1:]
-    return F.interpolate(memory.votes[None], size, mode="bilinear", align_corners=False)[0]
+def at_frame_size(votes: Tensor, frame: np.ndarray) -> Tensor:
+    return F.interpolate(votes[None], frame.shape[:2], mode="bilinear", align_corners=False)[0]
 
 
 TEACHERS: dict[str, Callable[[], Any]] = {
@@ -64,7 +67,8 @@ TEACHERS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("make_teacher", TEACHERS.values(), ids=TEACHERS)
 class TestVotesOfPastFrames:
-    CONFIG = replace(RAW, memory_decay=0.7, photometric_tolerance=0.2, learning_rate=1e-3)
+    OPTIONS = WarpedVotes(decay=0.7, tolerance=0.2)
+    CONFIG = replace(RAW, memory=OPTIONS, training=Training(learning_rate=1e-3))
 
     def adapted(self, teacher: Any, frames: list[np.ndarray]) -> VideoSegmenter:
         model = wrap(toy_segmenter(), propagator=teacher, config=self.CONFIG)
@@ -74,22 +78,22 @@ class TestVotesOfPastFrames:
     def test_labels_are_those_of_a_plain_loop(self, make_teacher: Callable[[], Any]) -> None:
         frames = toy_video(9)
         model = self.adapted(make_teacher(), frames[:4])
-        expected = loop(model, make_teacher(), frames, None)[4:]
+        expected = loop(model, make_teacher(), frames, self.OPTIONS)[4:]
         changed = 0
-        for frame, memory in zip(frames[4:], expected, strict=True):
+        for frame, votes in zip(frames[4:], expected, strict=True):
             labels = model(frame)
-            assert torch.equal(labels, at_frame_size(memory).argmax(0))
-            own = Memory(memory.frame, soft_votes(decoded(model, frame)))
-            changed += int((labels != at_frame_size(own).argmax(0)).sum())
+            assert torch.equal(labels, at_frame_size(votes, frame).argmax(0))
+            own = soft_votes(decoded(model, frame))
+            changed += int((labels != at_frame_size(own, frame).argmax(0)).sum())
         assert changed > 0
 
     def test_probabilities_are_shares_of_the_votes(self, make_teacher: Callable[[], Any]) -> None:
         frames = toy_video(8)
         model = self.adapted(make_teacher(), frames[:4])
-        expected = loop(model, make_teacher(), frames, None)[4:]
-        for frame, memory in zip(frames[4:], expected, strict=True):
+        expected = loop(model, make_teacher(), frames, self.OPTIONS)[4:]
+        for frame, counted in zip(frames[4:], expected, strict=True):
             prediction = model.predict(frame)
-            votes = at_frame_size(memory)
+            votes = at_frame_size(counted, frame)
             torch.testing.assert_close(prediction.probabilities, votes / votes.sum(0))
             total = prediction.probabilities.sum(0)
             torch.testing.assert_close(total, torch.ones_like(total))
@@ -99,9 +103,9 @@ class TestVotesOfPastFrames:
     ) -> None:
         frames = toy_video(11, size=(24, 30))
         model = self.adapted(make_teacher(), frames[:10])
-        expected = loop(model, make_teacher(), frames[2:], None)[-1]
+        expected = loop(model, make_teacher(), frames[2:], self.OPTIONS)[-1]
         prediction = model.predict(frames[10])
-        votes = at_frame_size(expected)
+        votes = at_frame_size(expected, frames[10])
         torch.testing.assert_close(prediction.probabilities, votes / votes.sum(0))
 
     def test_the_past_matters(self, make_teacher: Callable[[], Any]) -> None:
@@ -111,7 +115,8 @@ class TestVotesOfPastFrames:
         continued = model.predict(frames[4]).probabilities
         model.clear_memory()
         cut = model.predict(frames[4]).probabilities
-        votes = at_frame_size(loop(model, make_teacher(), frames[4:5], None)[0])
+        (alone,) = loop(model, make_teacher(), frames[4:5], self.OPTIONS)
+        votes = at_frame_size(alone, frames[4])
         torch.testing.assert_close(cut, votes / votes.sum(0))
         assert not torch.equal(continued, cut)
         model.clear_memory()
@@ -170,14 +175,17 @@ class Unreliable(ShiftPropagator):
         if self.how == "open":
             raise RuntimeError("out of memory")
         with super().open(frames) as session:
-            if self.how == "warp":
-                session.warp = self.fail
-            if self.how == "shape":
-                session.warp = lambda maps, t, to: (maps[:, 1:], torch.ones(1, 1).bool())
-            yield session
+            honest = session.warp
 
-    def fail(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
-        raise RuntimeError("out of memory")
+            def warp(maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+                if self.how == "warp":
+                    raise RuntimeError("out of memory")
+                if self.how == "shape":
+                    return maps[:, 1:], torch.ones(1, 1).bool()
+                return honest(maps, t, to)
+
+            session.warp = warp
+            yield session
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -185,23 +193,30 @@ class Unreliable(ShiftPropagator):
     ("how", "match"),
     [
         ("open", "open.*out of memory"),
-        ("warp", r"warp\(\.\.\., 0, 1\).*out of memory"),
-        ("shape", r"warp\(\.\.\., 0, 1\) returned maps of shape"),
+        ("warp", r"warp\(\.\.\., 1, 2\).*out of memory"),
+        ("shape", r"warp\(\.\.\., 1, 2\) returned maps of shape"),
     ],
 )
 def test_teacher_that_fails_in_mid_stream(how: str, match: str) -> None:
     frames = toy_video(7)
     teacher, other = Unreliable(), ShiftPropagator()
     model, reference = (
-        wrap(toy_segmenter(), propagator=each, config=CARRIED) for each in (teacher, other)
+        wrap(toy_segmenter(), propagator=each, config=WARPED) for each in (teacher, other)
     )
     for each in (model, reference):
         each.adapt(frames[:4])
         each(frames[4])
     teacher.how = how
-    for call in (model, model.predict):
-        with pytest.raises(PropagationError, match=match):
-            call(frames[5])
+    if how == "open":
+        # Asked again only where there is no session.
+        for each in (model, reference):
+            each.clear_memory()
+            each(frames[4])
+    with pytest.raises(PropagationError, match=match):
+        model(frames[5])
+    # There is a new session after an error, so the frames are counted anew.
+    with pytest.raises(PropagationError):
+        model.predict(frames[5])
     # Without votes no teacher is asked, but that would be a step of the stream: not taken here.
     teacher.how = ""
     assert same(labels_of(model, frames[5:]), labels_of(reference, frames[5:]))
@@ -212,8 +227,8 @@ def test_teacher_that_fails_in_mid_stream(how: str, match: str) -> None:
 def test_teacher_that_fails_while_adapting(how: str) -> None:
     frames = toy_video(7)
     teacher = Unreliable()
-    model = wrap(toy_segmenter(), propagator=teacher, config=CARRIED)
-    reference = wrap(toy_segmenter(), propagator=ShiftPropagator(), config=CARRIED)
+    model = wrap(toy_segmenter(), propagator=teacher, config=WARPED)
+    reference = wrap(toy_segmenter(), propagator=ShiftPropagator(), config=WARPED)
     for each in (model, reference):
         each.adapt(frames[:4])
     report, teacher.how = model.report, how
@@ -226,18 +241,18 @@ def test_teacher_that_fails_while_adapting(how: str) -> None:
 
 def test_teacher_that_cannot_carry_is_refused_before_anything_changes() -> None:
     frames = toy_video(5)
-    model = wrap(toy_segmenter(), propagator=StillPropagator(), config=CARRIED)
+    model = wrap(toy_segmenter(), propagator=StillPropagator(), config=WARPED)
     with pytest.raises(PropagationError, match="StillPropagator cannot warp"):
         model.adapt(frames[:4])
     assert model.report is None
     assert same(labels_of(model, frames), labels_of(wrap(toy_segmenter(), config=RAW), frames))
 
 
-def test_which_addon_auto_stands_for() -> None:
+def test_which_memory_auto_stands_for() -> None:
     frames = toy_video(5)
-    for teacher, config in ((StillPropagator, RESIDUAL), (ShiftPropagator, CARRIED)):
-        told = replace(config, targets="masks", prompt_threshold=0.3)
-        auto = replace(told, addon="auto")
+    for teacher, config in ((StillPropagator, RESIDUAL), (ShiftPropagator, WARPED)):
+        told = replace(config, targets=MaskVote(prompt_threshold=0.3))
+        auto = replace(told, memory="auto")
         models = [wrap(toy_segmenter(), propagator=teacher(), config=c) for c in (auto, told)]
         losses = [model.adapt(frames[:4]).losses for model in models]
         assert losses[0] == losses[1] != []
@@ -252,7 +267,7 @@ def test_weights_go_a_share_of_the_way(share: float) -> None:
     frames, start = toy_video(4), dict(toy_segmenter().model.named_parameters())
     weights = []
     for each in (share, 1.0):
-        model = wrap(toy_segmenter(), config=replace(CARRIED, adapted_share=each))
+        model = wrap(toy_segmenter(), config=replace(WARPED, training=Training(adapted_share=each)))
         model.adapt(frames)
         weights.append(dict(model._stream.student.segmenter.model.named_parameters()))
     moved = 0
@@ -268,15 +283,17 @@ def test_streaming_an_image_model_asks_no_teacher() -> None:
     model = wrap(toy_segmenter(), propagator=teacher, config=RAW)
     labels_of(model, frames)
     assert teacher.opened == []
-    for addon in ("residual", "none"):
-        model.config = replace(RAW, addon=addon)
+    for memory in (AttentionAddon(), None):
+        model.config = replace(RAW, memory=memory)
         model.adapt(frames[:3])
         opened = len(teacher.opened)
         labels_of(model, frames[3:])
         assert len(teacher.opened) == opened
-    model.config = CARRIED
+    model.config = WARPED
     model.adapt(frames[:3])
     opened = len(teacher.opened)
     labels_of(model, frames[3:])
-    assert [len(video) for video in teacher.opened[opened:]] == [2, 2]
+    # One session for the whole stream, on a video that grows.
+    assert len(teacher.opened) == opened + 1
+    model.clear_memory()
     assert teacher.closed == len(teacher.opened)

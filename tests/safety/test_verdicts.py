@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from ditta_adapt import AdaptConfig, Targets, WarmUp, wrap
+from ditta_adapt import AdaptConfig, Checks, Targets, Training, WarmUp, wrap
 from ditta_adapt.io.frames import frames_to_tensors
-from ditta_adapt.models.encodings import EncodingCache
-from ditta_adapt.progress import ProgressCallback
-from ditta_adapt.safety.acceptance import change_of, disagreement, judge_targets, roll_back
+from ditta_adapt.progress import ProgressCallback, silent
+from ditta_adapt.safety.disagreement import disagreement, logits_disagreement
+from ditta_adapt.safety.roll_back import roll_back
+from ditta_adapt.safety.target_check import check_targets_against_model as check
 from ditta_adapt.targets.targets import IGNORE
 from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.training.student import Student, copy_of_weights, interpolate
@@ -55,8 +56,8 @@ FRAMES = [logits_of(own, sure) for own, sure in zip(OWN, SURE, strict=True)]
 
 
 def judged(labels: list[list[int]], confidence: list[list[float]] | None = None) -> tuple:
-    verdict = judge_targets(targets(labels, confidence), FRAMES.__getitem__, 2)
-    return verdict.kept, verdict.flicker, verdict.contradiction
+    verdict = check(targets(labels, confidence), FRAMES.__getitem__, 2)
+    return verdict.kept_fraction, verdict.temporal_inconsistency, verdict.confident_disagreement
 
 
 def test_flicker_and_contradiction_by_hand() -> None:
@@ -83,9 +84,9 @@ def test_labels_that_teach_nothing_contradict_nothing() -> None:
 
 def test_of_one_frame_nothing_may_be_contradicted() -> None:
     one = FRAMES[:1]
-    agreeing = judge_targets(targets([OWN[0]]), one.__getitem__, 1)
-    assert (agreeing.kept, agreeing.flicker) == (1, 0)
-    assert judge_targets(targets([[0, 0, 0, 1]]), one.__getitem__, 1).kept == 0
+    agreeing = check(targets([OWN[0]]), one.__getitem__, 1)
+    assert (agreeing.kept_fraction, agreeing.temporal_inconsistency) == (1, 0)
+    assert check(targets([[0, 0, 0, 1]]), one.__getitem__, 1).kept_fraction == 0
 
 
 def test_labels_at_frame_size_are_compared_at_frame_size() -> None:
@@ -96,17 +97,18 @@ def test_labels_at_frame_size_are_compared_at_frame_size() -> None:
         True,
         "test",
     )
-    verdict = judge_targets(big, FRAMES.__getitem__, 2)
+    verdict = check(big, FRAMES.__getitem__, 2)
     # Resizing moves the border between classes by less than a pixel of the frame.
-    assert verdict.contradiction < 0.05
+    assert verdict.confident_disagreement < 0.05
 
 
 def test_change_by_hand() -> None:
     """Cells of weight R(.9) and R(.7), of which the second is said otherwise."""
     frozen, other = logits_of([0, 1], [0.9, 0.7]), logits_of([0, 0], [0.6, 0.6])
     expected = reliability(0.7) / (reliability(0.7) + reliability(0.9))
-    assert change_of(other, frozen) == pytest.approx(expected, rel=1e-5)
-    assert change_of(frozen, frozen) == 0
+    part, whole = logits_disagreement(other, frozen)
+    assert part / whole == pytest.approx(expected, rel=1e-5)
+    assert logits_disagreement(frozen, frozen)[0] == 0
 
 
 class TestSettling:
@@ -118,17 +120,18 @@ class TestSettling:
         with torch.no_grad():
             student.segmenter.model.decoder[-1].bias[0] += push
         adapted = copy_of_weights(student)
-        cache = EncodingCache(
-            frozen.segmenter, self.frames, torch.device("cpu"), device_bytes=2**30, cpu_bytes=0
-        )
+        cache = WarmUp.from_frames(frozen.segmenter, self.frames, silent).encodings
 
         def logits(t: int) -> Tensor:
             with torch.no_grad():
                 return frozen.segmenter.decode(cache[t]).logits
 
-        base = replace(judge_targets(targets(OWN), FRAMES.__getitem__, 2), flicker=flicker)
+        base = replace(
+            check(targets(OWN), FRAMES.__getitem__, 2),
+            temporal_inconsistency=flicker,
+        )
         kept, verdict = roll_back(student, frozen, cache, logits, base)
-        return kept, frozen, verdict.kept, adapted
+        return kept, frozen, verdict.kept_fraction, adapted
 
     def test_small_changes_are_kept_as_they_are(self) -> None:
         kept, _, share, adapted = self.settled(1e-4, 0.2)
@@ -174,8 +177,9 @@ def shuffled(
 class TestEndToEnd:
     video = toy_video(6, (16, 20))
 
-    def adapted(self, accept: str) -> tuple:
-        config = AdaptConfig(accept=accept, learning_rate=1e-2, addon="none")
+    def adapted(self, safety: Checks | None) -> tuple:
+        training = Training(learning_rate=1e-2)
+        config = AdaptConfig(training=training, memory=None, safety=safety)
         model = wrap(
             toy_segmenter(), propagator=ShiftPropagator(), config=config, target_builder=shuffled
         )
@@ -183,15 +187,15 @@ class TestEndToEnd:
         return report, model(self.video[4])
 
     def test_wrong_classes_are_refused(self) -> None:
-        report, labels = self.adapted("checked")
+        report, labels = self.adapted(Checks())
         assert not report.adapted
-        assert report.verdict.kept == 0
+        assert report.verdict.kept_fraction == 0
         assert "contradict" in str(report)
-        assert report.to_dict()["verdict"]["kept"] == 0
+        assert report.to_dict()["verdict"]["kept_fraction"] == 0
         assert torch.equal(labels, wrap(toy_segmenter())(self.video[4]))
 
     def test_the_raw_method_learns_them(self) -> None:
-        report, labels = self.adapted("always")
+        report, labels = self.adapted(None)
         assert report.adapted
         assert report.verdict is None
         assert not torch.equal(labels, wrap(toy_segmenter())(self.video[4]))

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ditta_adapt.config import AdaptConfig
+from ditta_adapt import MaskVote
 from ditta_adapt.models.frozen_prediction import FrozenPrediction
 from ditta_adapt.progress import Progress, silent
-from ditta_adapt.targets.mask_vote import mask_targets, render
+from ditta_adapt.targets.mask_vote import mask_vote, render
 from ditta_adapt.targets.targets import IGNORE
 from ditta_adapt.targets.tracking import Tracks
 from ditta_adapt.teachers.packed_masks import PackedMasks
@@ -97,7 +97,7 @@ def videos(draw: st.DrawFn) -> Video:
     return masks, predictions
 
 
-def winners_by_hand(video: Video, config: AdaptConfig) -> dict[int, tuple[float, int]]:
+def winners_by_hand(video: Video, config: MaskVote) -> dict[int, tuple[float, int]]:
     """Score and class of the winner of Eq. 4, by object; objects without a winner left out."""
     masks, predictions = video
     everything = np.stack([p.labels.numpy() for p in predictions])
@@ -122,11 +122,15 @@ def winners_by_hand(video: Video, config: AdaptConfig) -> dict[int, tuple[float,
 
 
 @quick
-@given(video=videos(), fill=st.sampled_from(["iss", "ignore"]), rarity=st.sampled_from([0.0, 0.8]))
+@given(
+    video=videos(),
+    fill=st.sampled_from(["image_model", "ignore"]),
+    rarity=st.sampled_from([0.0, 0.8]),
+)
 def test_targets_equal_a_loop_over_pixels(video: Video, fill: str, rarity: float) -> None:
     masks, predictions = video
-    config = AdaptConfig(fill=fill, rarity_weight=rarity)
-    targets = mask_targets(tracks_of(5, masks), predictions, CLASSES, config, silent)
+    config = MaskVote(outside=fill, rarity_weight=rarity)
+    targets = mask_vote(tracks_of(5, masks), predictions, CLASSES, config, silent)
     winners = winners_by_hand(video, config)
     for t, (frame, prediction) in enumerate(zip(masks, predictions, strict=True)):
         for y, x in np.ndindex(*prediction.labels.shape):
@@ -137,7 +141,7 @@ def test_targets_equal_a_loop_over_pixels(video: Video, fill: str, rarity: float
             ]
             # Ties between random scores occur only where two objects have the same pixels.
             _, label, top = max(here, key=lambda w: (w[0], w[2])) if here else (0, IGNORE, 0)
-            if not here and fill == "iss":
+            if not here and fill == "image_model":
                 label = int(prediction.labels[y, x])
             assert targets.object_ids[t][y, x] == top
             assert targets.labels[t][y, x] == label
@@ -153,25 +157,31 @@ def test_by_hand() -> None:
         masks_of([1, 2], [1, 1, 1, 0], [0, 0, 1, 1]),
     ]
     predictions = [frozen([1, 2, 1, 0], [0.5] * 4), frozen([1, 1, 3, 3], [0.5, 0.5, 1.0, 1.0])]
-    config = AdaptConfig(area_weight=1.0, rarity_weight=0.0, fill="iss")
-    targets = mask_targets(tracks_of(2, masks), predictions, CLASSES, config, silent)
+    config = MaskVote(area_weight=1.0, rarity_weight=0.0, outside="image_model")
+    targets = mask_vote(tracks_of(2, masks), predictions, CLASSES, config, silent)
     # Object 1: class 1 has 4 of 6 pixels at 0.5, so 1/3, class 3 one at 1, so 1/6. Object 2: 1.
     assert [t.tolist() for t in targets.object_ids] == [[[1, 1, 1, 0]], [[1, 1, 2, 2]]]
     assert [t.tolist() for t in targets.labels] == [[[1, 1, 1, 0]], [[1, 1, 3, 3]]]
     assert targets.classes == {1: 1, 3: 1}
     assert targets.learnable
     assert targets.source == "2 tracked objects"
-    alone = mask_targets(tracks_of(1, masks[:1]), predictions[:1], CLASSES, config, silent)
+    alone = mask_vote(tracks_of(1, masks[:1]), predictions[:1], CLASSES, config, silent)
     assert alone.source == "1 tracked object"
 
 
-@pytest.mark.parametrize(("fill", "expected"), [("iss", [2, 2, 1]), ("ignore", [IGNORE] * 3)])
+@pytest.mark.parametrize(
+    ("fill", "expected"), [("image_model", [2, 2, 1]), ("ignore", [IGNORE] * 3)]
+)
 def test_objects_without_a_class_teach_nothing(fill: str, expected: list[int]) -> None:
     """One object is never visible, no pixel of the other is reliable."""
     masks = [masks_of([1, 2], [1, 1, 0], [0, 0, 0])]
     predictions = [frozen([2, 2, 1], [0.0, 0.0, 1.0])]
-    targets = mask_targets(
-        tracks_of(2, masks), predictions, CLASSES, AdaptConfig(fill=fill), silent
+    targets = mask_vote(
+        tracks_of(2, masks),
+        predictions,
+        CLASSES,
+        MaskVote(outside=fill),
+        silent,
     )
     assert targets.object_ids[0].tolist() == [[0, 0, 0]]
     assert targets.labels[0].tolist() == [expected]
@@ -183,15 +193,15 @@ def test_objects_without_a_class_teach_nothing(fill: str, expected: list[int]) -
 def test_a_class_that_fills_the_video_wins_only_without_rarity() -> None:
     masks, predictions = [masks_of([1], [1, 0])], [frozen([3, 3], [1.0, 1.0])]
     for rarity, learnable in ((0.8, False), (0.0, True)):
-        config = AdaptConfig(rarity_weight=rarity)
-        targets = mask_targets(tracks_of(1, masks), predictions, CLASSES, config, silent)
+        config = MaskVote(rarity_weight=rarity)
+        targets = mask_vote(tracks_of(1, masks), predictions, CLASSES, config, silent)
         assert targets.learnable == learnable
 
 
 def test_no_object_at_all() -> None:
     masks = [Masks(torch.zeros(0).long(), torch.zeros(0, 1, 2).bool())]
-    targets = mask_targets(
-        tracks_of(0, masks), [frozen([1, 2], [0.5, 0.5])], CLASSES, AdaptConfig(), silent
+    targets = mask_vote(
+        tracks_of(0, masks), [frozen([1, 2], [0.5, 0.5])], CLASSES, MaskVote(), silent
     )
     assert not targets.learnable
     assert targets.labels[0].tolist() == [[1, 2]]
@@ -204,7 +214,7 @@ def test_ids_of_many_objects_are_kept(count: int) -> None:
     masks = Masks(torch.arange(1, count + 1), torch.eye(count, dtype=torch.bool)[:, None])
     labels = torch.arange(count).remainder(200)
     prediction = FrozenPrediction(labels[None].to(torch.uint8), torch.ones(1, count))
-    targets = mask_targets(tracks_of(count, [masks]), [prediction], 200, AdaptConfig(), silent)
+    targets = mask_vote(tracks_of(count, [masks]), [prediction], 200, MaskVote(), silent)
     assert targets.object_ids[0].tolist() == [list(range(1, count + 1))]
     assert targets.labels[0].tolist() == [labels.tolist()]
 
@@ -213,7 +223,7 @@ def test_progress_is_reported_for_every_frame_twice() -> None:
     calls: list[Progress] = []
     masks = [masks_of([1], [1, 0])] * 3
     predictions = [frozen([1, 0], [1.0, 1.0])] * 3
-    mask_targets(tracks_of(1, masks), predictions, CLASSES, AdaptConfig(), calls.append)
+    mask_vote(tracks_of(1, masks), predictions, CLASSES, MaskVote(), calls.append)
     assert calls == [Progress("targets", done, 6) for done in range(1, 7)]
 
 
@@ -221,10 +231,8 @@ def test_a_mask_is_trusted_as_far_as_it_is_of_one_class() -> None:
     """Votes .9 + .5 for class 1 and .6 for class 2: (2 (1.4 - .6) / 2)^2 = .64."""
     masks = [masks_of([1], [1, 1, 1, 0, 0])]
     predictions = [frozen([1, 1, 2, 0, 0], [0.9, 0.5, 0.6, 1.0, 1.0])]
-    config = AdaptConfig(targets="masks")
-    targets = mask_targets(tracks_of(1, masks), predictions, CLASSES, config, silent)
+    config = MaskVote()
+    targets = mask_vote(tracks_of(1, masks), predictions, CLASSES, config, silent)
     assert targets.labels[0].tolist() == [[1, 1, 1, 0, 0]]
     (trust,) = targets.confidence
     np.testing.assert_allclose(trust.numpy(), [[0.64, 0.64, 0.64, 0, 0]], rtol=1e-5)
-    raw = AdaptConfig(targets="masks", anchored=False)
-    assert not mask_targets(tracks_of(1, masks), predictions, CLASSES, raw, silent).confidence

@@ -1,0 +1,91 @@
+"""When adapted weights are left, and when they are taken up again."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from ditta_adapt import Checks, Verdict
+from ditta_adapt.safety.drift_monitor import DriftMonitor, monitor_of
+from ditta_adapt.safety.guarded_training import Trained
+from ditta_adapt.training.student import Student
+from tests.toys import toy_segmenter
+
+CHECKS = Checks(tolerance=0.1)
+
+
+def grey(value: int) -> Tensor:
+    return torch.full((3, 8, 9), value, dtype=torch.uint8)
+
+
+def test_nothing_happens_while_colours_fit() -> None:
+    monitor = DriftMonitor(CHECKS, limit=0.1, usual=0.9)
+    for _ in range(3):
+        monitor = monitor.after(grey(10), grey(12), 0.9)
+    assert monitor.alarm is None
+    assert monitor.frames == 3
+
+
+def test_a_cut_lasts_until_the_scene_is_back() -> None:
+    monitor = DriftMonitor(CHECKS, limit=0.1, usual=0.9).after(grey(10), grey(200), 0.2)
+    assert monitor.alarm is not None
+    assert "another scene" in monitor.alarm
+    # The new scene itself is steady.
+    monitor = monitor.after(grey(200), grey(201), 1.0)
+    assert monitor.alarm is not None
+    monitor = monitor.after(grey(201), grey(11), 0.1)
+    assert monitor.alarm is None
+
+
+@pytest.mark.parametrize(
+    ("cut", "consistency", "alarmed"), [(0.5, 0.31, False), (0.5, 0.29, True), (0.2, 0.29, False)]
+)
+def test_a_cut_is_a_share_of_the_usual(cut: float, consistency: float, alarmed: bool) -> None:
+    """In a noisy video consistency is lower everywhere."""
+    monitor = DriftMonitor(Checks(cut=cut), limit=0.1, usual=0.6)
+    assert (monitor.after(grey(10), grey(200), consistency).alarm is not None) == alarmed
+
+
+def test_the_start_of_a_stream_is_no_cut() -> None:
+    assert DriftMonitor(CHECKS, limit=0.1).after(None, grey(200), 0.0).alarm is None
+
+
+def test_collapse_lasts_until_the_next_opinion() -> None:
+    monitor = DriftMonitor(Checks(second_opinion_every=4), limit=0.1)
+    monitor = monitor.after(None, grey(1), 1.0)
+    assert monitor.wants_second_opinion
+    monitor = monitor.with_second_opinion(0.11)
+    assert monitor.alarm is not None
+    assert "change more" in monitor.alarm
+    for _ in range(3):
+        monitor = monitor.after(grey(1), grey(1), 1.0)
+        assert monitor.alarm is not None
+        assert not monitor.wants_second_opinion
+    monitor = monitor.after(grey(1), grey(1), 1.0)
+    assert monitor.wants_second_opinion
+    assert monitor.with_second_opinion(0.1).alarm is None
+
+
+@pytest.mark.parametrize(
+    ("inconsistency", "checks", "limit"),
+    [
+        (0.0, Checks(), 0.1),
+        (0.05, Checks(), 0.2),
+        (0.05, Checks(drift_factor=2.0, least_drift=0.01), 0.1),
+    ],
+)
+def test_the_limit_follows_the_inconsistency(
+    inconsistency: float, checks: Checks, limit: float
+) -> None:
+    student = Student.pretrained(toy_segmenter())
+    trained = Trained(student, [{"total": 1.0}], Verdict(1.0, "kept", inconsistency, 0.0))
+    monitor = monitor_of(trained, checks)
+    assert monitor is not None
+    assert monitor.limit == pytest.approx(limit)
+
+
+def test_what_is_not_watched() -> None:
+    student, loss = Student.pretrained(toy_segmenter()), [{"total": 1.0}]
+    kept = Verdict(1.0, "kept", 0.1, 0.0)
+    assert monitor_of(Trained(student, loss, kept), None) is None
+    assert monitor_of(Trained(student, []), Checks()) is None
+    assert monitor_of(Trained(student, loss, Verdict(0.0, "undone", 0.1, 0.0)), Checks()) is None
