@@ -1,6 +1,7 @@
 """Stage C step by step, against a second implementation written from the equations."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -273,3 +274,46 @@ def test_paper_preset_has_every_term() -> None:
     # Fed with probabilities the loss has a floor; ignored rows count as 0 in its mean.
     floor = (10 / 12) * torch.tensor(1 + (NUM_CLASSES - 1) / torch.e).log()
     assert all(step["distill"] >= float(floor) - 1e-6 for step in history)
+
+
+def test_a_pair_is_normalised_together_as_in_the_released_program() -> None:
+    """Train mode, by hand: frame t and t-1 in one batch, gradients through both."""
+    paper = AdaptConfig.paper()
+    config = replace(paper, training=replace(paper.training, passes=1, contrast=None))
+    torch.manual_seed(0)
+    student = Student.create(toy_segmenter(), config, 2)
+    net = ToyNet().eval()
+    for decoder in (student.segmenter.model.decoder, net.decoder):
+        decoder[3].p = 0.0
+    addon = copy.deepcopy(student.addon)
+    frames, targets = toy_video(2, SIZE), make_targets(2)
+    tensors = frames_to_tensors(frames)
+    cache = encodings(student.segmenter, tensors)
+    history = train_student(student, cache, targets, no_anchor, config, silent)
+
+    net.decoder.train()
+    optimizer = torch.optim.AdamW([*net.decoder.parameters(), *addon.parameters()], lr=1e-3)
+    with torch.no_grad():
+        encoded = [net.encoder(frame[None].float() / 127.5 - 1) for frame in tensors]
+    for t in range(2):
+        batch = torch.cat([encoded[1], encoded[0]]) if t else encoded[0]
+        features = net.decoder[:3](batch)
+        logits = net.decoder[3:](features)
+        branches = [logits[:1]]
+        if t:
+            branches.append(addon(features[:1], features[1:], logits[1:]))
+        label = targets.labels[t][None].long()
+        loss = sum(
+            F.cross_entropy(upsampled(z).softmax(1), label, ignore_index=IGNORE, reduction="sum")
+            / label.numel()
+            for z in branches
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert history[t]["total"] == pytest.approx(float(loss.detach()), rel=1e-5)
+    norm, own = net.decoder[1], student.segmenter.model.decoder[1]
+    torch.testing.assert_close(own.running_mean, norm.running_mean)
+    for name, expected in net.decoder.named_parameters():
+        found = student.segmenter.model.decoder.get_parameter(name)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
