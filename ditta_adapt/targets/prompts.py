@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from ditta_adapt.ops.regions import connected_region
+from ditta_adapt.ops.components import connected_components
 from ditta_adapt.teachers.propagator import Prompt
 
 
@@ -59,13 +59,20 @@ def select_points(
 def make_prompts(
     labels: Integer[Tensor, "H W"], points: Sequence[tuple[int, int]], first_id: int
 ) -> list[Prompt]:
-    """Number the points from `first_id` and add the model's own region around each."""
+    """Number the points from `first_id` and add the model's own region around each.
+
+    Args:
+        labels: `(H, W)` integers, predicted classes.
+        points: `(x, y)`: column, row.
+        first_id: of the first point.
+
+    Returns:
+        Prompts whose regions are the 8-connected regions of one label around the points, on the
+        CPU.
+    """
+    numbers = connected_components(labels)
     return [
-        Prompt(
-            object_id=first_id + offset,
-            point=(x, y),
-            region=connected_region(labels == labels[y, x], x, y),
-        )
+        Prompt(object_id=first_id + offset, point=(x, y), region=numbers == numbers[y, x])
         for offset, (x, y) in enumerate(points)
     ]
 
