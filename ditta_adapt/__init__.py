@@ -45,9 +45,8 @@ from ditta_adapt.teachers.propagator import (
     PropagationSession,
     Propagator,
 )
+from ditta_adapt.version import __version__
 from ditta_adapt.video_segmenter import VideoSegmenter, wrap
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AdaptConfig",
@@ -91,5 +90,6 @@ __all__ = [
     "VideoSegmenter",
     "WarmUp",
     "WarpedVotes",
+    "__version__",
     "wrap",
 ]

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ditta_adapt import __version__
 from ditta_adapt.errors import DittaError
 from ditta_adapt.evaluation import command as evaluation
 from ditta_adapt.testing import command as conformance
+from ditta_adapt.version import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,13 +18,11 @@ from ditta_adapt.safety.verdict import Verdict
 from ditta_adapt.targets.targets import Targets
 from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.propagator import Propagator
+from ditta_adapt.version import __version__
 
 
 def library_versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
-    # Imported here: the package imports this module while it is being initialised.
-    from ditta_adapt import __version__
-
     return {
         "ditta_adapt": __version__,
         "torch": torch.__version__,
