@@ -139,14 +139,29 @@ class RowBeforeColumn(Session):
         return super().prompt(t, moved)
 
 
-class StillForward(Session):
+class Still(Session):
+    """Masks stay where they are when they are followed one way."""
+
+    def stays(self, t: int, to: int) -> bool:
+        raise NotImplementedError
+
     def propagate(self, t: int, to: int) -> Any:
-        return self.inner.prompt(t, []) if to > t else super().propagate(t, to)
+        held = self.inner._masks
+        masks = super().propagate(t, to)
+        if not self.stays(t, to):
+            return masks
+        self.inner._masks = held
+        return Masks(masks.object_ids, held.clone())
 
 
-class StillBackward(Session):
-    def propagate(self, t: int, to: int) -> Any:
-        return self.inner.prompt(t, []) if to < t else super().propagate(t, to)
+class StillForward(Still):
+    def stays(self, t: int, to: int) -> bool:
+        return to > t
+
+
+class StillBackward(Still):
+    def stays(self, t: int, to: int) -> bool:
+        return to < t
 
 
 class StartsAgain(Session):
@@ -188,7 +203,7 @@ class FrameSizeOnly(Session):
     """Stretches whatever it is given to the frames' size first."""
 
     def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
-        size = self.inner._field.size
+        size = self.inner._video.size
         if maps.shape[1:] != size and len(maps):
             maps = F.interpolate(maps[None], size)[0]
         return super().warp(maps, t, to)
@@ -196,7 +211,7 @@ class FrameSizeOnly(Session):
 
 class FrameSizeAsserted(Session):
     def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
-        if maps.shape[1:] != self.inner._field.size:
+        if maps.shape[1:] != self.inner._video.size:
             raise ValueError("the maps do not fit the frames")
         return super().warp(maps, t, to)
 
@@ -300,7 +315,7 @@ class CountsInOpen(GoodPropagator):
 
 class ReadsTheFirstFrame(Session):
     def propagate(self, t: int, to: int) -> Any:
-        _ = self.inner._field.frames[0]
+        _ = self.inner._video.frames[0]
         return super().propagate(t, to)
 
 
@@ -309,7 +324,7 @@ class LooksAhead(Session):
 
     def propagate(self, t: int, to: int) -> Any:
         masks = super().propagate(t, to)
-        if to == 2 and len(self.inner._field.frames) > 3:
+        if to == 2 and len(self.inner._video.frames) > 3:
             masks.masks[:, 40] = False
         return masks
 
