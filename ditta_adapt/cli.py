@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     demo.add_argument("--video", type=Path, help="your own clip instead of the generated one")
     demo.add_argument("--output", type=Path, default=Path("demo-output"), help="folder to write to")
-    demo.add_argument("--propagator", nargs="+", help="teachers (default: flow sam2-small)")
+    demo.add_argument("--propagator", nargs="+", help="propagators (default: flow sam2-small)")
     evaluation.add_parser(commands)
     conformance.add_parser(commands)
     options = parser.parse_args(arguments)
@@ -31,9 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "eval":
             return evaluation.run(options)
         # Imported here: the demo brings OpenCV and transformers.
-        from ditta_adapt.demo.program import TEACHERS, run_demo
+        from ditta_adapt.demo.program import PROPAGATORS, run_demo
 
-        run_demo(options.output, options.video, options.propagator or TEACHERS)
+        run_demo(options.output, options.video, options.propagator or PROPAGATORS)
     except DittaError as error:
         print(f"ditta-adapt: {error}", file=sys.stderr)
         return 1

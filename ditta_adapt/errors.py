@@ -29,7 +29,7 @@ class SegmenterError(DittaError):
 
 
 class PropagationError(DittaError):
-    """A teacher raised, or breaks the `Propagator` contract."""
+    """A propagator raised, or breaks the `Propagator` contract."""
 
 
 class AdaptationError(DittaError):

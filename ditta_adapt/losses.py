@@ -20,7 +20,7 @@ def distillation_loss(
     double_softmax: bool = False,
     reduction: Reduction = "valid",
 ) -> Float[Tensor, ""]:
-    r"""Cross-entropy of a prediction with the teacher's labels.
+    r"""Cross-entropy of a prediction with the propagator's labels.
 
     .. math:: L = \frac{1}{|\Omega|} \sum_{x : y(x) \ne ignore} -\ln q_{y(x)}(x)
 

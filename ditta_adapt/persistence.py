@@ -101,8 +101,8 @@ def load(path: str | Path, segmenter: Segmenter, propagator: Callable[[], Propag
         module = make_addon(student.segmenter, addon).to(device_of(student.segmenter))
         student = replace(student, addon=module)
     _copy_weights(folder / _WEIGHTS, student)
-    teacher = propagator() if isinstance(memory, WarpedVotes) else None
-    return Stream(student, frozen, config, memory=memory, propagator=teacher, monitor=monitor)
+    warper = propagator() if isinstance(memory, WarpedVotes) else None
+    return Stream(student, frozen, config, memory=memory, propagator=warper, monitor=monitor)
 
 
 def _monitor(entry: Any, config: AdaptConfig) -> DriftMonitor | None:

@@ -13,7 +13,7 @@ class Progress:
 
     Attributes:
         stage: `"predict"` the warm-up with the frozen model, `"track"` its objects with the
-            teacher, forward then backward, build `"targets"`, `"adapt"`.
+            propagator, forward then backward, build `"targets"`, `"adapt"`.
         done: steps of this stage that are done.
         total: steps of this stage; an upper bound for `"track"`.
         loss: of this step, while adapting.

@@ -39,14 +39,14 @@ class AdaptationReport:
         adapted: whether the weights changed.
         reason: in plain words, what was done, or why nothing was.
         num_frames: warm-up frames.
-        classes: how many followed objects got each class, by class; empty where the teacher
+        classes: how many followed objects got each class, by class; empty where the propagator
             warped dense votes instead of following objects.
         losses: of every step, by name.
         verdict: whether it was found safe to keep, and by what; none where nothing was decided.
         seconds: wall time by stage: `predict`, `teach`, `adapt`.
         config: the configuration used, seed included, with `"auto"` decided.
         model_hash: SHA-256 of the image model's weights before adaptation.
-        propagator: name of the teacher.
+        propagator: its class.
         versions: of the libraries the numbers depend on.
     """
 

@@ -44,8 +44,9 @@ def wrap(
 
     Args:
         model: a model of a known type, or any `Segmenter`.
-        propagator: the teacher, or the registered name of one, which is built when it is first
-            needed and then kept. Needed by `adapt`, and by streaming afterwards if it warps votes.
+        propagator: the teacher, which follows objects or warps maps through the video; or the
+            registered name of one, which is built when it is first needed and then kept. Needed by
+            `adapt`, and by streaming afterwards if it warps votes.
         config: hyper-parameters; the default preset if not given.
         target_builder: makes the labels that are learned; what `config.targets` says if not given.
         cache: memory that adapting may use; a choice of the machine, so it is not saved.
@@ -100,7 +101,7 @@ class VideoSegmenter:
 
     @property
     def propagator(self) -> Propagator:
-        """The teacher. One that was given by its name is built at the first need, and kept.
+        """The propagator. One that was given by its name is built at the first need, and kept.
 
         Raises:
             InputError: there is none of that name.

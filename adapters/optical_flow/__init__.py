@@ -1,4 +1,4 @@
-"""A teacher that needs no weights: masks, and any map, moved along dense optical flow."""
+"""A propagator that needs no weights: masks, and any map, moved along dense optical flow."""
 
 from ditta_adapt.adapters.optical_flow.propagator import OpticalFlowPropagator
 

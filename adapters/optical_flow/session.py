@@ -1,4 +1,4 @@
-"""One session of the optical-flow teacher on a video."""
+"""One session of optical flow on a video."""
 
 from collections.abc import Sequence
 

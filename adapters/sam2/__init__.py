@@ -1,4 +1,4 @@
-"""A teacher that follows objects from a click or a mask each: SAM 2, run by the `sam2` package."""
+"""SAM 2, run by the `sam2` package: follows objects from a click or a mask each."""
 
 from ditta_adapt.adapters.sam2.propagator import SAM2Propagator
 

@@ -1,4 +1,4 @@
-"""SAM2 and EdgeTAM of transformers as a teacher."""
+"""SAM2 and EdgeTAM of transformers as a propagator."""
 
 from ditta_adapt.adapters.sam2_transformers.propagator import SMALL, Sam2TransformersPropagator
 

@@ -53,14 +53,14 @@ def load_model(checkpoint: str | Path, device: torch.device | str | None) -> Any
         raise MissingDependencyError(f"{checkpoint} needs more to be installed: {error}") from error
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise PropagationError(
-            f"the teacher {str(checkpoint)!r} could not be loaded: {error} Check the name and the "
+            f"{str(checkpoint)!r} could not be loaded: {error} Check the name and the "
             "network, or download it elsewhere and pass the folder as checkpoint=."
         ) from error
     _check(model)
     missing = sorted(set(info["missing_keys"]) & {name for name, _ in model.named_parameters()})
     if missing:
         raise PropagationError(
-            f"the teacher {str(checkpoint)!r} lacks {len(missing)} weights, such as {missing[0]}; "
+            f"{str(checkpoint)!r} lacks {len(missing)} weights, such as {missing[0]}; "
             f"they would be random. Expected a checkpoint of {type(model).__name__}."
         )
     return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -10,7 +10,7 @@ def ablation(*, addon: bool, targets: bool, contrastive: bool) -> AdaptConfig:
 
     * Without `addon` there is no temporal add-on: neither its loss nor the fusion.
     * Without `targets` the student learns the frozen model's own labels instead of those from the
-      teacher's masks, by the same losses: the decoder too, which makes it self-training. The
+      propagator's masks, by the same losses: the decoder too, which makes it self-training. The
       objects to contrast are then the classes, see `ditta_adapt.targets.self_labels`.
     * Without `contrastive` that loss is 0, and no projection head is made.
     * Without any of the three nothing is learned: the image model.
@@ -20,7 +20,7 @@ def ablation(*, addon: bool, targets: bool, contrastive: bool) -> AdaptConfig:
 
     Args:
         addon: part A.
-        targets: part B, the distillation targets from the teacher.
+        targets: part B, the distillation targets from the propagator.
         contrastive: part C, mask-contrastive alignment.
 
     Source: paper, Table 2, which uses the image model's labels for A and C without B.

@@ -89,13 +89,13 @@ class AccelSegmenter:
 
     `adapt` trains a copy of the decoder, and the fusion, on the targets: cross-entropy of the
     fused logits, with those of frame t-1 taken from its own step, without gradients. The first
-    frame of a video, or of a warm-up, is not fused. Weights are frozen then, but *the teacher goes
-    on*: every streamed frame costs a flow between two frames besides its pass of the image model.
-    Memory is constant: the frame before and its logits.
+    frame of a video, or of a warm-up, is not fused. Weights are frozen then, but *the propagator
+    goes on*: every streamed frame costs a flow between two frames besides its pass of the image
+    model. Memory is constant: the frame before and its logits.
 
     Args:
         model: a model of a known type, or any `Segmenter`; it is never changed.
-        propagator: the teacher, or the registered name of one; it must warp dense maps.
+        propagator: what follows objects, or the registered name of one; it must warp dense maps.
         config: `default_config()` if not given. It has neither memory nor safety checks nor a
             contrastive loss, for which there is no place here.
         target_builder: makes the labels that are learned.
@@ -150,7 +150,7 @@ class AccelSegmenter:
         Raises:
             InputError: no frame, or a malformed one (`ShapeError`); targets that do not fit them.
             SegmenterError: the model's output breaks its contract, such as NaN in the logits.
-            PropagationError: the teacher raised, broke its contract, or cannot warp dense maps.
+            PropagationError: the propagator raised, broke its contract, or cannot warp dense maps.
             AdaptationError: a loss is not finite.
 
         Whatever is raised, this method is as it was before.
@@ -202,7 +202,7 @@ class AccelSegmenter:
         Raises:
             ShapeError: a malformed frame, or another size than the frames before it.
             SegmenterError: the model's output breaks its contract, such as NaN in the logits.
-            PropagationError: the teacher raised or broke its contract.
+            PropagationError: the propagator raised or broke its contract.
 
         The stream's memory is as before if anything is raised.
         """

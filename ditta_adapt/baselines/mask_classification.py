@@ -1,4 +1,4 @@
-"""I-SAM2: masks of a teacher, each labelled by a classifier of the features inside it."""
+"""I-SAM2: masks of a propagator, each labelled by a classifier of the features inside it."""
 
 import copy
 from typing import Any
@@ -24,12 +24,13 @@ class MaskClassification(StreamedMethod):
 
     In every frame the features inside a mask are averaged (`pool_masks`) and a trained
     `MaskClassifier` says its class; where masks overlap, the smallest one counts. With features of
-    a SAM2 teacher this is I-SAM2, with those of the image model "I-<that model>".
+    a SAM2 propagator this is I-SAM2, with those of the image model "I-<that model>".
 
     Args:
         model: a model of a known type, or any `Segmenter`. Its label maps give the regions of the
             prompts, and perhaps its features.
-        propagator: the teacher, or the registered name of one; of the kind it was trained with.
+        propagator: what follows objects, or the registered name of one; of the kind that the
+            classifier was trained with.
         classifier: of `train_mask_classifier`, or loaded; copied.
         base: whether pixels without a mask take the image model's label (I-SAM2_base). If not,
             they are class 0, since a label outside the classes counts nowhere.
@@ -94,15 +95,15 @@ class _ClassifiedMasks:
         labels = prediction.labels if self._base else prediction.labels.new_zeros(frame.shape[1:])
         masks = self._masklets.follow(frame, prediction.labels).masks.to(labels.device)
         masks = masks[masks.flatten(1).any(dim=1)]
-        teacher = self._masklets.teacher
-        if teacher is None or not len(masks):
+        session = self._masklets.session
+        if session is None or not len(masks):
             return labels
         source = self._classifier.source
-        pooled = mask_features(teacher, prediction, masks, source)
+        pooled = mask_features(session, prediction, masks, source)
         if pooled.shape[1] != self._classifier.in_features:
             raise PropagationError(
-                f"the teacher shows {pooled.shape[1]} features, but the classifier was trained on "
-                f"{self._classifier.in_features}. Use the teacher it was trained with."
+                f"the propagator shows {pooled.shape[1]} features, but the classifier was trained "
+                f"on {self._classifier.in_features}. Use the propagator it was trained with."
             )
         classes = self._classifier(pooled).argmax(dim=1).tolist()
         return paint_by_area(labels, masks, classes)
@@ -112,18 +113,21 @@ class _ClassifiedMasks:
 
 
 def mask_features(
-    teacher: LiveSession, prediction: ImagePrediction, masks: Bool[Tensor, "N H W"], source: Source
+    session: LiveSession,
+    prediction: ImagePrediction,
+    masks: Bool[Tensor, "N H W"],
+    source: Source,
 ) -> Float[Tensor, "N D"]:
     """Features inside each mask on the frame last reached, from the one or the other source.
 
     Raises:
-        PropagationError: the teacher shows no features, or broke its contract.
+        PropagationError: the propagator shows no features, or broke its contract.
     """
     if source == "segmenter":
         return pool_masks(prediction.features, masks)
-    if not teacher.shows_features:
+    if not session.shows_features:
         raise PropagationError(
-            "the classifier was trained on a teacher's features, but this teacher shows none (its "
-            "sessions have no method features). Use a SAM2 teacher, or train one on this teacher."
+            "the classifier was trained on a propagator's features, but this one shows none (its "
+            "sessions have no method features). Use SAM2, or train a classifier on this one."
         )
-    return pool_masks(teacher.features().to(masks.device), masks)
+    return pool_masks(session.features().to(masks.device), masks)

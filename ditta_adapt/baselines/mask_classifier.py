@@ -15,7 +15,7 @@ from ditta_adapt.baselines.arguments import check_choice, check_count
 from ditta_adapt.errors import CheckpointError
 
 HIDDEN, SCHEMA_VERSION = 256, 1
-Source = Literal["teacher", "segmenter"]
+Source = Literal["propagator", "segmenter"]
 
 
 def pool_masks(
@@ -50,7 +50,7 @@ class MaskClassifier(nn.Module):
     Args:
         in_features: `D`.
         num_classes: `C`.
-        source: whose features these are, the `"teacher"`'s or the `"segmenter"`'s.
+        source: whose features these are, the `"propagator"`'s or the `"segmenter"`'s.
 
     Attributes:
         mean: `(D,)` buffer, subtracted from features; what training saw on average.

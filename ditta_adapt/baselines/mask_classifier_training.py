@@ -48,16 +48,16 @@ def train_mask_classifier(
 ) -> MaskClassifier:
     """Train a classifier for `MaskClassification`: one sample per mask and frame.
 
-    The teacher runs over every video as it does at test time. A mask's label is the class most of
+    The propagator runs over every video as at test time. A mask's label is the class most of
     its labelled pixels have (ties: the smaller class); masks without any are left out. Features
-    are the teacher's if its sessions show them (`FeatureSource`), else the image model's. The
+    are the propagator's if its sessions show them (`FeatureSource`), else the image model's. The
     samples, `D` floats each, are kept in memory; to need less of it, give fewer videos. Trained by
     cross entropy with AdamW, in batches of 1024, seeded.
 
     Args:
         videos: each `(frames, labels)`, gone through once; frames of one video have one size.
         model: a model of a known type, or any `Segmenter`; stays as it is.
-        propagator: the teacher, or the registered name of one.
+        propagator: what follows objects, or the registered name of one.
         num_classes: `C`; labels are in `[0, C)`, or 255 for ignored.
         points_per_side: of the grid of prompts.
         window: length of a window in frames.
@@ -73,7 +73,7 @@ def train_mask_classifier(
             frames than labels or fewer, or no mask with a labelled pixel at all.
         ShapeError: a malformed frame or label map.
         SegmenterError: the image model's output breaks its contract.
-        PropagationError: the teacher raised or broke its contract.
+        PropagationError: the propagator raised or broke its contract.
         AdaptationError: a loss is not finite.
 
     Source: "Evaluating SAM2 for video semantic segmentation", I-SAM2, which publishes neither the
@@ -87,12 +87,12 @@ def train_mask_classifier(
     ):
         check_count(name, count)
     check_number("learning_rate", learning_rate, 0)
-    segmenter, teacher = find_segmenter(model), find_propagator(propagator)
+    segmenter, found = find_segmenter(model), find_propagator(propagator)
     device = device_of(segmenter)
     with own_gradient_mode():
         samples = _Samples(private_copy(segmenter, no_parameters), num_classes)
         for frames, labels in videos:
-            masklets = Masklets(teacher, points_per_side=points_per_side, window=window)
+            masklets = Masklets(found, points_per_side=points_per_side, window=window)
             try:
                 with torch.no_grad():
                     samples.add_video(masklets, frames, labels)
@@ -139,12 +139,12 @@ class _Samples:
         masks = masklets.follow(frame, prediction.labels).masks.cpu()
         votes = class_votes(masks, truth, self._num_classes)
         useful = votes.sum(dim=1) > 0
-        if masklets.teacher is None or not useful.any():
+        if masklets.session is None or not useful.any():
             return
         if self._source is None:
-            self._source = "teacher" if masklets.teacher.shows_features else "segmenter"
+            self._source = "propagator" if masklets.session.shows_features else "segmenter"
         chosen = masks[useful].to(prediction.labels.device)
-        pooled = mask_features(masklets.teacher, prediction, chosen, self._source)
+        pooled = mask_features(masklets.session, prediction, chosen, self._source)
         self._features.append(pooled.cpu())
         self._classes.append(votes[useful].argmax(dim=1))
 
@@ -167,7 +167,7 @@ class _Samples:
     def joined(self) -> tuple[Float[Tensor, "N D"], Int64[Tensor, " N"], Source]:
         if self._source is None:
             raise InputError(
-                "no mask has a labelled pixel: there were no frames, the teacher saw nothing, or "
+                "no mask has a labelled pixel: there were no frames, the propagator saw none, or "
                 "all pixels are ignored."
             )
         return torch.cat(self._features), torch.cat(self._classes), self._source

@@ -1,4 +1,4 @@
-"""Refinement by masks: inside every object of a teacher, the class of the majority."""
+"""Refinement by masks: inside every object of a propagator, the class of the majority."""
 
 from typing import Any, Literal, get_args
 
@@ -29,7 +29,7 @@ class MaskRefiner(StreamedMethod):
 
     Args:
         model: a model of a known type, or any `Segmenter`.
-        propagator: the teacher, or the registered name of one.
+        propagator: what follows objects, or the registered name of one.
         points_per_side: of the grid of prompts.
         window: length of a window in frames.
         vote: `"frame"`: a mask votes anew in every frame. `"window"`: it keeps its votes, so that

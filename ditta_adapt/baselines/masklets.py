@@ -20,7 +20,7 @@ class Masklets:
     session and followed to the end of the window. Windows share no frame.
 
     Args:
-        propagator: the teacher.
+        propagator: what follows objects, or warps maps, through the video.
         points_per_side: of the grid.
         window: length of a window in frames.
     """
@@ -30,7 +30,7 @@ class Masklets:
         self._points_per_side = points_per_side
         self._window = window
         self._frames = LiveFrames()
-        self.teacher: LiveSession | None = None
+        self.session: LiveSession | None = None
 
     @property
     def at_start(self) -> bool:
@@ -45,7 +45,7 @@ class Masklets:
             labels: predicted by the image model.
 
         Raises:
-            PropagationError: the teacher raised or broke its contract.
+            PropagationError: the propagator raised or broke its contract.
         """
         if len(self._frames) in (0, self._window):
             self.close()
@@ -53,15 +53,15 @@ class Masklets:
             self._frames.append(frame.permute(1, 2, 0))
             return self._find(labels)
         self._frames.append(frame.permute(1, 2, 0))
-        if self.teacher is None:
+        if self.session is None:
             return _no_masks(labels)
-        return self.teacher.advance()
+        return self.session.advance()
 
     def close(self) -> None:
-        """End the teacher's session."""
-        if self.teacher is not None:
-            self.teacher.close()
-        self.teacher = None
+        """End the propagator's session."""
+        if self.session is not None:
+            self.session.close()
+        self.session = None
 
     def _find(self, labels: Integer[Tensor, "H W"]) -> Masks:
         prompts = grid_prompts(labels, self._points_per_side)
@@ -71,8 +71,8 @@ class Masklets:
             if not kept:
                 return _no_masks(labels)
             # While the scout is open, so that the two can share image features.
-            self.teacher = LiveSession(self._propagator, self._frames)
-            return self.teacher.prompt([prompts[index] for index in kept])
+            self.session = LiveSession(self._propagator, self._frames)
+            return self.session.prompt([prompts[index] for index in kept])
         finally:
             scout.close()
 

@@ -1,4 +1,4 @@
-"""The three verbs, for methods that train nothing and run a teacher along with the stream."""
+"""The three verbs, for methods that train nothing and run a propagator along with the stream."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -37,7 +37,7 @@ class Stream(Protocol):
         ...
 
     def close(self) -> None:
-        """End the teacher's sessions."""
+        """End the propagator's sessions."""
         ...
 
 
@@ -45,13 +45,13 @@ class StreamedMethod(ABC):
     """A `Method` whose adapting is no more than running over the first frames of the video.
 
     The first frame of `adapt`, or without it the first one streamed after `reset`, is frame 0 of
-    the video. The teacher sees every frame, in order, and never one that has not come yet; memory
-    is constant. If the teacher fails while streaming, its sessions cannot go on: they are closed,
+    the video. The propagator sees every frame, in order, and never one that has not come yet;
+    memory is constant. If it fails while streaming, its sessions cannot go on: they are closed,
     and the method is as after `reset`.
 
     Args:
         model: a model of a known type, or any `Segmenter`.
-        propagator: the teacher, or the registered name of one.
+        propagator: what follows objects, or the registered name of one.
 
     Attributes:
         segmenter: the image model as given; read, never written.
@@ -79,7 +79,7 @@ class StreamedMethod(ABC):
         Raises:
             InputError: no frame, or a malformed one (`ShapeError`).
             SegmenterError: the image model's output breaks its contract.
-            PropagationError: the teacher raised or broke its contract.
+            PropagationError: the propagator raised or broke its contract.
 
         Whatever is raised, the method is as it was before.
         """
@@ -102,7 +102,7 @@ class StreamedMethod(ABC):
             ShapeError: a malformed frame, or another size than the frames before it. The stream
                 goes on as if it had not come.
             SegmenterError: the image model's output breaks its contract.
-            PropagationError: the teacher raised or broke its contract.
+            PropagationError: the propagator raised or broke its contract.
         """
         tensor = frame_to_tensor(frame)
         check_stream_size(tensor, self._size)
@@ -115,7 +115,7 @@ class StreamedMethod(ABC):
             raise
 
     def reset(self) -> None:
-        """Next video: nothing of this one is kept, and the teacher's sessions are closed."""
+        """Next video: nothing of this one is kept, and the propagator's sessions are closed."""
         stream, self._stream, self._size = self._stream, None, None
         if stream is not None:
             stream.close()

@@ -1,4 +1,4 @@
-"""Zero-shot refinement: the regions of the first frame, followed by a teacher for ever."""
+"""Zero-shot refinement: the regions of the first frame, followed by a propagator for ever."""
 
 from typing import Any
 
@@ -25,13 +25,13 @@ class ZeroShotRefinement(StreamedMethod):
     object was lost, is the image model's. Objects that come later are never added.
 
     A prompt has the component as its region and its most confident pixel as its point. The paper
-    gives SAM2 the mask; for that, build the teacher with `mask_prompts=True`, for otherwise SAM2
+    gives SAM2 the mask; for that, build the propagator with `mask_prompts=True`, for otherwise SAM2
     starts from the point, and then its masks may reach beyond or fall short of the components.
     There is no limit on the number of objects but `min_area`; SAM2's memory grows with it.
 
     Args:
         model: a model of a known type, or any `Segmenter`.
-        propagator: the teacher, or the registered name of one.
+        propagator: what follows objects, or the registered name of one.
         min_area: least area of a component, as a share of the image in [0, 1].
 
     Raises:

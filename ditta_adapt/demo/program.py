@@ -28,7 +28,7 @@ from ditta_adapt.video_segmenter import wrap
 NUM_FRAMES = 60
 WARMUP = 12
 SEED = 3
-TEACHERS = ("flow", "sam2-small")
+PROPAGATORS = ("flow", "sam2-small")
 # A user's clip: enough to see the effect within a minute or two on two cores.
 _CLIP_FRAMES, _CLIP_SIDE = 96, 640
 
@@ -42,25 +42,25 @@ class Clip:
 
 
 def run_demo(
-    output: Path, video: Path | None = None, teachers: Sequence[str] = TEACHERS
+    output: Path, video: Path | None = None, names: Sequence[str] = PROPAGATORS
 ) -> dict[str, Any]:
-    """Adapt the shipped SegFormer to a video, once with each teacher, and compare it with itself.
+    """Adapt the shipped SegFormer to a video with each propagator, and compare it with itself.
 
     Args:
         output: folder for `before-after.mp4`, `strip.png` and `report.json`; made if missing.
         video: a video file; by default a generated street scene with noise, motion blur and
             exposure drift, which the model was not trained on.
-        teachers: registered names.
+        names: of propagators.
 
     Returns:
         What `report.json` holds.
 
     Raises:
         InputError: the video cannot be read, or has fewer frames than the warm-up and two more; or
-            no teacher has such a name.
+            no propagator has such a name.
         MissingDependencyError: an extra is not installed.
     """
-    propagators = {name: find_propagator(name) for name in teachers}
+    propagators = {name: find_propagator(name) for name in names}
     clip = _generated_clip() if video is None else _read_clip(video)
     output.mkdir(parents=True, exist_ok=True)
     model = load_demo_model()

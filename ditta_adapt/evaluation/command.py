@@ -52,7 +52,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--aux", help="second, smaller model for auxadapt, named like --model")
     parser.add_argument(
-        "--propagator", default="flow", help="name of a teacher, or package.module:factory"
+        "--propagator", default="flow", help="name of a propagator, or package.module:factory"
     )
     parser.add_argument("--classifier", type=Path, help="classifier of masks, for i-sam2")
     parser.add_argument(

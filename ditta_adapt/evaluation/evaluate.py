@@ -33,12 +33,12 @@ class Plan:
 
     Attributes:
         dataset: the videos.
-        parts: image model, teacher, seed and what single methods need.
+        parts: image model, propagator, seed and what single methods need.
         methods: names, see `method_names`.
         warmups: shares of a video, or numbers of frames, that are adapted to, see `split_video`.
         corruptions: such as `"contrast:high"`; `""` is the video as it is.
         limit: only the first videos of the data set.
-        origin: what data set and teacher were made from, such as a folder and its options.
+        origin: what data set and propagator were made from, such as a folder and its options.
             Results of another origin are not mixed with these.
 
     Raises:

@@ -38,7 +38,7 @@ class Parts:
 
     Attributes:
         segmenter: the image model.
-        propagator: the teacher.
+        propagator: what follows objects, or warps maps, through the video.
         seed: of everything random.
         aux: a second, smaller image model of the same classes, for `auxadapt`; without one, the
             image model takes both parts.
@@ -69,7 +69,7 @@ def _adapted(
     return build
 
 
-# Other labels than the teacher's, learned as they are: to compare labels, not checks.
+# Other labels than the propagator's, learned as they are: to compare labels, not checks.
 _UNCHECKED = AdaptConfig(safety=None)
 
 

@@ -1,4 +1,4 @@
-"""Does what a teacher carried look like what is there? A check that needs no labels."""
+"""Does what was warped look like what is there? A check that needs no labels."""
 
 import torch
 import torch.nn.functional as F
@@ -13,25 +13,25 @@ def colours_on_grid(frame: UInt8[Tensor, "3 H W"], size: tuple[int, int]) -> Flo
 
 
 def photometric_consistency(
-    carried: Float[Tensor, "3 h w"],
+    warped: Float[Tensor, "3 h w"],
     seen: Float[Tensor, "3 h w"],
     valid: Bool[Tensor, "h w"],
     *,
     tolerance: float,
 ) -> Float[Tensor, "h w"]:
-    r"""How far to trust what was carried to a cell, by how well its colour fits.
+    r"""How far to trust what was warped to a cell, by how well its colour fits.
 
     .. math:: w(x) = \exp\left(-\left(\frac{e(x)}{tolerance}\right)^2\right), \qquad
               e(x) = \frac{1}{3} \sum_k \left|\overline{I'_k - I_k}(x)\right|
 
     with the mean, over those of the 3 x 3 cells around `x` that have a source, taken before the
     absolute value, so that noise cancels out. At a cut, behind an object that passed, or where the
-    teacher lost its way, colours do not fit and the past is forgotten.
+    propagator lost its way, colours do not fit and the past is forgotten.
 
     Args:
-        carried: `I'`, RGB in [0, 1] of the frame before, carried along.
+        warped: `I'`, RGB in [0, 1] of the frame before, warped to this one.
         seen: `I`, RGB in [0, 1] of this frame.
-        valid: where the teacher has a source at all.
+        valid: where the propagator has a source at all.
         tolerance: the error at which trust has fallen to 1/e, above 0.
 
     Returns:
@@ -39,7 +39,7 @@ def photometric_consistency(
     """
     # The last map counts the cells with a source: neither the others nor those outside of the grid
     # count as cells without error.
-    summed = torch.cat([(carried - seen) * valid, valid.to(seen).unsqueeze(0)])
+    summed = torch.cat([(warped - seen) * valid, valid.to(seen).unsqueeze(0)])
     total = F.avg_pool2d(summed.unsqueeze(0), 3, stride=1, padding=1)[0]
     mean = total[:3] / total[3].clamp(min=1e-6)
     return torch.exp(-((mean.abs().mean(dim=0) / tolerance) ** 2)) * valid

@@ -45,7 +45,7 @@ def resolve(config: AdaptConfig, propagator: Propagator, warm_up: WarmUp) -> Ite
 
     Args:
         config: as given.
-        propagator: the teacher.
+        propagator: what follows objects, or warps maps, through the video.
         warm_up: what it is judged by.
 
     Raises:

@@ -25,7 +25,7 @@ def build_targets(
     closed.
 
     Args:
-        propagator: the teacher.
+        propagator: what follows objects, or warps maps, through the video.
         warm_up: the frames and the frozen model's view of them.
         config: with `targets` decided: not `"auto"`.
         progress: called along the way.

@@ -26,7 +26,8 @@ class TargetBuilder(Protocol):
         """Labels for every frame of the warm-up, or targets with nothing to learn.
 
         Args:
-            propagator: the teacher. A builder that needs none leaves it closed.
+            propagator: what follows objects, or warps maps, through the video. A builder that
+                needs none leaves it closed.
             warm_up: the frames and the frozen model's view of them.
             config: of the adaptation, with nothing left to `"auto"`; a builder takes from it
                 what concerns it.

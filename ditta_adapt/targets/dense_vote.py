@@ -1,4 +1,4 @@
-"""Labels by a dense vote of neighbouring frames, for teachers that can warp any map."""
+"""Labels by a dense vote of neighbouring frames, for propagators that can warp any map."""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -26,13 +26,13 @@ def dense_vote(
     options: DenseVote,
     progress: ProgressCallback,
 ) -> Targets:
-    r"""Let every frame vote on every other one's labels, along the paths the teacher sees.
+    r"""Let every frame vote on every other one's labels, along the paths the propagator sees.
 
     .. math:: F_t = g\, w\, warp_{t-1 \to t}(F_{t-1} + R_{t-1} p_{t-1}), \qquad
               B_t = g\, w\, warp_{t+1 \to t}(B_{t+1} + R_{t+1} p_{t+1}), \qquad
               V_t = F_t + R_t p_t + B_t
 
-    Votes are class probabilities weighted by reliability; a vote dies where the teacher has no
+    Votes are class probabilities weighted by reliability; a vote dies where the propagator has no
     valid source or colours do not fit (`w`, see `photometric_consistency`), so what comes into view
     is labelled by the frames that see it, and another scene has no say. The label is the class with
     most votes, trusted as far as it won clearly, see `vote_margin`: where frames disagree on what
@@ -50,7 +50,7 @@ def dense_vote(
         learn if no label differs from the model's own.
 
     Raises:
-        PropagationError: the teacher raised, or returned maps that do not fit.
+        PropagationError: the propagator raised, or returned maps that do not fit.
     """
     last, total = len(frames) - 1, 2 * len(frames)
 

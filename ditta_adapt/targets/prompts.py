@@ -1,4 +1,4 @@
-"""Which objects the teacher is asked to follow, chosen from the frozen model's predictions."""
+"""Which objects the propagator is asked to follow, chosen from the frozen model's predictions."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Targets without a teacher: the frozen image model's own labels."""
+"""Targets without a propagator: the frozen image model's own labels."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ def self_labels(predictions: Sequence[FrozenPrediction]) -> Targets:
 
     For the contrastive term every class is one object, with id `class + 1`, made of all pixels the
     model gives that class. So an object keeps its id, and with it its prototype, through the video
-    although nothing is tracked; connected regions would need a teacher to be followed.
+    although nothing is tracked; connected regions would need a propagator to be followed.
 
     Args:
         predictions: of the frozen model, one a frame.

@@ -1,4 +1,4 @@
-"""Stage B, first half: prompt the teacher and follow every object both ways."""
+"""Stage B, first half: prompt the propagator and follow every object both ways."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Tracks:
 
     Attributes:
         num_objects: objects have the ids `1..num_objects`.
-        frames: per frame, the masks of all objects the teacher has there, ordered by id.
+        frames: per frame, the masks of all objects the propagator has there, ordered by id.
     """
 
     num_objects: int
@@ -45,7 +45,7 @@ def track_objects(
     union needs no rule for overlaps.
 
     Args:
-        forward: a fresh session of the teacher on the warm-up.
+        forward: a fresh session of the propagator on the warm-up.
         backward: a second one.
         size: `(H, W)` of the frames.
         predictions: of the frozen model, one a frame.
@@ -53,7 +53,7 @@ def track_objects(
         progress: called once per frame and direction.
 
     Raises:
-        PropagationError: the teacher raised, or returned masks that break its contract.
+        PropagationError: the propagator raised, or returned masks that break its contract.
 
     Source: paper, section on spatio-temporal masks; released program.
     """

@@ -8,13 +8,13 @@ from ditta_adapt.io.frames import Frame
 
 
 class LiveFrames(Sequence[Frame]):
-    """A sequence that grows while a teacher's session is open on it, in constant memory.
+    """A sequence that grows while a propagator's session is open on it, in constant memory.
 
     Indices count from the first frame ever appended. A frame that is no longer kept raises
     `InputError`, never `IndexError`, since that would silently end a loop over the frames.
 
     Args:
-        keep: how many of the last frames stay readable; a step of a teacher needs two.
+        keep: how many of the last frames stay readable; a step of a propagator needs two.
 
     Raises:
         InputError: `keep` is less than 1.

@@ -1,4 +1,4 @@
-"""A teacher's session on a video that is still coming in."""
+"""A propagator's session on a video that is still coming in."""
 
 from collections.abc import Sequence
 
@@ -14,16 +14,16 @@ from ditta_adapt.teachers.propagator import FeatureSource, Masks, Prompt, Propag
 
 
 class LiveSession:
-    """Follows objects forward, to whatever frame came last; checks what the teacher returns.
+    """Follows objects forward, to whatever frame came last; checks what the propagator returns.
 
     The session is closed by `close`, or when this object is garbage.
 
     Args:
-        propagator: the teacher.
+        propagator: what follows objects, or warps maps, through the video.
         frames: with at least one frame; the session starts on the last one.
 
     Raises:
-        PropagationError: here and in all methods: the teacher raised or broke its contract.
+        PropagationError: here and in all methods: the propagator raised or broke its contract.
     """
 
     def __init__(self, propagator: Propagator, frames: LiveFrames) -> None:
@@ -54,7 +54,7 @@ class LiveSession:
         return isinstance(self._held.session, FeatureSource)
 
     def features(self) -> Float[Tensor, "D h w"]:
-        """The teacher's image features on the frame last reached; it must be a `FeatureSource`."""
+        """Image features on the frame last reached; the session must be a `FeatureSource`."""
         session = self._held.session
         assert isinstance(session, FeatureSource)
         with propagator_errors(call := f"features({self._at})"):

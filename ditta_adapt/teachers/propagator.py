@@ -1,4 +1,4 @@
-"""The teacher protocol: something that follows masks through a video."""
+"""The propagator protocol: something that follows masks through a video."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -13,7 +13,7 @@ from ditta_adapt.io.frames import Frame
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Where one new object starts; a teacher takes whichever form it is made for.
+    """Where one new object starts; a propagator takes whichever form it is made for.
 
     Attributes:
         object_id: positive, unique within a session.
@@ -28,13 +28,13 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """The objects a teacher sees in one frame, at the frame's own size.
+    """The objects a propagator sees in one frame, at the frame's own size.
 
     Attributes:
         object_ids: `(N,)` int64, in the order in which the objects were prompted.
         masks: `(N, H, W)` bool; an object that is not visible has an empty mask.
-        scores: `(N, H, W)` floating point in [0, 1], or none: how sure the teacher is that an
-            object covers a pixel. A teacher that gives none is sure of its masks.
+        scores: `(N, H, W)` floating point in [0, 1], or none: how sure the propagator is that an
+            object covers a pixel. A propagator that gives none is sure of its masks.
     """
 
     object_ids: Int64[Tensor, " N"]
@@ -44,7 +44,7 @@ class Masks:
 
 @runtime_checkable
 class PropagationSession(Protocol):
-    """One run of a teacher over one list of frames."""
+    """One run of a propagator over one list of frames."""
 
     def prompt(self, t: int, prompts: Sequence[Prompt]) -> Masks:
         """Add new objects on frame `t`, the frame last reached; return all masks on `t`."""
@@ -57,7 +57,7 @@ class PropagationSession(Protocol):
 
 @runtime_checkable
 class Propagator(Protocol):
-    """A teacher: SAM2, optical flow, matching, or anything that tracks masks.
+    """A propagator: SAM2, optical flow, matching, or anything that tracks masks.
 
     The sequence of frames may grow while a session is open on it, as `LiveFrames` does, which also
     forgets old frames. So a session asks for the number of frames at every step, reads a frame
@@ -97,7 +97,7 @@ class DenseWarper(Protocol):
 
 @runtime_checkable
 class FeatureSource(Protocol):
-    """Optional for a session: it shows the image features the teacher works with."""
+    """Optional for a session: it shows the image features the propagator works with."""
 
     def features(self, t: int) -> Float[Tensor, "D h w"]:
         """Float features of frame `t`, the frame last reached, on a grid over the whole frame."""

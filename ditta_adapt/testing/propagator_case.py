@@ -18,7 +18,7 @@ from ditta_adapt.testing.shapes_video import ShapesVideo, shapes_video
 
 @dataclass(frozen=True, slots=True)
 class PropagatorCase:
-    """A way to build the teacher, and a video with truth to show it."""
+    """A way to build the propagator, and a video with truth to show it."""
 
     factory: Callable[[], Any]
     video: ShapesVideo

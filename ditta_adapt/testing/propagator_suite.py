@@ -1,4 +1,4 @@
-"""Check a teacher against the `Propagator` contract."""
+"""Check a propagator against the `Propagator` contract."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -43,7 +43,7 @@ def check_propagator(
     include: Sequence[str] | None = None,
     on_fail: OnFail = "raise",
 ) -> CheckReport:
-    """Run every rule of the `Propagator` contract on teachers made by `factory`.
+    """Run every rule of the `Propagator` contract on propagators made by `factory`.
 
     They are shown a generated video of 96 x 128 pixels, six frames long, of moving textured
     shapes whose true masks are known. Needs no test runner.

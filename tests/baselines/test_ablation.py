@@ -6,10 +6,10 @@ from itertools import product
 import pytest
 import torch
 
-from ditta_adapt import AdaptConfig, Contrast, MaskVote, SelfLabels, Training, wrap
+from ditta_adapt import AdaptConfig, Contrast, SelfLabels, Training, wrap
 from ditta_adapt.baselines.ablation import ablation
 from tests.baselines.shift_propagator import ShiftPropagator
-from tests.toys import toy_segmenter, toy_video
+from tests.toys import prompting, toy_segmenter, toy_video
 
 FRAMES = toy_video(5, size=(24, 30))
 COMBINATIONS = list(product([False, True], repeat=3))
@@ -24,7 +24,7 @@ def test_combination(addon: bool, targets: bool, contrastive: bool) -> None:
         # The small model is unsure of everything.
         toy_segmenter(),
         propagator=teacher,
-        config=replace(config, targets=MaskVote(prompt_threshold=0.3)),
+        config=prompting(config, 0.3),
     )
     report = model.adapt(FRAMES[:4])
     assert bool(teacher.opened) == targets

@@ -60,7 +60,7 @@ def test_no_mask_no_features() -> None:
 
 
 def test_scores_by_hand() -> None:
-    classifier = MaskClassifier(2, 3, "teacher")
+    classifier = MaskClassifier(2, 3, "propagator")
     classifier.mean.copy_(torch.tensor([1.0, 2.0]))
     classifier.scale.copy_(torch.tensor([2.0, 4.0]))
     features = torch.tensor([[3.0, -2.0], [0.5, 2.0]])
@@ -131,7 +131,7 @@ def train(teacher: Teacher | None = None, **options: object) -> MaskClassifier:
 
 @pytest.mark.parametrize(
     ("teacher", "source", "width"),
-    [(Teacher(), "segmenter", 5), (Teacher(session=FeatureSession), "teacher", 2)],
+    [(Teacher(), "segmenter", 5), (Teacher(session=FeatureSession), "propagator", 2)],
 )
 def test_learns_what_the_features_mean(teacher: Teacher, source: str, width: int) -> None:
     classifier = train(teacher)
@@ -265,19 +265,19 @@ def test_a_classifier_of_another_model(classifier: MaskClassifier, base: bool, s
 
 
 def test_other_classes_are_no_matter_without_the_base() -> None:
-    classifier = MaskClassifier(6, 3, "teacher")
+    classifier = MaskClassifier(6, 3, "propagator")
     MaskClassification(PaintedSegmenter(), Teacher(), classifier, base=False)
 
 
 @pytest.mark.parametrize(
     ("teacher", "said"),
     [
-        (Teacher(), "this teacher shows none"),
+        (Teacher(), "this one shows none"),
         (Teacher(session=FeatureSession), "shows 2 features, but the classifier was trained on 7"),
     ],
 )
 def test_a_teacher_it_was_not_trained_with(teacher: Teacher, said: str) -> None:
-    method = MaskClassification(PaintedSegmenter(), teacher, constant(1, "teacher", 7))
+    method = MaskClassification(PaintedSegmenter(), teacher, constant(1, "propagator", 7))
     with pytest.raises(PropagationError, match=said):
         method(painted(HALVES))
     assert teacher.open_sessions == 0
@@ -290,6 +290,6 @@ class NotFinite(FeatureSession):
 
 def test_a_teacher_with_bad_features() -> None:
     teacher = Teacher(session=NotFinite)
-    method = MaskClassification(PaintedSegmenter(), teacher, constant(1, "teacher", 2))
+    method = MaskClassification(PaintedSegmenter(), teacher, constant(1, "propagator", 2))
     with pytest.raises(PropagationError, match=r"features\(0\) returned .* not finite"):
         method(painted(HALVES))

@@ -312,8 +312,8 @@ def test_memory_is_constant_over_a_long_stream(make: Callable[..., StreamedMetho
 
 def test_features_of_the_teacher() -> None:
     video, teacher = toy_video(7), Teacher(session=FeatureSession)
-    found = run(classification(toy_segmenter(), teacher, "teacher"), video)
-    again = run(classification(toy_segmenter(), teacher, "teacher"), video)
+    found = run(classification(toy_segmenter(), teacher, "propagator"), video)
+    again = run(classification(toy_segmenter(), teacher, "propagator"), video)
     assert same(found, again)
     assert FEATURES != 2
 

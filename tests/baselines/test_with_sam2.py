@@ -64,7 +64,7 @@ def test_classification_by_the_teachers_features(kind: str) -> None:
         )
     # The features are those that the teacher has computed anyway.
     assert passes == [1] * 3
-    assert (classifier.source, classifier.in_features) == ("teacher", WIDTH)
+    assert (classifier.source, classifier.in_features) == ("propagator", WIDTH)
     method = MaskClassification(toy_segmenter(), teacher, classifier, base=False, points_per_side=2)
     for frame in video:
         assert set(method(frame).unique().tolist()) <= {0, 2}

@@ -110,7 +110,7 @@ def warped_labels(
     """Bring labels from frame `t` to a neighbour: every class as a map, then the strongest.
 
     Args:
-        session: of a teacher that warps dense maps.
+        session: of a propagator that warps dense maps.
         labels: `(H, W)` integers at least 0, of frame `t`.
         t: the frame they are of.
         to: `t + 1` or `t - 1`.
@@ -132,7 +132,7 @@ def warped_labels(
 class RefinedLabels:
     """Target builder: the image model's own labels, refined by one neighbouring frame's.
 
-    The teacher carries the neighbour's labels, and their confidence (the largest class
+    The propagator warps the neighbour's labels, and their confidence (the largest class
     probability of the frozen model), into every frame. A frame without that neighbour keeps its
     own labels. `config.fill` plays no part: a pixel without a refined label teaches nothing.
 
@@ -164,7 +164,7 @@ class RefinedLabels:
         """Refine the labels of every frame.
 
         Raises:
-            PropagationError: the teacher raised, broke its contract, or cannot warp dense maps.
+            PropagationError: the propagator raised, broke its contract, or cannot warp dense maps.
         """
         labels: list[Tensor] = []
         total = len(warm_up.frames)

@@ -42,7 +42,7 @@ class TrueLabels:
         config: AdaptConfig,
         progress: ProgressCallback,
     ) -> Targets:
-        """The labels themselves; the teacher stays closed.
+        """The labels themselves; the propagator stays closed.
 
         Raises:
             InputError: labels that do not fit the warm-up or the classes.
@@ -56,7 +56,7 @@ class OracleLabels:
     Args:
         labels: as of `TrueLabels`.
         offset: whose pseudo labels: the frame's own (none), or those of the frame before (-1) or
-            after (1), carried into it by the teacher; a frame without that neighbour has its own.
+            after (1), warped into it by the propagator; a frame without that neighbour has its own.
         relabel: `(C,)` integers, the class of the true labels of each of the model's classes;
             none where they are the same.
         ignore_index: the label of pixels without ground truth.
@@ -93,8 +93,8 @@ class OracleLabels:
 
         Raises:
             InputError: labels that do not fit the warm-up or the classes.
-            PropagationError: the teacher is needed, and raised, broke its contract, or cannot
-                carry dense maps.
+            PropagationError: the propagator is needed, and raised, broke its contract, or cannot
+                warp dense maps.
         """
         truth = self._truth.on(warm_up)
         pseudo = [prediction.labels.to(torch.int16) for prediction in warm_up.predictions]
