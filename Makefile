@@ -3,19 +3,28 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-all test-wheel lint clean
 
 demo: $(VENV)/.ready
 	$(BIN)/ditta-adapt demo
 
-# Two processes of one thread each finish sooner than one of two threads.
+# The core. Two processes of one thread each finish sooner than one of two threads.
 test: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 
+# The core, and what needs an environment of its own: each part by its own name.
+test-all: test test-wheel
+
+test-wheel: $(VENV)/.ready
+	PYTHON=$(PYTHON) BIN=$(BIN) .ci/test_wheel
+
+# Types are checked as a user gets the package, adapters included, which are mapped into it.
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	rm -rf build
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --target build/typed .
+	cd build/typed && $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml
 
 $(VENV)/.ready: pyproject.toml constraints.txt tests/no-deps.txt
 	$(PYTHON) -m venv $(VENV)
