@@ -1,0 +1,1 @@
+"""Scripts of the repository: they draw parts of the documentation from the code."""
