@@ -47,7 +47,7 @@ STAGES = (
     Stage(
         "A",
         "What the image model says",
-        "warm-up frames; no teacher",
+        "warm-up frames; no propagator",
         (
             Step("encode and decode each frame, once", "targets.warm_up.WarmUp.from_frames"),
             Step(
@@ -60,7 +60,7 @@ STAGES = (
     Stage(
         "B",
         "What there is to learn",
-        "warm-up frames; the teacher",
+        "warm-up frames; the propagator",
         (
             Step('decide what is left to "auto"', "safety.resolution.resolve"),
             Step("find points to prompt", "targets.prompts.select_points", "MaskVote"),
@@ -72,7 +72,7 @@ STAGES = (
     Stage(
         "C",
         "Learn it",
-        "warm-up frames; no teacher",
+        "warm-up frames; no propagator",
         (
             Step(
                 "refuse what contradicts the model",
