@@ -87,20 +87,20 @@ class Stream:
             PropagationError: the propagator raised, or broke its contract, while it warped votes.
         """
         frames, end = warm_up.frames, len(warm_up.frames)
+        first = end - 1 if self._votes is None else max(end - _REMEMBERED, 0)
         votes: Tensor | None = None
         consistencies: list[float] = []
         with torch.no_grad():
-            output = self.student.decode(warm_up.encodings[end - 1])
-            if self._votes is not None:
-                assert session is not None
-                for t in range(max(end - _REMEMBERED, 0), end):
+            for t in range(first, end):
+                output = self.student.decode(warm_up.encodings[t])
+                if self._votes is not None:
+                    assert session is not None
                     past = None
                     if votes is not None:
                         warp = partial(warp_maps, session, t=t - 1, to=t)
                         past, fit = past_votes(warp, votes, frames[t - 1], frames[t], self._votes)
                         consistencies.append(fit)
-                    logits = self.student.decode(warm_up.encodings[t]).logits
-                    votes = update_memory(past, soft_votes(logits))
+                    votes = update_memory(past, soft_votes(output.logits))
         if self.monitor is not None and consistencies:
             usual = sum(consistencies) / len(consistencies)
             self.monitor = replace(self.monitor, usual=usual)
@@ -151,7 +151,7 @@ class Stream:
         self.close()
 
     def close(self) -> None:
-        """Close the propagator's session; the next frame opens another."""
+        """End the stream: close the propagator's session."""
         if self._warper is not None:
             self._warper.close()
 
