@@ -1,4 +1,4 @@
-"""The one training loop: optimiser steps on a private copy, counted, checked and reported."""
+"""Optimiser steps on a private copy: taken in one place, counted, checked and reported."""
 
 from collections.abc import Mapping, Sequence
 
