@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ditta_adapt.errors import InputError
-from examples.train_small_sam2.bodies import Piece
+from examples.train_small_sam2.bodies import Piece, body
 from examples.train_small_sam2.textures import Rng, recolour
 
 Picture = npt.NDArray[np.uint8]
@@ -56,6 +56,13 @@ def load_cutout(path: Path) -> Picture:
         raise InputError(f"expected something to be seen, but {path} is transparent")
     box = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
     return np.asarray(cv2.cvtColor(image[box], cv2.COLOR_BGRA2RGBA), np.uint8)
+
+
+def any_body(rng: Rng, files: Sequence[Path]) -> list[Piece]:
+    """A drawn body or, if there are ``files``, as often a picture."""
+    if files and rng.random() < 0.5:
+        return cutout(rng, files)
+    return body(rng)
 
 
 def cutout(rng: Rng, files: Sequence[Path]) -> list[Piece]:

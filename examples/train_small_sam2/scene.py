@@ -1,28 +1,19 @@
 """The scene of one clip: a backdrop, and the objects and other things that move before it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from examples.train_small_sam2.bodies import Piece, body
-from examples.train_small_sam2.cutouts import cutout
+from examples.train_small_sam2.actors import Actor, Casting
+from examples.train_small_sam2.backdrop import make_backdrop
 from examples.train_small_sam2.effects import Look
-from examples.train_small_sam2.motion import (
-    Motion,
-    draw_absence,
-    hide_behind,
-    hold_camera,
-    leave_frame,
-    move,
-)
+from examples.train_small_sam2.motion import draw_absence, hide_behind, hold_camera, leave_frame
 from examples.train_small_sam2.photos import Image
-from examples.train_small_sam2.shapes import blob, outline, rounded
 from examples.train_small_sam2.sprites import Layer, Matrix, Sprite, smear
-from examples.train_small_sam2.textures import BACKDROPS, Rng, recolour, texture
+from examples.train_small_sam2.textures import Rng
 
 Ids = npt.NDArray[np.uint8]
 """The visible object at every pixel, 0 where there is none, shape (T, S, S)."""
@@ -33,25 +24,11 @@ SMALLEST_SHARE = 0.004
 # An object whose colours differ less, on average, from those it covers is not tracked.
 _LEAST_CONTRAST = 14.0
 
-_WORLD = 1.5
-# The length of what is not tracked, of the first object and of the others, in frame sides.
-_EXTENTS = ((0.04, 0.5), (0.2, 1.1), (0.15, 0.9))
-# Untracked things a clip, their share in the textures of another thing, and the share of textures
-# that are the backdrop's: who knows an object by its colours alone takes these for it.
-_UNTRACKED, _LOOKALIKE, _CAMOUFLAGED = 1.2, 0.6, 0.3
+# Untracked things in a clip, on average.
+_UNTRACKED = 1.2
 
 # The generator runs in many processes, each of which should stay on its own core.
 cv2.setNumThreads(0)
-
-
-@dataclass
-class _Actor:
-    """A sprite with its motion. ``number`` is its id in the clip, 0 for what is not tracked."""
-
-    sprite: Sprite
-    motion: Motion
-    number: int
-    shadow: float = 0.0
 
 
 class Scene:
@@ -66,177 +43,46 @@ class Scene:
         vanish: bool,
         cutouts: Sequence[Path],
     ) -> None:
-        self.rng, self.frames, self.size, self.cutouts = rng, frames, size, cutouts
-        side = int(size * _WORLD)
-        self.backdrop = texture(rng, side, BACKDROPS)
-        self._clutter(side)
-        if rng.random() < 0.25:
-            self.backdrop = cv2.GaussianBlur(
-                self.backdrop, (0, 0), rng.uniform(0.5, 3) * size / 160
-            )
+        self.size = size
+        self.backdrop = make_backdrop(rng, size, cutouts)
         self.camera = hold_camera(rng, frames)
         self.look = Look(rng, frames, size)
         self.smear = rng.uniform(0.3, 1.0) if rng.random() < 0.3 else 0.0
         count = int(rng.integers(1, max_objects + 1))
         self.vanishing = 0
         self.unclear: set[int] = set()
-        self.actors: list[_Actor] = []
+        self.actors: list[Actor] = []
+        casting = Casting(rng, frames, size, self.backdrop, cutouts)
         if rng.random() < 0.15:
-            self.actors.append(self._region(1))
+            self.actors.append(casting.region(1))
         for number in range(len(self.actors) + 1, count + 1):
-            self.actors.append(self._object(number))
+            self.actors.append(casting.thing(number, self.actors))
         for _ in range(int(rng.poisson(_UNTRACKED))):
-            self.actors.append(self._object(0))
+            self.actors.append(casting.thing(0, self.actors))
         if rng.random() < 0.3:
-            self._twin()
+            self.actors.append(casting.twin(self.actors))
         rng.shuffle(self.actors)  # type: ignore[arg-type]
         self.actors.sort(key=lambda actor: not actor.motion.follows_camera or actor.number > 0)
         if rng.random() < 0.2:
-            self.actors.append(self._screen(rng.uniform(0.05, 0.25), None))
+            self.actors.append(casting.screen(rng.uniform(0.05, 0.25), None))
         if vanish:
-            self._vanish()
+            self._vanish(casting)
 
-    def _clutter(self, side: int) -> None:
-        """Still things in the backdrop, so that not all that has an outline is an object."""
-        rng = self.rng
-        if rng.random() < 0.5:
-            return
-        for _ in range(int(rng.integers(1, 6))):
-            extent = rng.uniform(0.05, 0.4)
-            pieces = self._body() if rng.random() < 0.2 else [Piece([outline(rng)])]
-            sprite = self._sprite(pieces, extent)
-            x, y = rng.uniform(0, side, 2)
-            scale = extent / 2 * self.size
-            place = np.array([[scale, 0, x], [0, scale, y], [0, 0, 1]])
-            layer = sprite.draw(place, 0.0, side)
-            if layer:
-                box, alpha = layer.box, layer.pixels[..., 3:] / 255
-                self.backdrop[box] = self.backdrop[box] * (1 - alpha) + layer.pixels[..., :3]
-
-    def _sprite(self, pieces: list[Piece], extent: float, like: Sprite | None = None) -> Sprite:
-        """A body in the textures of another, or in fresh ones, at times from the backdrop."""
-        rng = self.rng
-        density = max(6.0, extent / 2 * self.size * 1.15)
-        if any(piece.picture is not None for piece in pieces):
-            return Sprite(rng, pieces, [], density)
-        if like:
-            return Sprite(rng, pieces, like.covers, density)
-        span = max(float(np.ptp(np.concatenate(p.contours), axis=0).max()) for p in pieces)
-        side = int(np.clip(density * span * 1.3, 24, self.size * 1.2))
-        covers = [self._cover(side)]
-        used = max(piece.cover for piece in pieces) + 1
-        while len(covers) < used:
-            covers.append(self._cover(max(16, side // 2)))
-        if rng.random() < 0.35 and density > 12:
-            self._mark(covers[0])
-        return Sprite(rng, pieces, covers, density)
-
-    def _cover(self, side: int) -> Image:
-        rng = self.rng
-        if rng.random() < _CAMOUFLAGED and side < self.backdrop.shape[0]:
-            y, x = rng.integers(0, self.backdrop.shape[0] - side, 2)
-            return recolour(rng, self.backdrop[y : y + side, x : x + side].copy(), 0.3)
-        return texture(rng, side)
-
-    def _mark(self, cover: Image) -> None:
-        """Paint a few patches of another texture onto one: patches of fur, a shirt, a sign."""
-        rng, side = self.rng, cover.shape[0]
-        other = texture(rng, side)
-        mask = np.zeros((side, side), np.uint8)
-        for _ in range(int(rng.integers(1, 5))):
-            points = blob(rng) * rng.uniform(0.05, 0.3) * side + rng.uniform(0, side, 2)
-            cv2.fillPoly(mask, [np.round(points).astype(np.int32)], 255, cv2.LINE_AA)
-        cv2.copyTo(other, mask, cover)
-
-    def _body(self) -> list[Piece]:
-        if self.cutouts and self.rng.random() < 0.5:
-            return cutout(self.rng, self.cutouts)
-        return body(self.rng)
-
-    def _object(self, number: int) -> _Actor:
-        rng = self.rng
-        pieces = self._body()
-        low, high = _EXTENTS[min(number, 2)]
-        extent = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-        motion = move(
-            rng,
-            self.frames,
-            extent,
-            start=tuple(rng.uniform(-0.38, 0.38, 2)),
-            calm=rng.random() < (0.1 if number else 0.4),
-            upright=len(pieces) > 1 and rng.random() < 0.8,
-            follows_camera=rng.random() < 0.4,
-        )
-        shadow = rng.uniform(0.15, 0.5) if rng.random() < 0.25 else 0.0
-        like = None
-        textured = [actor.sprite for actor in self.actors if actor.sprite.covers]
-        if not number and textured and rng.random() < _LOOKALIKE:
-            like = textured[int(rng.integers(len(textured)))]
-        actor = _Actor(self._sprite(pieces, extent, like), motion, number, shadow)
-        if number and len(pieces) > 2 and rng.random() < 0.12:
-            # Only some of its pieces are the object: a head, the wheels, all but the trunk.
-            keep = rng.random(len(pieces)) < 0.5
-            keep[0] = not keep.any()
-            actor.sprite.owners = [number * int(k) for k in keep]
-        return actor
-
-    def _region(self, number: int) -> _Actor:
-        """A large thing at the back, that moves with it: a wall, a meadow, a lake."""
-        rng = self.rng
-        extent = rng.uniform(0.5, 1.1)
-        motion = move(
-            rng,
-            self.frames,
-            extent,
-            start=tuple(rng.uniform(-0.4, 0.4, 2)),
-            calm=True,
-            upright=False,
-            follows_camera=True,
-        )
-        pieces = [Piece([outline(rng)], soft=rng.random() < 0.3)]
-        return _Actor(self._sprite(pieces, extent), motion, number)
-
-    def _twin(self) -> None:
-        """A second one of an object, not tracked: the same sprite on another path."""
-        rng = self.rng
-        model = self.actors[int(rng.integers(len(self.actors)))]
-        extent = float(model.motion.scale[0]) * 2
-        start = tuple(rng.uniform(-0.4, 0.4, 2))
-        motion = move(rng, self.frames, extent, start=start, upright=len(model.sprite.pieces) > 1)
-        self.actors.append(_Actor(model.sprite, motion, 0))
-
-    def _screen(self, half: float, behind: Motion | None) -> _Actor:
-        """Something untracked in front: a post or a wide thing, ``half`` its least half width."""
-        rng = self.rng
-        tall = 0.75 if behind is None else max(half, rng.uniform(0.3, 0.9))
-        edge = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * [half * 1.15, tall * 1.3]
-        points = rounded(edge, int(rng.integers(1, 4))) if rng.random() < 0.5 else edge
-        extent = 2 * float(np.abs(points).max())
-        pieces = [Piece([points * 2 / extent])]
-        start = tuple(rng.uniform(-0.45, 0.45, 2))
-        motion = move(
-            rng, self.frames, extent, start=start, upright=True, follows_camera=behind is None
-        )
-        motion.scale[:], motion.squeeze[:], motion.angle[:] = extent / 2, 1, rng.normal(0, 0.05)
-        if behind is None and rng.random() < 0.6:
-            motion.position[:] = start
-        return _Actor(self._sprite(pieces, extent), motion, 0)
-
-    def _vanish(self) -> None:
+    def _vanish(self, casting: Casting) -> None:
         """Make one object leave the frame or go behind something in front of all others."""
-        rng = self.rng
+        rng = casting.rng
         # Small ones first: what fills the frame cannot leave it within a few frames.
         tracked = sorted((a for a in self.actors if a.number), key=lambda a: a.motion.scale[0])
         actor = tracked[int(rng.integers((len(tracked) + 1) // 2))]
         if actor.motion.scale.max() > 0.2:
             actor.motion.scale *= 0.2 / actor.motion.scale.max()
-        absence = draw_absence(rng, self.frames)
+        absence = draw_absence(rng, casting.frames)
         self.vanishing = actor.number
         reach = 1.15 * float(actor.motion.scale.max()) * _radius(actor.sprite)
         if rng.random() < 0.5:
             leave_frame(rng, actor.motion, absence, reach)
         else:
-            screen = self._screen(reach, actor.motion)
+            screen = casting.screen(reach, actor.motion)
             hide_behind(rng, actor.motion, screen.motion, absence, (reach, reach * 1.15))
             self.actors.append(screen)
 
@@ -256,7 +102,7 @@ class Scene:
         s = float(self.size)
         return np.array([[s, 0, s / 2 - 0.5], [0, s, s / 2 - 0.5], [0, 0, 1]])
 
-    def _place(self, actor: _Actor, t: int) -> Matrix:
+    def _place(self, actor: Actor, t: int) -> Matrix:
         camera = self.camera.place(t) if actor.motion.follows_camera else np.eye(3)
         return self._to_pixels() @ camera @ actor.motion.place(t)
 
@@ -294,7 +140,7 @@ class Scene:
         return float(x * shrink), float(y * shrink)
 
     def _paste(
-        self, frame: npt.NDArray[np.float32], ids: Ids, layer: Layer, actor: _Actor, first: bool
+        self, frame: npt.NDArray[np.float32], ids: Ids, layer: Layer, actor: Actor, first: bool
     ) -> None:
         alpha = layer.pixels[..., 3]
         if actor.shadow:
