@@ -1,5 +1,7 @@
 """The fourteen names, their strengths, and how they are written."""
 
+import string
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -51,7 +53,7 @@ def test_unknown_names_and_strengths_are_refused_with_the_known_ones() -> None:
 
 
 @settings(max_examples=40)
-@given(st.text())
+@given(st.text(string.printable))
 def test_any_text_is_a_corruption_or_an_input_error(text: str) -> None:
     try:
         found = parse_corruption(text)

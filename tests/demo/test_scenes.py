@@ -73,7 +73,7 @@ def test_class_names_and_palette_agree():
     assert len({tuple(color) for color in PALETTE.tolist()}) == 9
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     seed=st.integers(0, 2**40),
     height=st.integers(16, 90),
@@ -109,14 +109,14 @@ def test_a_video_is_one_world_at_whole_times():
 
 def test_all_classes_are_common():
     seen = np.zeros(len(CLASS_NAMES))
-    for seed in range(36):
+    for seed in range(12):
         seen[np.unique(render_scene(seed, SMALL)[1])] += 1
-    assert seen.min() >= 12
+    assert seen.min() >= 4
 
 
 @pytest.mark.parametrize("seed", [1, 3])
 def test_labels_persist_between_frames_while_things_move(seed):
-    frames, labels = render_video(seed, 30, (96, 160))
+    frames, labels = render_video(seed, 12, SMALL)
     changed = (labels[1:] != labels[:-1]).mean((1, 2))
     assert changed.max() < 0.12
     assert (labels[0] != labels[-1]).mean() > 0.01

@@ -19,7 +19,7 @@ frames_strategy = hnp.arrays(np.uint8, (12, 14, 3))
 
 @pytest.fixture(scope="module")
 def clean():
-    return render_video(3, 12, (72, 120))[0]
+    return render_video(3, 6, (72, 120))[0]
 
 
 def detail(frames):

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 pytest.importorskip("cv2")
 pytest.importorskip("transformers")
 
+from ditta_adapt.corruptions import corruption_names
 from ditta_adapt.datasets.opening import dataset_names
+from ditta_adapt.demo import scenes
 from ditta_adapt.evaluation import method_names
 from ditta_adapt.evaluation.command import add_parser
 
@@ -20,6 +23,7 @@ def test_the_snippet_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(scenes, "render_video", partial(scenes.render_video, size=(64, 112)))
     (snippet,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
     exec(compile(snippet, "snippet", "exec"), {})
     assert "mIoU @50%" in capsys.readouterr().out
@@ -51,3 +55,8 @@ def test_every_option_and_data_set_is_there() -> None:
     table = PAGE.partition("| option |")[2].partition("\n\n")[0]
     assert set(re.findall(r"--[a-z]+", table)) == options
     assert all(f"`{name}`" in table for name in dataset_names())
+
+
+def test_every_corruption_is_there() -> None:
+    part = PAGE.partition("## Corruptions")[2].partition("## ")[0]
+    assert all(f"`{name}`" in part for name in corruption_names(include_styles=False))

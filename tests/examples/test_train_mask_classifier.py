@@ -1,10 +1,12 @@
 """The example that trains a classifier of masks, on as little as it takes to run."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ditta_adapt.baselines.mask_classifier import MaskClassifier
+from ditta_adapt.demo.scenes import render_video
 from examples import train_mask_classifier
 
 
@@ -13,6 +15,8 @@ def test_it_trains_saves_and_scores(
 ) -> None:
     path = tmp_path / "masks.safetensors"
     options = ["--videos", "1", "--held-out", "1", "--frames", "2", "--points", "3"]
+    small = partial(render_video, size=(64, 112))
+    monkeypatch.setattr(train_mask_classifier, "render_video", small)
     monkeypatch.setattr("sys.argv", ["program", "--out", str(path), *options])
     train_mask_classifier.main()
     assert MaskClassifier.load(path).num_classes == 9

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ditta_adapt.errors import InputError, ShapeError
 from ditta_adapt.metrics import BoundaryIoU
 
-quick = settings(max_examples=40)
+quick = settings(max_examples=25)
 Image = tuple[np.ndarray, np.ndarray]
 forms = pytest.mark.parametrize("per_class", [False, True])
 CLASSES = 3

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ditta_adapt.errors import InputError, ShapeError
 from ditta_adapt.metrics import VideoConsistency
 
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=30)
 Video = tuple[np.ndarray, np.ndarray]
 
 

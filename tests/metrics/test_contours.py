@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from ditta_adapt.metrics.contours import contours, dilated
 
-quick = settings(max_examples=40)
+quick = settings(max_examples=25)
 
 
 @st.composite

@@ -12,7 +12,7 @@ from scipy import ndimage
 from ditta_adapt.errors import InputError, ShapeError
 from ditta_adapt.metrics import JAndF, contour_accuracy, region_similarity
 
-quick = settings(max_examples=40)
+quick = settings(max_examples=25)
 Video = tuple[np.ndarray, np.ndarray]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ditta_adapt.errors import InputError, ShapeError
 from ditta_adapt.metrics import PseudoLabelScore, SegmentationScore
 
-quick = settings(max_examples=40)
+quick = settings(max_examples=25)
 Frame = tuple[np.ndarray, np.ndarray, np.ndarray]
 CLASSES = 3
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ditta_adapt.errors import InputError, ShapeError
 from ditta_adapt.metrics import SegmentationScore
 
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=30)
 Frames = list[tuple[np.ndarray, np.ndarray]]
 
 
