@@ -22,6 +22,7 @@ from ditta_adapt.baselines import (
     ZeroShotRefinement,
     ablation,
 )
+from ditta_adapt.baselines.accel import default_config as accel_config
 from ditta_adapt.config import AdaptConfig, AttentionAddon
 from ditta_adapt.datasets import IGNORE
 from ditta_adapt.errors import InputError
@@ -136,7 +137,9 @@ _BUILDERS: Mapping[str, Callable[[Parts], Method]] = {
         _UNCHECKED, lambda parts: OracleLabels(_truth(parts), relabel=parts.relabel)
     ),
     "true-labels": _adapted(_UNCHECKED, lambda parts: TrueLabels(_in_model_classes(parts))),
-    "accel": lambda parts: AccelSegmenter(parts.segmenter, propagator=parts.propagator),
+    "accel": lambda parts: AccelSegmenter(
+        parts.segmenter, propagator=parts.propagator, config=accel_config(seed=parts.seed)
+    ),
 }
 
 WITH_TRUTH = frozenset({"oracle", "true-labels"})

@@ -15,7 +15,7 @@ from ditta_adapt.corruptions import parse_corruption
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.datasets.listed import ListedDataset
 from ditta_adapt.evaluation import Parts, VideoResult, evaluate, method_names
-from ditta_adapt.evaluation.method_names import _in_model_classes
+from ditta_adapt.evaluation.method_names import _in_model_classes, build_method
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
 from ditta_adapt.models.parameters import weight_hash
 from tests.evaluation.toy_dataset import (
@@ -239,6 +239,12 @@ def test_another_number_of_classes_fails_at_once(tmp_path: Path) -> None:
     dataset = ListedDataset("small", ["a"], toy_dataset()._open_video, class_names=["x", "y"])
     with pytest.raises(InputError, match="the model has 4 classes and the data set 'small' has 2"):
         evaluate(toy_plan(dataset=dataset), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ditta", "ditta-paper", "accel"])
+def test_the_seed_reaches_what_is_random(name: str) -> None:
+    parts = Parts(toy_segmenter(), OpticalFlowPropagator(), seed=7)
+    assert build_method(name, parts).config.seed == 7
 
 
 def test_every_method_runs(tmp_path: Path) -> None:
