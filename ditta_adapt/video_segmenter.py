@@ -24,7 +24,7 @@ from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.builder import TargetBuilder, check_builder
 from ditta_adapt.targets.warm_up import warmup_length
 from ditta_adapt.teachers.propagator import Propagator
-from ditta_adapt.teachers.registry import find_propagator
+from ditta_adapt.teachers.registry import check_propagator, find_propagator
 from ditta_adapt.training.student import Student
 
 
@@ -54,6 +54,7 @@ def wrap(
     Raises:
         UnknownModelError: the model's type has no adapter; the message shows the two ways on.
         SegmenterError: the segmenter cannot be copied or has nothing to adapt.
+        InputError: no propagator has that name; nothing is imported or loaded to find out.
 
     Example:
         >>> video_model = wrap(my_model)                          # doctest: +SKIP
@@ -94,9 +95,8 @@ class VideoSegmenter:
         self.target_builder = check_builder(target_builder)
         self.cache = cache or CacheBudget()
         self.report: AdaptationReport | None = None
-        # A name is looked up when it is needed: the image model alone needs no other library.
-        known = isinstance(propagator, str)
-        self._propagator = propagator if known else find_propagator(propagator)
+        # Built when it is needed: the image model alone needs no other library.
+        self._propagator = check_propagator(propagator)
         self._stream = self._pretrained()
 
     @property
@@ -104,7 +104,6 @@ class VideoSegmenter:
         """The propagator. One that was given by its name is built at the first need, and kept.
 
         Raises:
-            InputError: there is none of that name.
             MissingDependencyError: its library is not installed.
         """
         if isinstance(self._propagator, str):

@@ -116,18 +116,17 @@ def test_masks_that_are_followed_by_flow_share_it(flows: list[tuple[Any, ...]]) 
 def test_streaming_reads_no_entry_points(lookups: list[str]) -> None:
     model = wrap(toy_segmenter())
     model.adapt(FRAMES[:4])
-    # Once, although adapting and streaming both need it.
-    assert lookups == [teachers.PROPAGATORS]
     lookups.clear()
     for frame in FRAMES[4:9]:
         model(frame)
     assert lookups == []
 
 
-def test_the_image_model_alone_looks_for_no_propagator(lookups: list[str]) -> None:
-    model = wrap(toy_segmenter(), propagator="sam3")
+def test_a_name_is_looked_up_at_the_door_and_at_the_first_need(lookups: list[str]) -> None:
+    model = wrap(toy_segmenter(), propagator="flow")
+    assert lookups == [teachers.PROPAGATORS]
     model(FRAMES[0])
-    assert lookups == []
+    assert lookups == [teachers.PROPAGATORS]
 
 
 def test_three_adaptations_load_a_checkpoint_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,7 @@ from ditta_adapt.evaluation.model_loading import load_segmenter
 from ditta_adapt.evaluation.result import VideoResult
 from ditta_adapt.evaluation.table import pool, render, to_csv
 from ditta_adapt.evaluation.warmup import parse_warmup
-from ditta_adapt.io.factories import call_factory, importable_folder
-from ditta_adapt.teachers.propagator import Propagator
+from ditta_adapt.io.factories import importable_folder
 from ditta_adapt.teachers.registry import find_propagator
 
 
@@ -96,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
             dataset=open_dataset(options.dataset, options.root, **_options(options.option)),
             parts=Parts(
                 segmenter=load_segmenter(options.model, options.device),
-                propagator=_propagator(options.propagator),
+                propagator=find_propagator(options.propagator),
                 seed=options.seed,
                 aux=load_segmenter(options.aux, options.device) if options.aux else None,
                 classifier=_classifier(options.classifier),
@@ -157,10 +156,6 @@ def _options(pairs: list[str]) -> dict[str, Any]:
         except ValueError:
             options[key] = value
     return options
-
-
-def _propagator(name: str) -> Propagator:
-    return find_propagator(call_factory(name) if ":" in name else name)
 
 
 def _classifier(path: Path | None) -> MaskClassifier | None:

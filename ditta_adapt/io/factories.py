@@ -1,12 +1,32 @@
 """What a user names as `package.module:factory`."""
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ditta_adapt.errors import DittaError, InputError
+
+
+def check_factory(spec: str) -> None:
+    """Refuse what `find_factory` could not find, as far as that is seen without importing.
+
+    Raises:
+        InputError: a malformed spec, or a package that is not there.
+    """
+    module_name, _ = _parts(spec)
+    package = module_name.partition(".")[0]
+    try:
+        found = package in sys.modules or importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        found = False
+    if not found:
+        raise InputError(
+            f"{spec!r}: there is no package {package!r}. Modules are looked for in the current "
+            "folder and among the installed packages."
+        )
 
 
 def find_factory(spec: str) -> Callable[..., Any]:
@@ -16,12 +36,7 @@ def find_factory(spec: str) -> Callable[..., Any]:
         InputError: a malformed spec, a module that cannot be imported, no such name in it, or
             something that cannot be called.
     """
-    module_name, colon, name = spec.partition(":")
-    if not (module_name and colon and name):
-        raise InputError(
-            f"{spec!r} does not name a factory; expected package.module:factory, such as "
-            "my_adapter:make_segmenter."
-        )
+    module_name, name = _parts(spec)
     try:
         found: Any = importlib.import_module(module_name)
     # Whatever a module raises while it is imported, it cannot be used.
@@ -60,6 +75,16 @@ def call_factory(spec: str) -> Any:
             f"{spec}() raised {type(error).__name__}: {error}. Expected a function or class that "
             "can be called without arguments."
         ) from error
+
+
+def _parts(spec: str) -> tuple[str, str]:
+    module_name, colon, name = spec.partition(":")
+    if not (module_name and colon and name):
+        raise InputError(
+            f"{spec!r} does not name a factory; expected package.module:factory, such as "
+            "my_adapter:make_segmenter."
+        )
+    return module_name, name
 
 
 @contextmanager

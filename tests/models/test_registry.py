@@ -7,10 +7,10 @@ from importlib.metadata import EntryPoint, entry_points
 import pytest
 from torch import nn
 
-from ditta_adapt import InputError, UnknownModelError, wrap
+from ditta_adapt import UnknownModelError, wrap
 from ditta_adapt.models.registry import SEGMENTERS
 from ditta_adapt.teachers.registry import PROPAGATORS
-from tests.toys import StillPropagator, ToyNet, toy_segmenter, toy_video
+from tests.toys import ToyNet, toy_segmenter
 
 
 def test_segmenter_is_taken_as_it_is() -> None:
@@ -37,17 +37,6 @@ def test_things_that_are_no_model(model: object) -> None:
 def test_class_instead_of_instance() -> None:
     with pytest.raises(UnknownModelError, match="the class ToyNet"):
         wrap(ToyNet)
-
-
-def test_unknown_propagator_name() -> None:
-    with pytest.raises(InputError, match=r"'magic'.*flow"):
-        wrap(toy_segmenter(), propagator="magic").adapt(toy_video(2))
-
-
-@pytest.mark.parametrize("propagator", [None, 3, StillPropagator])
-def test_things_that_are_no_propagator(propagator: object, unchecked: None) -> None:
-    with pytest.raises(InputError, match="propagator is"):
-        wrap(toy_segmenter(), propagator=propagator)  # type: ignore[arg-type]
 
 
 def test_importing_the_library_imports_no_model_zoo() -> None:
