@@ -1,0 +1,1 @@
+"""Trains the small SegFormer of the demo on procedural scenes."""
