@@ -2,9 +2,9 @@
 
     python -m examples.train_mask_classifier --out masks.safetensors
 
-The teacher follows masks through every training video; features inside them and the true labels
-are what the classifier learns from. With a SAM2 teacher the features are SAM2's own, with optical
-flow the image model's. For your own data, put your videos in place of `training_videos`.
+The propagator follows masks through every training video; features inside them and the true labels
+are what the classifier learns from. With SAM2 as propagator the features are SAM2's own, with
+optical flow the image model's. For your own data, put your videos in place of `training_videos`.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def main() -> None:
     """Train, save, score."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
-    parser.add_argument("--teacher", default="flow", help="registered name: flow, sam2, sam2-hf")
+    parser.add_argument("--propagator", default="flow", help="registered name: flow, sam2, sam2-hf")
     parser.add_argument("--videos", type=int, default=12, help="to train on")
     parser.add_argument("--held-out", type=int, default=4, help="videos to score on")
     parser.add_argument("--frames", type=int, default=8, help="of each video")
@@ -57,7 +57,7 @@ def main() -> None:
     classifier = train_mask_classifier(
         training_videos(args.videos, args.frames),
         model,
-        args.teacher,
+        args.propagator,
         len(CLASS_NAMES),
         points_per_side=points,
     )
@@ -66,7 +66,7 @@ def main() -> None:
     methods: dict[str, Method] = {"image model": ImageModel(model)}
     for name, base in (("masks alone", False), ("masks over the image model", True)):
         methods[name] = MaskClassification(
-            model, args.teacher, classifier, base=base, points_per_side=points
+            model, args.propagator, classifier, base=base, points_per_side=points
         )
     for name, method in methods.items():
         print(f"{name:28s} mIoU {100 * miou(method, args.held_out, args.frames):.1f}")

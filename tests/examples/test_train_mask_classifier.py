@@ -17,6 +17,7 @@ def test_it_trains_saves_and_scores(
     options = ["--videos", "1", "--held-out", "1", "--frames", "2", "--points", "3"]
     small = partial(render_video, size=(64, 112))
     monkeypatch.setattr(train_mask_classifier, "render_video", small)
+    options += ["--propagator", "flow"]
     monkeypatch.setattr("sys.argv", ["program", "--out", str(path), *options])
     train_mask_classifier.main()
     assert MaskClassifier.load(path).num_classes == 9
