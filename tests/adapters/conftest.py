@@ -1,5 +1,6 @@
 """What several adapters' tests share."""
 
+import os
 import sys
 from importlib.util import find_spec
 from typing import Any
@@ -7,6 +8,15 @@ from typing import Any
 import pytest
 
 from tests.adapters.ocrnet_models import NotCompiled, old_library
+
+
+@pytest.fixture(scope="session")
+def small_sam2() -> Any:
+    """The shipped SAM2, or one in the folder DITTA_SAM2, with a smaller input; do not change it."""
+    pytest.importorskip("transformers")
+    from tests.adapters.small_sam2 import SMALL, load_small_model
+
+    return load_small_model(os.environ.get("DITTA_SAM2", str(SMALL)))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from ditta_adapt.adapters.ocrnet import OCRNetSegmenter
 from ditta_adapt.adapters.sam2_transformers import Sam2TransformersPropagator
 from ditta_adapt.testing import CheckReport, check_propagator, check_segmenter
 from tests.adapters.ocrnet_models import authors_ocrnet, ocrnet, old_library, plain
-from tests.adapters.sam2_video_models import KINDS, small_model
+from tests.adapters.sam2_video_models import small_model
 
 # A teacher with random weights does not follow what is clicked on; all else it must keep.
 UNTRAINED = {"prompted_object": "random weights"}
@@ -45,19 +45,26 @@ def test_mmsegmentation(build: Callable[[Any], Any], models: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:the .*Model was not loaded by from_pretrained")
-@pytest.mark.parametrize("kind", KINDS)
-def test_sam2_of_transformers(kind: str) -> None:
-    model = small_model(kind)
+def test_edgetam_of_transformers() -> None:
+    model = small_model("EdgeTamVideo")
     report = check_propagator(
         lambda: Sam2TransformersPropagator(model), on_fail="report", expected_failures=UNTRAINED
     )
     assert failures(report) == {}
 
 
-@pytest.mark.parametrize("mask_prompts", [False, True], ids=["points", "masks"])
-def test_sam2_that_is_shipped(mask_prompts: bool) -> None:
+def test_sam2_of_transformers(small_sam2: Any) -> None:
     report = check_propagator(
-        lambda: Sam2TransformersPropagator.from_small(device="cpu", mask_prompts=mask_prompts),
+        lambda: Sam2TransformersPropagator(small_sam2, mask_prompts=True), on_fail="report"
+    )
+    assert failures(report) == {}
+
+
+def test_sam2_of_transformers_from_points(small_sam2: Any) -> None:
+    """The rules on what a prompt starts; for all others it is the same program."""
+    report = check_propagator(
+        lambda: Sam2TransformersPropagator(small_sam2, mask_prompts=False),
+        include=["masks", "one_pixel", "prompted_object", "forward", "backward"],
         on_fail="report",
     )
     assert failures(report) == {}

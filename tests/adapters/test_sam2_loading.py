@@ -156,7 +156,7 @@ import sys
 sys.modules["torchvision"] = None
 from ditta_adapt.adapters.sam2 import SAM2Propagator
 assert "sam2" not in sys.modules
-from tests.adapters.test_sam2 import FIRST, follow, small_predictor
+from tests.adapters.sam2_package_models import FIRST, follow, small_predictor
 from tests.toys import toy_video
 SAM2Propagator()
 with SAM2Propagator(small_predictor()).open(toy_video(2)) as session:

@@ -124,8 +124,7 @@ def test_wrap_finds_it_and_it_adapts_a_train_mode_model(preset: str) -> None:
     model = small_model().train()
     with torch.no_grad():
         model.decode_head.classifier.weight.mul_(100)
-    config = AdaptConfig.paper() if preset == "paper" else AdaptConfig()
-    config = prompting(config, 0.0)
+    config = prompting(AdaptConfig.paper(), 0.0) if preset == "paper" else AdaptConfig()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     frames = toy_video(5, size=(64, 80))
     video_model = wrap(model, config=config)

@@ -100,8 +100,7 @@ def test_the_last_to_close_frees_it(cycle: bool) -> None:
         assert (shared() is None) != cycle
         # Also where it is not yet gone, the next session begins anew.
         with propagator.open(frames) as third:
-            go(third, range(2))
-            assert video_of(third).computed == [0, 1]
+            assert video_of(third) is not shared()
             assert video_of(third).sessions == 1
     gc.collect()
     assert shared() is None
