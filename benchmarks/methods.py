@@ -27,7 +27,7 @@ from ditta_adapt.reporting.tables import markdown
 # All but those that need a classifier trained on labelled videos, and `ditta-paper-none`, which is
 # the image model.
 METHODS = (
-    *("iss", "tent", "tent-hard", "cotta", "auxadapt"),
+    *("image-model", "tent", "tent-hard", "cotta", "auxadapt"),
     *("consistency", "max-confidence", "warp-forward", "warp-backward", "accel"),
     *("zero-shot", "refiner", "ditta", "ditta-no-addon", "ditta-attention"),
     *("ditta-memory", "ditta-unchecked"),
@@ -68,7 +68,7 @@ def by_video(results: Sequence[VideoResult], score: str) -> str:
     videos = list(dict.fromkeys(result.case.video for result in results))
     lines = [[f"change of {score}", "warm-up", *videos]]
     for (method, corruption, warmup), row in scores.items():
-        base = scores.get(("iss", corruption, warmup), {})
+        base = scores.get(("image-model", corruption, warmup), {})
         name = method + (f", {corruption}" if corruption else "")
         changes = [row.get(v, float("nan")) - base.get(v, float("nan")) for v in videos]
         lines.append([name, warmup, *(f"{change:+.3f}" for change in changes)])

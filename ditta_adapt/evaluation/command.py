@@ -55,7 +55,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--classifier", type=Path, help="classifier of masks, for i-sam2")
     parser.add_argument(
-        "--methods", nargs="+", default=["iss", "ditta"], help=", ".join(method_names())
+        "--methods", nargs="+", default=["image-model", "ditta"], help=", ".join(method_names())
     )
     parser.add_argument(
         "--warmup",

@@ -10,7 +10,7 @@ from ditta_adapt.evaluation.result import VideoResult
 from ditta_adapt.metrics import SegmentationScore
 from ditta_adapt.reporting import tables
 
-IMAGE_MODEL = "iss"
+IMAGE_MODEL = "image-model"
 """The method that all others are compared with."""
 
 
@@ -53,7 +53,7 @@ def compare(
     """Compare every method with the image model on the same frames.
 
     Args:
-        results: among them those of the image model, `"iss"`; without it there is nothing to
+        results: among them those of the image model, `"image-model"`; without it there is nothing to
             compare with, and the list is empty.
         score: of one video, in [0, 1].
     """

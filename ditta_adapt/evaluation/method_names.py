@@ -108,7 +108,7 @@ def _classified(base: bool) -> Callable[[Parts], Method]:
 
 
 _BUILDERS: Mapping[str, Callable[[Parts], Method]] = {
-    "iss": lambda parts: ImageModel(parts.segmenter),
+    "image-model": lambda parts: ImageModel(parts.segmenter),
     "ditta": _adapted(AdaptConfig()),
     "ditta-no-addon": _adapted(AdaptConfig(memory=None)),
     "ditta-attention": _adapted(AdaptConfig(memory=AttentionAddon())),

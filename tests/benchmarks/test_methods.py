@@ -21,8 +21,8 @@ def result(method: str, video: str, hit: int, missed: int, windows: list[float])
 
 
 RESULTS = [
-    result("iss", "a", 6, 4, [0.5, 0.7]),
-    result("iss", "b", 8, 2, [0.8]),
+    result("image-model", "a", 6, 4, [0.5, 0.7]),
+    result("image-model", "b", 8, 2, [0.8]),
     result("ditta", "a", 9, 1, [0.9, 0.9]),
     result("ditta", "b", 7, 3, [0.7]),
 ]

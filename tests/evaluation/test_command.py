@@ -17,7 +17,7 @@ from ditta_adapt.cli import main
 
 QUICK = [
     *("--dataset", "demo", "--root", ".", "--option", "videos=1", "--option", "frames=6"),
-    *("--model", "demo", "--methods", "iss", "ditta", "--warmup", "1", "50%"),
+    *("--model", "demo", "--methods", "image-model", "ditta", "--warmup", "1", "50%"),
 ]
 TOYS = [
     *("--dataset", "toy_parts:videos", "--root", ".", "--model", "toy_parts:toy_segmenter"),
@@ -60,7 +60,7 @@ def test_tables_on_the_screen_and_on_disk(
     assert (tmp_path / "table.md").read_text().startswith("| method | FPS | mIoU @50% |")
     rows = scores(tmp_path)
     assert [(row["method"], row["warmup"]) for row in rows] == [
-        (method, warmup) for warmup in ("1 frame", "50%") for method in ("iss", "ditta")
+        (method, warmup) for warmup in ("1 frame", "50%") for method in ("image-model", "ditta")
     ]
     assert all(0.2 < float(row["mIoU"]) < 1 for row in rows)
     assert rows[0]["mIoU"] != rows[1]["mIoU"]
@@ -68,7 +68,7 @@ def test_tables_on_the_screen_and_on_disk(
 
 @pytest.mark.usefixtures("toys")
 def test_killed_and_given_again(tmp_path: Path) -> None:
-    asked = ["eval", *TOYS, "--option", "names=a b c", "--methods", "iss", "ditta"]
+    asked = ["eval", *TOYS, "--option", "names=a b c", "--methods", "image-model", "ditta"]
     asked += ["--warmup", "0.2", "0.5"]
     assert main([*asked, "--out", "whole"]) == 0
     program = "import sys; from ditta_adapt.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -96,10 +96,10 @@ def test_killed_and_given_again(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("toys")
 def test_a_model_and_data_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
-    own = ["eval", *TOYS, "--methods", "iss", "tent"]
+    own = ["eval", *TOYS, "--methods", "image-model", "tent"]
     assert main([*own, "--out", "fine"]) == 0
     assert main([*own, "--option", "names=a broken", "--out", "broken"]) == 1
-    assert "iss at 10%: 1 of 2 videos failed and are left out." in capsys.readouterr().out
+    assert "image-model at 10%: 1 of 2 videos failed and are left out." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ def result(method: str, video: str, right: int, **changes: object) -> VideoResul
 
 
 RESULTS = [
-    result("iss", "a", 50),
-    result("iss", "b", 60),
-    result("iss", "c", 70),
+    result("image-model", "a", 50),
+    result("image-model", "b", 60),
+    result("image-model", "c", 70),
     result("ditta", "a", 80),
     result("ditta", "b", 40),
     VideoResult(Case("ditta", "10%", "", "c"), error="RuntimeError: no"),
@@ -48,7 +48,7 @@ def test_nothing_to_compare_with() -> None:
 
 
 def test_another_score_and_missing_labels() -> None:
-    assert math.isnan(video_miou(VideoResult(Case("iss", "10%", "", "a"))))
+    assert math.isnan(video_miou(VideoResult(Case("image-model", "10%", "", "a"))))
     assert compare(RESULTS, lambda r: math.nan) == []
     _, ditta = compare(
         RESULTS,
@@ -59,6 +59,6 @@ def test_another_score_and_missing_labels() -> None:
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 100), min_size=1))
 def test_a_method_equal_to_the_image_model(scores: dict[str, int]) -> None:
-    results = [result(m, v, s) for v, s in scores.items() for m in ("iss", "same")]
+    results = [result(m, v, s) for v, s in scores.items() for m in ("image-model", "same")]
     _, same = compare(results)
     assert (same.change, same.worst, same.better, same.worse) == (0, 0, 0, 0)

@@ -60,7 +60,7 @@ def test_counts_are_those_of_a_loop_by_hand(tmp_path: Path) -> None:
 
 def test_the_order_of_videos_does_not_matter(tmp_path: Path) -> None:
     plans = [
-        toy_plan(dataset=toy_dataset(names), methods=["iss", "ditta", "tent"])
+        toy_plan(dataset=toy_dataset(names), methods=["image-model", "ditta", "tent"])
         for names in ("ab", "ba")
     ]
     first, second = (
@@ -98,7 +98,7 @@ def test_the_model_is_as_it_was(tmp_path: Path) -> None:
 
 
 def test_failures_are_recorded_and_tried_again(tmp_path: Path) -> None:
-    broken = toy_plan(dataset=toy_dataset(["a", "broken", "b"]), methods=["iss"])
+    broken = toy_plan(dataset=toy_dataset(["a", "broken", "b"]), methods=["image-model"])
     results = evaluate(broken, tmp_path / "disk")
     assert [bool(r.error) for r in results] == [False, True, False]
     assert "OSError: the disk is gone" in results[1].error
@@ -144,14 +144,14 @@ def test_sparse_labels_are_scored_and_have_no_consistency(tmp_path: Path) -> Non
     labels = [label if t == 9 else None for t, label in enumerate(toy_labels(0))]
     video = LabelledVideo("a", toy_video(LENGTH, (32, 40)), labels)
     dataset = ListedDataset("sparse", ["a"], lambda name: video, class_names="abcd")
-    (result,) = evaluate(toy_plan(dataset=dataset, methods=["iss"]), tmp_path)
+    (result,) = evaluate(toy_plan(dataset=dataset, methods=["image-model"]), tmp_path)
     assert result.confusion.sum() == 31 * 40
     assert result.consistency == {}
     assert result.frames == 6
 
 
 def test_without_labels(tmp_path: Path) -> None:
-    plan = toy_plan(dataset=toy_dataset("a", labelled=False), methods=["iss", "true-labels"])
+    plan = toy_plan(dataset=toy_dataset("a", labelled=False), methods=["image-model", "true-labels"])
     iss, told = evaluate(plan, tmp_path)
     assert iss.confusion.sum() == 0
     assert iss.changed > 0
@@ -163,7 +163,7 @@ def test_predictions_are_relabelled(tmp_path: Path) -> None:
     labels = [np.full((32, 40), 1, np.uint8)] * LENGTH
     video = LabelledVideo("a", toy_video(LENGTH, (32, 40)), labels, table)
     dataset = ListedDataset("objects", ["a"], lambda name: video, class_names=("rest", "object"))
-    plan = toy_plan(dataset=dataset, methods=["iss"], warmups=[0])
+    plan = toy_plan(dataset=dataset, methods=["image-model"], warmups=[0])
     (result,) = evaluate(plan, tmp_path)
     model = wrap(plan.parts.segmenter)
     found = sum(int(torch.isin(model(f), torch.tensor([1, 2])).sum()) for f in video.frames)
@@ -180,7 +180,7 @@ def test_truth_in_the_models_classes() -> None:
 
 
 def test_results_of_another_origin_are_not_mixed(tmp_path: Path) -> None:
-    plan = toy_plan(methods=["iss"], limit=1, origin={"root": "here"})
+    plan = toy_plan(methods=["image-model"], limit=1, origin={"root": "here"})
     evaluate(plan, tmp_path)
     for other in (
         replace(plan, origin={"root": "there"}),
@@ -204,28 +204,28 @@ def test_one_frame_is_not_the_whole_video(tmp_path: Path) -> None:
 
 
 def test_what_is_named_twice_is_run_once(tmp_path: Path) -> None:
-    plan = toy_plan(methods=["iss", "iss"], warmups=[0.5, 0.5], limit=1)
+    plan = toy_plan(methods=["image-model", "image-model"], warmups=[0.5, 0.5], limit=1)
     assert len(evaluate(plan, tmp_path)) == 1
     with pytest.raises(InputError, match="names of several videos, such as 'a'"):
         toy_plan(dataset=toy_dataset(["a", "b", "a"]))
 
 
 def test_progress_counts_what_is_left(tmp_path: Path) -> None:
-    evaluate(toy_plan(methods=["iss"]), tmp_path)
+    evaluate(toy_plan(methods=["image-model"]), tmp_path)
     seen: list[tuple[int, int]] = []
-    evaluate(toy_plan(methods=["iss", "tent"]), tmp_path, lambda r, d, t: seen.append((d, t)))
+    evaluate(toy_plan(methods=["image-model", "tent"]), tmp_path, lambda r, d, t: seen.append((d, t)))
     assert seen == [(1, 2), (2, 2)]
 
 
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"methods": ["iss", "magic"]}, "no method 'magic'"),
+        ({"methods": ["image-model", "magic"]}, "no method 'magic'"),
         ({"warmups": [10.0]}, "whole percentage"),
         ({"warmups": [-1]}, "-1 frames; expected at least 0"),
         ({"corruptions": ["fog:3"]}, "fog"),
         ({"corruptions": ["style1:high"]}, "cannot be applied"),
-        ({"methods": ["iss", "i-sam2"]}, "i-sam2 needs a classifier"),
+        ({"methods": ["image-model", "i-sam2"]}, "i-sam2 needs a classifier"),
         ({"limit": 0}, "at least 1 video"),
         ({"methods": []}, "nothing to run"),
     ],

@@ -24,7 +24,7 @@ def result(video: str = "a", **changes: object) -> VideoResult:
         "stream_seconds": 0.5,
         "note": "adapted",
     }
-    return VideoResult(Case("iss", "10%", "", video), **values | changes)  # type: ignore[arg-type]
+    return VideoResult(Case("image-model", "10%", "", video), **values | changes)  # type: ignore[arg-type]
 
 
 def same(first: VideoResult, second: VideoResult) -> bool:
@@ -88,7 +88,7 @@ def test_a_torn_first_line(tmp_path: Path) -> None:
 def test_a_failure_is_kept_but_not_done(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     file = ResultFile(path, SETTINGS)
-    failed = VideoResult(Case("iss", "10%", "", "a"), error="RuntimeError: no")
+    failed = VideoResult(Case("image-model", "10%", "", "a"), error="RuntimeError: no")
     file.add(failed)
     assert failed.case not in ResultFile(path, SETTINGS)
     file.add(result("a"))
@@ -116,7 +116,7 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
         read_results(path)
 
 
-@pytest.mark.parametrize("line", ["no json", "[1]", '{"method": "iss"}'])
+@pytest.mark.parametrize("line", ["no json", "[1]", '{"method": "image-model"}'])
 def test_other_files_are_refused(tmp_path: Path, line: str) -> None:
     path = tmp_path / "results.jsonl"
     ResultFile(path, SETTINGS)

@@ -26,8 +26,8 @@ def result(
 
 
 RESULTS = [
-    result("iss", "a", [[3, 1], [0, 0]], [1.0, 0.5]),
-    result("iss", "b", [[0, 0], [2, 2]], [0.0], stream_seconds=1.5),
+    result("image-model", "a", [[3, 1], [0, 0]], [1.0, 0.5]),
+    result("image-model", "b", [[0, 0], [2, 2]], [0.0], stream_seconds=1.5),
     result("ditta", "a", [[4, 0], [0, 0]], [1.0, 1.0]),
     VideoResult(Case("ditta", "10%", "", "b"), error="RuntimeError: no"),
 ]
@@ -48,7 +48,7 @@ def test_pooled_over_videos() -> None:
 
 
 def test_the_order_of_results_does_not_matter() -> None:
-    third = result("iss", "c", [[1, 1], [1, 0]], [0.1, 0.7, 0.3], changed=0.3)
+    third = result("image-model", "c", [[1, 1], [1, 0]], [0.1, 0.7, 0.3], changed=0.3)
     forward = pool([*RESULTS[:2], third])
     backward = pool([third, *RESULTS[1::-1]])
     # NaN is not equal to itself.
@@ -59,7 +59,7 @@ def test_terminal_and_markdown() -> None:
     text = render(pool(RESULTS))
     lines = text.splitlines()
     assert " ".join(lines[0].split()) == ("method FPS mIoU @10% wIoU @10% mVC8 @10% mVC16 @10%")
-    assert lines[1].split() == ["iss", "10.00", "45.00", "45.00", "50.00", "–"]
+    assert lines[1].split() == ["image-model", "10.00", "45.00", "45.00", "50.00", "–"]
     assert len({len(line) for line in lines[:3]}) == 1
     assert "ditta at 10%: 1 of 2 videos failed and are left out." in text
     markdown = render(pool(RESULTS), markdown=True).splitlines()
@@ -69,8 +69,8 @@ def test_terminal_and_markdown() -> None:
 
 def test_a_block_a_warmup_and_a_table_a_corruption() -> None:
     more = [
-        result("iss", "a", [[1, 0], [0, 1]], [1.0], warmup="50%"),
-        result("iss", "a", [[1, 1], [1, 1]], [1.0], corruption="contrast:high"),
+        result("image-model", "a", [[1, 0], [0, 1]], [1.0], warmup="50%"),
+        result("image-model", "a", [[1, 1], [1, 1]], [1.0], corruption="contrast:high"),
     ]
     plain, corrupted = render(pool([*RESULTS, *more])).split("Under contrast:high:")
     assert "mIoU @50%" in plain
@@ -82,19 +82,19 @@ def test_a_block_a_warmup_and_a_table_a_corruption() -> None:
 
 def test_numbers_of_frames_stand_after_shares() -> None:
     warmups = ["8 frames", "100%", "1 frame", "20%"]
-    rows = pool([result("iss", "a", [[1, 0], [0, 1]], [], warmup=warmup) for warmup in warmups])
+    rows = pool([result("image-model", "a", [[1, 0], [0, 1]], [], warmup=warmup) for warmup in warmups])
     heading = render(rows, markdown=True).splitlines()[0]
     order = [cell.partition("@")[2] for cell in heading.split(" | ") if cell.startswith("mIoU")]
     assert order == ["20%", "100%", "1 frame", "8 frames"]
 
 
 def test_without_labels_only_change_is_shown() -> None:
-    bare = result("iss", "a", [[0, 0], [0, 0]], [], consistency={}, changed=0.0525)
-    assert render(pool([bare])).splitlines()[1].split() == ["iss", "20.00", "5.25"]
+    bare = result("image-model", "a", [[0, 0], [0, 0]], [], consistency={}, changed=0.0525)
+    assert render(pool([bare])).splitlines()[1].split() == ["image-model", "20.00", "5.25"]
 
 
 def test_csv() -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(pool(RESULTS)))))
-    assert [row["method"] for row in rows] == ["iss", "ditta"]
+    assert [row["method"] for row in rows] == ["image-model", "ditta"]
     assert float(rows[0]["mVC8"]) == 0.5
     assert rows[1]["failed"] == "1"

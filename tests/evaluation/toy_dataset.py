@@ -43,7 +43,7 @@ def toy_plan(**changes: object) -> Plan:
     plan = {
         "dataset": toy_dataset(),
         "parts": Parts(toy_segmenter(), OpticalFlowPropagator()),
-        "methods": ["iss", "ditta"],
+        "methods": ["image-model", "ditta"],
         "warmups": [0.5],
     }
     return Plan(**plan | changes)  # type: ignore[arg-type]
