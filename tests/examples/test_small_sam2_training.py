@@ -277,7 +277,8 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "evaluate", lambda model: {"J_mask": 0.0})
-    stages = tuple(replace(stage, steps=2) for stage in STAGES)
+    # Stopped within a stage, and before the one of another size.
+    stages = (replace(STAGES[0], steps=2), replace(STAGES[1], steps=1))
     plan, cpu = Plan(stages, every=1), torch.device("cpu")
     folders = [tmp_path / name for name in ("whole", "stopped")]
     for folder in folders:
@@ -285,12 +286,12 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
     whole = train(plan, folders[0], cpu)
     step = training._step
 
-    def stop_at_four(run, *arguments):
-        if run.step == 3:
+    def stop_at_two(run, *arguments):
+        if run.step == 1:
             raise Stop
         return step(run, *arguments)
 
-    monkeypatch.setattr(training, "_step", stop_at_four)
+    monkeypatch.setattr(training, "_step", stop_at_two)
     with pytest.raises(Stop):
         train(plan, folders[1], cpu)
     monkeypatch.setattr(training, "_step", step)
@@ -300,4 +301,4 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
     with pytest.raises(InputError, match="other stages, seed, weights or pictures"):
         train(Plan(stages, seed=1), folders[1], cpu)
     curves = [(folder / "curve.json").read_text() for folder in folders]
-    assert curves[0].count('"step"') == curves[1].count('"step"') == 4
+    assert curves[0].count('"step"') == curves[1].count('"step"') == 3
