@@ -53,8 +53,8 @@ def compare(
     """Compare every method with the image model on the same frames.
 
     Args:
-        results: among them those of the image model, `"image-model"`; without it there is nothing to
-            compare with, and the list is empty.
+        results: among them those of the image model, `"image-model"`; without it there is nothing
+            to compare with, and the list is empty.
         score: of one video, in [0, 1].
     """
     table: dict[tuple[str, str], dict[str, dict[str, float]]] = {}

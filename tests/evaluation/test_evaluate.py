@@ -151,7 +151,9 @@ def test_sparse_labels_are_scored_and_have_no_consistency(tmp_path: Path) -> Non
 
 
 def test_without_labels(tmp_path: Path) -> None:
-    plan = toy_plan(dataset=toy_dataset("a", labelled=False), methods=["image-model", "true-labels"])
+    plan = toy_plan(
+        dataset=toy_dataset("a", labelled=False), methods=["image-model", "true-labels"]
+    )
     iss, told = evaluate(plan, tmp_path)
     assert iss.confusion.sum() == 0
     assert iss.changed > 0
@@ -213,7 +215,9 @@ def test_what_is_named_twice_is_run_once(tmp_path: Path) -> None:
 def test_progress_counts_what_is_left(tmp_path: Path) -> None:
     evaluate(toy_plan(methods=["image-model"]), tmp_path)
     seen: list[tuple[int, int]] = []
-    evaluate(toy_plan(methods=["image-model", "tent"]), tmp_path, lambda r, d, t: seen.append((d, t)))
+    evaluate(
+        toy_plan(methods=["image-model", "tent"]), tmp_path, lambda r, d, t: seen.append((d, t))
+    )
     assert seen == [(1, 2), (2, 2)]
 
 

@@ -82,7 +82,9 @@ def test_a_block_a_warmup_and_a_table_a_corruption() -> None:
 
 def test_numbers_of_frames_stand_after_shares() -> None:
     warmups = ["8 frames", "100%", "1 frame", "20%"]
-    rows = pool([result("image-model", "a", [[1, 0], [0, 1]], [], warmup=warmup) for warmup in warmups])
+    rows = pool(
+        [result("image-model", "a", [[1, 0], [0, 1]], [], warmup=warmup) for warmup in warmups]
+    )
     heading = render(rows, markdown=True).splitlines()[0]
     order = [cell.partition("@")[2] for cell in heading.split(" | ") if cell.startswith("mIoU")]
     assert order == ["20%", "100%", "1 frame", "8 frames"]
