@@ -31,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:the .*Model was not loaded by fr
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    ("size", "reverse"), [((37, 50), False), ((64, 64), True), ((91, 33), False), ((91, 33), True)]
+    ("size", "reverse"), [((37, 50), False), ((64, 64), True), ((91, 33), True)]
 )
 def test_masks_are_those_of_the_librarys_own_session(
     kind: str, size: tuple[int, int], reverse: bool

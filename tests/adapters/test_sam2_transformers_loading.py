@@ -41,8 +41,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:the .*Model was not loaded by fr
 
 def test_nothing_is_imported_or_loaded_before_open() -> None:
     program = (
-        "import sys; from ditta_adapt.adapters.sam2_transformers import *;"
-        "Sam2TransformersPropagator(); assert 'transformers' not in sys.modules"
+        "import sys; from ditta_adapt.adapters import optical_flow, sam2, sam2_transformers;"
+        "sam2_transformers.Sam2TransformersPropagator();"
+        "assert not {'cv2', 'sam2', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
