@@ -6,7 +6,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from transformers import SegformerForSemanticSegmentation
 
-from examples.train_demo_segformer.model import MEAN, STD
+from ditta_adapt.models import IMAGENET_MEAN, IMAGENET_STD
 
 
 def save(model: SegformerForSemanticSegmentation, out: Path) -> None:
@@ -26,8 +26,8 @@ def save(model: SegformerForSemanticSegmentation, out: Path) -> None:
         "do_rescale": True,
         "rescale_factor": 1 / 255,
         "do_normalize": True,
-        "image_mean": list(MEAN),
-        "image_std": list(STD),
+        "image_mean": list(IMAGENET_MEAN),
+        "image_std": list(IMAGENET_STD),
         "do_reduce_labels": False,
     }
     text = json.dumps(preprocessing, indent=2) + "\n"

@@ -7,9 +7,7 @@ from torch import Tensor, nn
 from transformers import SegformerConfig
 
 from ditta_adapt.demo.scenes import CLASS_NAMES
-
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+from ditta_adapt.models import IMAGENET_MEAN, IMAGENET_STD
 
 
 def build_config() -> SegformerConfig:
@@ -33,7 +31,9 @@ def build_config() -> SegformerConfig:
 def normalise(images: Tensor) -> Tensor:
     """uint8 (B, H, W, 3) to normalised float32 (B, 3, H, W)."""
     scaled = images.permute(0, 3, 1, 2).float() / 255
-    return (scaled - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    return (scaled - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(
+        3, 1, 1
+    )
 
 
 def predict(model: nn.Module, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:

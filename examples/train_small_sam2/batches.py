@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from ditta_adapt.models import IMAGENET_MEAN, IMAGENET_STD
 from examples.train_small_sam2.clips import make_clip
 from examples.train_small_sam2.tracking import Prompts
 
@@ -21,7 +22,6 @@ _OBJECTS = 3
 # To draw a clip takes more than half as long as to learn from it: each is used four times, varied,
 # with other objects and prompts, and other clips in between.
 _USES, _APART = 4, 24
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 Clip = tuple[np.ndarray, np.ndarray]
@@ -109,7 +109,9 @@ def collate(clips: Sequence[Clip], rng: np.random.Generator, clicks: float = 0.5
 
 def normalise(frames: Tensor) -> Tensor:
     """uint8 `(..., S, S, 3)` to normalised float `(..., 3, S, S)`."""
-    mean, std = (torch.tensor(values, device=frames.device) for values in (_MEAN, _STD))
+    mean, std = (
+        torch.tensor(values, device=frames.device) for values in (IMAGENET_MEAN, IMAGENET_STD)
+    )
     return ((frames.float() / 255 - mean) / std).movedim(-1, -3).contiguous()
 
 
