@@ -76,5 +76,11 @@ def test_a_resized_image_keeps_its_shape(
     if height != width:
         assert turned == found[::-1]
         assert (found[0] <= found[1]) == (height < width) or found[0] == found[1]
-    if limit is not None:
+    short, long = sorted((height, width))
+    # An image whose shorter side is what it is to be, up to rounding, stays as it is.
+    if limit is not None and min(edge, round(limit * short / long)) != short:
         assert max(found) < limit + 1 + divisor
+
+
+def test_a_limit_that_rounds_to_the_same_shorter_side_changes_nothing() -> None:
+    assert input_size({"size": {"shortest_edge": 1, "longest_edge": 300}}, 1, 302) == (1, 302)
