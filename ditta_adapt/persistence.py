@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig, AttentionAddon, Checks, WarpedVotes
 from ditta_adapt.errors import CheckpointError, ConfigError
+from ditta_adapt.models.caller_state import seeded
 from ditta_adapt.models.parameters import adaptable_state, device_of, weight_hash
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.report import library_versions
@@ -98,7 +99,10 @@ def load(path: str | Path, segmenter: Segmenter, propagator: Callable[[], Propag
     frozen = Student.pretrained(segmenter)
     student = full_precision_student(segmenter) if full_precision else Student.pretrained(segmenter)
     if addon is not None:
-        module = make_addon(student.segmenter, addon).to(device_of(student.segmenter))
+        device = device_of(student.segmenter)
+        # Its start is drawn at random, and replaced by what is read.
+        with seeded(config.seed, device):
+            module = make_addon(student.segmenter, addon).to(device)
         student = replace(student, addon=module)
     _copy_weights(folder / _WEIGHTS, student)
     warper = propagator() if isinstance(memory, WarpedVotes) else None

@@ -1,5 +1,6 @@
 """The video model: adapt to the first frames of a video, then stream the rest."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -11,9 +12,10 @@ from torch import Tensor
 from ditta_adapt import persistence
 from ditta_adapt.adaptation import Adaptation, adapt_to_frames
 from ditta_adapt.config import AdaptConfig, CacheBudget
-from ditta_adapt.errors import InputError
+from ditta_adapt.errors import InputError, PropagationError
 from ditta_adapt.io.frames import Frame, frame_to_tensor, frames_to_tensors
-from ditta_adapt.models.caller_state import own_gradient_mode
+from ditta_adapt.models.caller_state import autocast_mode, own_gradient_mode
+from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import ProgressCallback, silent
@@ -55,6 +57,7 @@ def wrap(
         UnknownModelError: the model's type has no adapter; the message shows the two ways on.
         SegmenterError: the segmenter cannot be copied or has nothing to adapt.
         InputError: no propagator has that name; nothing is imported or loaded to find out.
+        ConfigError: nothing is learned, and training is configured.
 
     Example:
         >>> video_model = wrap(my_model)                          # doctest: +SKIP
@@ -92,7 +95,7 @@ class VideoSegmenter:
     ) -> None:
         self.segmenter = segmenter
         self.config = config
-        self.target_builder = check_builder(target_builder)
+        self.target_builder = check_builder(target_builder, config)
         self.cache = cache or CacheBudget()
         self.report: AdaptationReport | None = None
         # Built when it is needed: the image model alone needs no other library.
@@ -153,8 +156,8 @@ class VideoSegmenter:
             self.cache,
             progress,
         )
-        self._set_stream(done.stream)
         self.report = done.report
+        self._set_stream(done.stream)
         return done
 
     def __call__(self, frame: Frame) -> Int64[Tensor, "H W"]:
@@ -224,10 +227,14 @@ class VideoSegmenter:
         stream = iter(frames)
         if warmup:
             first = frames_to_tensors(islice(stream, warmup))
+            mode = autocast_mode(device_of(self.segmenter))
             encodings = self._adapt(first, progress).warm_up.encodings
             self.clear_memory()
             for t, tensor in enumerate(first):
-                yield self._stream.step(tensor, predict_labels, encoded=encodings[t])
+                # What was encoded in another precision is encoded again.
+                same = autocast_mode(device_of(self.segmenter)) == mode
+                encoded = encodings[t] if same else None
+                yield self._stream.step(tensor, predict_labels, encoded=encoded)
             del first, encodings
         else:
             self.reset()
@@ -244,8 +251,8 @@ class VideoSegmenter:
 
     def reset(self) -> None:
         """Next video: pre-trained weights, empty memory, no report."""
-        self._set_stream(self._pretrained())
         self.report = None
+        self._set_stream(self._pretrained())
 
     def save_pretrained(self, path: str | Path) -> None:
         """Write the adapted modules to a folder: `model.safetensors` and `config.json`.
@@ -272,13 +279,17 @@ class VideoSegmenter:
         """
         with own_gradient_mode():
             stream = persistence.load(path, self.segmenter, lambda: self.propagator)
-        self._set_stream(stream)
         self.config, self.report = stream.config, None
+        self._set_stream(stream)
         return self
 
     def _set_stream(self, stream: Stream) -> None:
-        self._stream.close()
-        self._stream = stream
+        before, self._stream = self._stream, stream
+        try:
+            before.close()
+        except PropagationError as error:
+            # Nobody needs that session any more, and the new stream is in place.
+            warnings.warn(f"the stream before could not be closed: {error}", stacklevel=3)
 
     def _pretrained(self) -> Stream:
         """The image model frame by frame: nothing is remembered before a video is adapted to."""

@@ -80,7 +80,7 @@ class AccelFusion(nn.Module):
 
 def default_config(*, seed: int = 0) -> AdaptConfig:
     """Labels as they are, learned by cross-entropy; neither memory nor checks."""
-    training = Training(distillation=CrossEntropy())
+    training = Training(distillation=CrossEntropy(), adapted_share=1.0)
     return AdaptConfig(training=training, memory=None, safety=None, seed=seed)
 
 
@@ -131,7 +131,12 @@ class AccelSegmenter:
                 raise ConfigError(
                     f"{name} is set, which cannot act in Accel: begin with accel.default_config()."
                 )
-        self.target_builder = check_builder(target_builder)
+        if self.config.targets is not None and self.config.training.adapted_share != 1:
+            raise ConfigError(
+                f"training.adapted_share is {self.config.training.adapted_share}; Accel keeps all "
+                "that was learned: set it to 1."
+            )
+        self.target_builder = check_builder(target_builder, self.config)
         self._propagator = find_propagator(propagator)
         self.reset()
 

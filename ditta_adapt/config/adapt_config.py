@@ -75,11 +75,6 @@ class AdaptConfig(Record):
             if isinstance(value, str) and value in forms:
                 object.__setattr__(self, name, forms[value])
         training = self.training
-        if self.targets is None and training != Training():
-            raise ConfigError(
-                "targets is None, so nothing is learned and training cannot act; leave training "
-                "out, or set targets."
-            )
         if training.contrast and not isinstance(self.targets, MaskVote | SelfLabels):
             raise ConfigError(
                 f"training.contrast is {training.contrast} and targets {self.targets!r}; the "

@@ -22,6 +22,12 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
+def autocast_mode(device: torch.device) -> tuple[bool, torch.dtype]:
+    """Whether autocast is on, and what it casts to."""
+    kind = device.type
+    return torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
+
+
 @contextmanager
 def without_autocast(device: torch.device) -> Iterator[None]:
     """Autocast off, for weights that change.

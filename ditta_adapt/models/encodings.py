@@ -71,7 +71,8 @@ class FrameCache(Generic[T]):
 def join_batch(first: Encoded, second: Encoded) -> Encoded:
     """Two encodings of one frame each as one of a batch of two, for `Segmenter.decode`.
 
-    Tensors are joined along their first axis; what is no tensor, such as a size, is the first's.
+    Tensors with a first axis of length one are joined along it; all else, such as a size or a
+    table of positions, is the first's.
 
     Args:
         first: what `Segmenter.encode` returned for a batch of one.
@@ -80,7 +81,7 @@ def join_batch(first: Encoded, second: Encoded) -> Encoded:
     leaves, structure = pytree.tree_flatten(first)
     others = pytree.tree_leaves(second)
     joined = [
-        torch.cat([one, other]) if isinstance(one, Tensor) else one
+        torch.cat([one, other]) if isinstance(one, Tensor) and one.shape[:1] == (1,) else one
         for one, other in zip(leaves, others, strict=True)
     ]
     return pytree.tree_unflatten(joined, structure)

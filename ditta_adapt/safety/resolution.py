@@ -10,7 +10,6 @@ from ditta_adapt.config import (
     Checks,
     DenseVote,
     MaskVote,
-    Training,
     WarpedVotes,
 )
 from ditta_adapt.safety.propagator_check import check_warp
@@ -85,7 +84,7 @@ def _switched_off(config: AdaptConfig) -> AdaptConfig:
     if isinstance(config.memory, WarpedVotes):
         config = replace(config, memory=None)
     if isinstance(config.targets, DenseVote):
-        config = replace(config, targets=None, training=Training())
+        config = replace(config, targets=None)
     return config
 
 

@@ -1,6 +1,7 @@
 """Stage D: frame after frame through a student, with what is kept from one to the next."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -10,6 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig, AttentionAddon, WarpedVotes
+from ditta_adapt.errors import PropagationError
 from ditta_adapt.io.frames import check_stream_size, frame_size
 from ditta_adapt.models.forward import encode_frame
 from ditta_adapt.models.segmenter import Encoded, SegmenterOutput, check_output
@@ -139,8 +141,9 @@ class Stream:
                 result, state = self._step(before, frame, answer, fuse, encoded)
         except BaseException:
             if self._warper is not None and before is not None:
-                # The session may have gone on to this frame, or be broken.
-                self._warper.start(before.frame)
+                # The session may have gone on to this frame, or be broken; what matters is why.
+                with suppress(PropagationError):
+                    self._warper.start(before.frame)
             raise
         self.state = state
         return result
@@ -167,12 +170,15 @@ class Stream:
         if encoded is None:
             encoded = encode_frame(self._frozen.segmenter, frame)
         alarmed = monitor is not None and monitor.alarm is not None
-        output = self._decode(self._frozen if alarmed else self.student, encoded)
+        output = kept = self._decode(self._frozen if alarmed else self.student, encoded)
         if monitor is not None and monitor.wants_second_opinion:
             other = self._decode(self.student if alarmed else self._frozen, encoded)
             adapted, frozen = (other, output) if alarmed else (output, other)
             part, whole = logits_disagreement(adapted.logits, frozen.logits)
             monitor = monitor.with_second_opinion(part / whole)
+            if (monitor.alarm is not None) != alarmed:
+                # The next frame is decoded by the other weights, which are to remember their own.
+                kept = other
         second = votes = None
         if self._votes is not None:
             votes = update_memory(past, soft_votes(output.logits))
@@ -188,7 +194,9 @@ class Stream:
             normalizer=self.config.reliability_normalizer,
             threshold=attention.fusion_threshold if attention is not None else 0.0,
         )
-        return answer(evidence), StreamState(frame, output, votes, monitor)
+        if votes is not None and kept is not output:
+            votes = soft_votes(kept.logits)
+        return answer(evidence), StreamState(frame, kept, votes, monitor)
 
     def _look_back(
         self, before: StreamState | None, frame: UInt8[Tensor, "3 H W"], fuse: bool

@@ -4,9 +4,10 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from ditta_adapt.config import AdaptConfig
-from ditta_adapt.errors import InputError
+from ditta_adapt.config import AdaptConfig, Training
+from ditta_adapt.errors import ConfigError, InputError
 from ditta_adapt.progress import ProgressCallback
+from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.targets import IGNORE, Targets
 from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.propagator import Propagator
@@ -27,7 +28,8 @@ class TargetBuilder(Protocol):
 
         Args:
             propagator: what follows objects, or warps maps, through the video. A builder that
-                needs none leaves it closed.
+                needs none leaves it closed. With `targets="auto"` it was opened before, to see
+                whether it can warp; a configuration that names its targets saves that.
             warm_up: the frames and the frozen model's view of them.
             config: of the adaptation, with nothing left to `"auto"`; a builder takes from it
                 what concerns it.
@@ -36,17 +38,23 @@ class TargetBuilder(Protocol):
         ...
 
 
-def check_builder(builder: TargetBuilder) -> TargetBuilder:
+def check_builder(builder: TargetBuilder, config: AdaptConfig) -> TargetBuilder:
     """The builder itself.
 
     Raises:
         InputError: it cannot be called, or is a class.
+        ConfigError: the default builder is to build nothing, and training is configured.
     """
     if isinstance(builder, type) or not callable(builder):
         shown = builder.__name__ if isinstance(builder, type) else type(builder).__name__
         raise InputError(
             f"target_builder is {shown}; expected a function, or an object such as "
             "RefinedLabels(), that is called with (propagator, warm_up, config, progress)."
+        )
+    if builder is build_targets and config.targets is None and config.training != Training():
+        raise ConfigError(
+            "targets is None, so nothing is learned and training cannot act; leave training out, "
+            "or set targets."
         )
     return builder
 

@@ -26,14 +26,20 @@ class LiveWarper:
         self._frames = LiveFrames(keep=2)
         self._held: HeldSession | None = None
 
+    def __getstate__(self) -> dict[str, object]:
+        # A copy opens a session of its own, from the last frame on.
+        return {**vars(self), "_held": None}
+
     def start(self, frame: UInt8[Tensor, "3 H W"]) -> None:
         """Begin a new video with its first frame.
 
         Raises:
             PropagationError: the propagator raised when the video before was closed.
         """
-        self.close()
-        self._frames.append(frame.permute(1, 2, 0))
+        try:
+            self.close()
+        finally:
+            self._frames.append(frame.permute(1, 2, 0))
 
     def advance(self, frame: UInt8[Tensor, "3 H W"]) -> None:
         """Take the next frame of the video; nothing is computed yet.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig, AttentionAddon
-from ditta_adapt.errors import ConfigError
+from ditta_adapt.errors import ConfigError, SegmenterError
 from ditta_adapt.models.encodings import FrameCache, join_batch
 from ditta_adapt.models.segmenter import Encoded, SegmenterOutput
 from ditta_adapt.progress import ProgressCallback
@@ -45,6 +45,7 @@ def train_student(
     Raises:
         AdaptationError: a loss is not finite, or no gradient reaches what is trained.
         ConfigError: a contrastive term is asked for but the targets name no objects.
+        SegmenterError: two frames cannot be decoded together, as `through_previous_frame` asks.
     """
     options = config.training
     if options.contrast is not None and not targets.object_ids:
@@ -103,6 +104,11 @@ def _frames_of(
     if not pair:
         return output, None
     features, logits = output.features, output.logits
+    if len(logits) != 2:
+        raise SegmenterError(
+            f"two frames were decoded together, and decode returned {len(logits)}: an encoding has "
+            "tensors whose first axis is not the batch. Set through_previous_frame=False."
+        )
     first, second = slice(0, 1), slice(1, 2)
     return (
         SegmenterOutput(features[first], logits[first]),

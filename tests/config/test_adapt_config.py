@@ -179,15 +179,13 @@ def test_what_no_field_takes(field: str, value: Any) -> None:
 def test_the_contrastive_loss_needs_objects() -> None:
     contrastive = Training(contrast=Contrast(weight=0.5))
     for without in ("auto", DenseVote(), None):
-        with pytest.raises(ConfigError, match=r"contrast|nothing is learned"):
+        with pytest.raises(ConfigError, match="contrast"):
             AdaptConfig(targets=without, training=contrastive)
     for objects in (MaskVote(), SelfLabels()):
         assert AdaptConfig(targets=objects, training=contrastive).training == contrastive
 
 
 def test_what_could_not_act_is_refused() -> None:
-    with pytest.raises(ConfigError, match="training cannot act"):
-        AdaptConfig(targets=None, training=Training(passes=3))
     ignoring = MaskVote(outside="ignore")
     with pytest.raises(ConfigError, match="'ignore', which cannot act"):
         AdaptConfig(targets=ignoring)
@@ -202,8 +200,8 @@ def test_it_is_frozen_and_keyword_only() -> None:
     with pytest.raises(TypeError):
         AdaptConfig("auto")
     assert dataclasses.replace(config, seed=3) == AdaptConfig(seed=3)
-    with pytest.raises(ConfigError, match="targets"):
-        dataclasses.replace(config, targets=None, training=Training(passes=3))
+    with pytest.raises(ConfigError, match="seed"):
+        dataclasses.replace(config, seed=-1)
 
 
 def test_unknown_fields_and_kinds_are_named() -> None:

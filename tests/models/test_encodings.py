@@ -113,6 +113,13 @@ def test_two_encodings_as_a_batch() -> None:
     assert others["maps"][0].flatten(1).mean(dim=1).tolist() == [1, 0]
 
 
+def test_what_has_no_batch_axis_is_the_firsts() -> None:
+    first = [torch.tensor([3, 4]), torch.tensor(7.0), torch.zeros(1, 2)]
+    second = [torch.tensor([5, 6]), torch.tensor(8.0), torch.ones(1, 2)]
+    size, scale, maps = join_batch(first, second)
+    assert (size.tolist(), float(scale), len(maps)) == ([3, 4], 7.0, 2)
+
+
 def test_a_batch_of_two_decodes_to_what_the_two_do() -> None:
     segmenter = toy_segmenter()
     encoded = WarmUp.from_frames(segmenter, frames_to_tensors(toy_video(2)), silent).encodings

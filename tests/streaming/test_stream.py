@@ -1,8 +1,12 @@
 """The stream across cuts: whose weights predict, and what is said about it."""
 
+import copy
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +16,13 @@ from torch import Tensor
 from ditta_adapt import (
     AdaptConfig,
     Checks,
+    Frame,
+    PropagationError,
     SegmenterOutput,
     SelfLabels,
     Training,
     VideoSegmenter,
+    WarpedVotes,
     wrap,
 )
 from ditta_adapt.ops.resize import resize_logits
@@ -25,6 +32,7 @@ from tests.toys import ToyNet, ToySegmenter, toy_segmenter, toy_video
 
 VIDEO = toy_video(8, (16, 20))
 CUT_TO = [np.ascontiguousarray(255 - frame) for frame in VIDEO]
+MEMORY_ALONE = AdaptConfig(targets=None, memory=WarpedVotes(decay=1.0), safety=None)
 CONFIG = AdaptConfig(targets=SelfLabels(), training=Training(learning_rate=3e-3, passes=5))
 
 
@@ -97,6 +105,89 @@ def test_a_second_opinion_undoes_what_went_too_far() -> None:
     seen = model.predict(VIDEO[5], fuse=False)
     pretrained = wrap(toy_segmenter()).predict(VIDEO[5])
     torch.testing.assert_close(seen.probabilities, pretrained.probabilities)
+
+
+def test_weights_that_take_over_remember_their_own_votes() -> None:
+    """Of those that went too far nothing is left in the next frame, however sure they were."""
+    config = replace(CONFIG, memory=WarpedVotes(decay=1.0))
+    model = wrap(toy_segmenter(), propagator=ShiftPropagator(step=-2), config=config)
+    assert model.adapt(VIDEO[:4]).adapted
+    with torch.no_grad():
+        last = model._stream.student.segmenter.model.decoder[-1]
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([40.0, 0, 0, 0]))
+    model.clear_memory()
+    assert (model(VIDEO[4]) == 0).all()
+    assert model.fallback == "the adapted weights change more than they should"
+    taken_over = model.predict(VIDEO[5]).probabilities
+    fresh = wrap(toy_segmenter(), propagator=ShiftPropagator(step=-2), config=MEMORY_ALONE)
+    fresh.adapt(VIDEO[:4])
+    fresh.clear_memory()
+    fresh(VIDEO[4])
+    torch.testing.assert_close(taken_over, fresh.predict(VIDEO[5]).probabilities)
+
+
+def test_a_copy_streams_on_by_itself() -> None:
+    model = adapted()
+    model(VIDEO[4])
+    twin = copy.deepcopy(model)
+    for frame in VIDEO[5:]:
+        assert torch.equal(twin(frame), model(frame))
+
+
+class BadAtClosing(ShiftPropagator):
+    """Raises in the middle of the work, or when a session is closed, if told so."""
+
+    warps_fail = closing_fails = False
+
+    @contextmanager
+    def open(self, frames: Sequence[Frame]) -> Iterator[Any]:
+        with super().open(frames) as session:
+            honest = session.warp
+
+            def warp(maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+                if self.warps_fail:
+                    raise RuntimeError("lost")
+                return honest(maps, t, to)
+
+            session.warp = warp
+            yield session
+        if self.closing_fails:
+            raise RuntimeError("stuck")
+
+
+def test_an_error_in_closing_hides_no_other_and_loses_no_frame() -> None:
+    propagator, other = BadAtClosing(-2), ShiftPropagator(-2)
+    model, reference = (
+        wrap(toy_segmenter(), propagator=each, config=CONFIG) for each in (propagator, other)
+    )
+    for each in (model, reference):
+        each.adapt(VIDEO[:4])
+        each(VIDEO[4])
+    propagator.warps_fail = propagator.closing_fails = True
+    with pytest.raises(PropagationError, match="lost"):
+        model(VIDEO[5])
+    propagator.warps_fail = propagator.closing_fails = False
+    assert torch.equal(model(VIDEO[5]), reference(VIDEO[5]))
+
+
+def test_reset_is_done_although_the_session_cannot_be_closed() -> None:
+    propagator = BadAtClosing(-2)
+    model = wrap(toy_segmenter(), propagator=propagator, config=CONFIG)
+    model.adapt(VIDEO[:4])
+    model(VIDEO[4])
+    propagator.closing_fails = True
+    with pytest.warns(UserWarning, match="could not be closed.*stuck"):
+        model.reset()
+    assert model.report is None
+    assert torch.equal(model(VIDEO[4]), wrap(toy_segmenter())(VIDEO[4]))
+
+
+def test_segment_follows_the_callers_autocast() -> None:
+    labels = wrap(toy_segmenter(), propagator=ShiftPropagator(-2)).segment(VIDEO, warmup=4)
+    with torch.autocast("cpu", torch.bfloat16):
+        next(labels)
+    assert len(list(labels)) == len(VIDEO) - 1
 
 
 def test_the_default_preset_with_a_warping_propagator_has_nothing_random() -> None:

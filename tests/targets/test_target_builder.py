@@ -252,6 +252,15 @@ def test_what_is_no_builder(wrong: object, shown: str) -> None:
         wrap(toy_segmenter(), target_builder=wrong)
 
 
+def test_training_that_could_not_act_is_refused() -> None:
+    """Without targets nothing is learned, unless a builder of one's own makes them."""
+    config = AdaptConfig(targets=None, training=Training(passes=3), memory=None, safety=None)
+    with pytest.raises(ConfigError, match="training cannot act"):
+        wrap(toy_segmenter(), config=config)
+    report = wrap(toy_segmenter(), config=config, target_builder=painted(1)).adapt(FRAMES[:4])
+    assert len(report.losses) == 3 * 4
+
+
 def test_default_builder_is_teach() -> None:
     assert wrap(toy_segmenter()).target_builder is build_targets
     assert isinstance(build_targets, TargetBuilder)
