@@ -1,6 +1,7 @@
 """The command line: `ditta-adapt`."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,16 @@ from ditta_adapt.version import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; an error of ours is one line on standard error and exit status 1."""
+    """Run a command.
+
+    Returns:
+        The exit status: 0; 1 if some of the work failed, such as a video or a check; 2 if what was
+        asked for is wrong, with one line on standard error, and nothing was done.
+    """
+    # A table is of more use with question marks than not at all.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     parser = argparse.ArgumentParser(prog="ditta-adapt", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -36,5 +46,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run_demo(options.output, options.video, options.propagator or PROPAGATORS)
     except DittaError as error:
         print(f"ditta-adapt: {error}", file=sys.stderr)
-        return 1
+        return 2
     return 0

@@ -49,3 +49,7 @@ class MissingDependencyError(DittaError, ImportError):
         return cls(
             f"{library} is not installed. Install it with: pip install 'ditta-adapt[{extra}]'"
         )
+
+
+class DamagedFileWarning(UserWarning):
+    """Only a part of a file could be read; the message says how much."""

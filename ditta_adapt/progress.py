@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from ditta_adapt.errors import InputError
+
 Stage = Literal["predict", "track", "targets", "adapt"]
 
 
@@ -26,6 +28,18 @@ class Progress:
 
 
 ProgressCallback: TypeAlias = Callable[[Progress], None]
+
+
+def check_progress(progress: object) -> None:
+    """Refuse what cannot be called with a `Progress`.
+
+    Raises:
+        InputError: it cannot be called.
+    """
+    if not callable(progress):
+        raise InputError(
+            f"progress is {progress!r}; expected a function of a Progress, or to be left out."
+        )
 
 
 def silent(progress: Progress) -> None:

@@ -88,7 +88,7 @@ def test_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     write_video(tmp_path / "short.mp4", toy_video(5, size=(64, 96)))
     for video, said in (("missing.mp4", "there is no video"), ("short.mp4", "has 5 frames")):
         output = tmp_path / "out"
-        assert main(["demo", "--video", str(tmp_path / video), "--output", str(output)]) == 1
+        assert main(["demo", "--video", str(tmp_path / video), "--output", str(output)]) == 2
         error = capsys.readouterr().err
         assert said in error
         assert error.count("\n") == 1
@@ -99,6 +99,6 @@ def test_an_unknown_teacher_is_refused_first(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = ["--output", str(tmp_path / "out"), "--propagator", "flow", "nobody"]
-    assert main(["demo", *asked]) == 1
+    assert main(["demo", *asked]) == 2
     assert "no propagator is called 'nobody'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -10,9 +10,17 @@ from jaxtyping import Int16, Integer, UInt8
 from ditta_adapt.datasets.label_table import look_up
 from ditta_adapt.datasets.lazy import LazySequence
 from ditta_adapt.errors import InputError
-from ditta_adapt.io.optional import require
+from ditta_adapt.io.images import (
+    WIDE_MODES,
+    image_orientation,
+    opened_image,
+    read_frame,
+    stored_and_shown_size,
+)
+from ditta_adapt.io.orientation import turned
 
-_WIDE_MODES = ("I", "I;16", "I;16B", "I;16L")
+# By bits: the factor by which Pillow scales grey values to 0..255.
+_GREY_SCALE = {2: 85, 4: 17}
 
 
 class FrameFiles(LazySequence[np.ndarray]):
@@ -49,31 +57,20 @@ class LabelFiles(LazySequence[np.ndarray | None]):
         return read_label(path, self._table, frame=self._frames.paths[index])
 
 
-def read_frame(path: Path) -> UInt8[np.ndarray, "H W 3"]:
-    """Read an image as 8-bit RGB: grey is repeated, 16 bits lose the lower 8, alpha is dropped.
-
-    Raises:
-        InputError: the file is missing or cannot be read as an image.
-        MissingDependencyError: Pillow is not installed.
-    """
-    image = _load(path)
-    if image.mode in _WIDE_MODES:
-        grey = (np.asarray(image) >> 8).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    return np.array(image.convert("RGB"), dtype=np.uint8)
-
-
 def read_label(
     path: Path, table: Int16[np.ndarray, " values"], *, frame: Path
 ) -> UInt8[np.ndarray, "H W"]:
     """Read a label image: the pixel values of a single-channel image, or the indices of a palette.
 
-    An image of three equal colour channels is taken as the grey image it shows.
+    An image of three equal colour channels is taken as the grey image it shows. Values are as
+    stored, also those of 2 and 4 bits; pixels lie as stored, unless the label image itself has an
+    EXIF orientation.
 
     Args:
         path: the label image.
         table: label of each pixel value, see `label_table`.
-        frame: the frame it belongs to, of which only the size is read.
+        frame: the frame it belongs to, of which only the size is read: that of the frame as
+            `read_frame` returns it.
 
     Raises:
         InputError: one of the files is missing or cannot be read as an image, the label image has
@@ -81,11 +78,17 @@ def read_label(
         MissingDependencyError: Pillow is not installed.
     """
     values = _pixel_values(path)
-    size = _load(frame, header_only=True).size
-    if values.shape != (size[1], size[0]):
+    stored, shown = stored_and_shown_size(frame)
+    if values.shape != shown:
+        turn = (
+            " The frame is turned by its EXIF orientation, the label is not: turn the label, or "
+            "store the frame upright."
+            if values.shape == stored
+            else ""
+        )
         raise InputError(
-            f"{path} is {values.shape} (H, W), but its frame {frame} is {(size[1], size[0])}; "
-            "expected labels of the frame's size."
+            f"{path} is {values.shape} (H, W), but its frame {frame} is {shown}; expected labels "
+            f"of the frame's size.{turn}"
         )
     try:
         return look_up(values, table)
@@ -94,10 +97,17 @@ def read_label(
 
 
 def _pixel_values(path: Path) -> Integer[np.ndarray, "H W"]:
-    image = _load(path)
+    with opened_image(path) as image:
+        pixels = _samples(image, path)
+        return turned(pixels, image_orientation(image))
+
+
+def _samples(image: Any, path: Path) -> Integer[np.ndarray, "H W"]:
     pixels = np.asarray(image)
-    if image.mode in ("1", "L", "P", *_WIDE_MODES):
-        return pixels.astype(np.int32)
+    if image.mode in ("1", "L", "P", *WIDE_MODES):
+        grey_png = image.format == "PNG" and image.mode == "L"
+        scale = _GREY_SCALE.get(_png_bits(path), 1) if grey_png else 1
+        return pixels.astype(np.int32) // scale
     if image.mode in ("RGB", "RGBA"):
         first = pixels[..., 0]
         if (first == pixels[..., 1]).all() and (first == pixels[..., 2]).all():
@@ -108,14 +118,7 @@ def _pixel_values(path: Path) -> Integer[np.ndarray, "H W"]:
     )
 
 
-def _load(path: Path, *, header_only: bool = False) -> Any:
-    """Open an image and, unless its header is enough, decode it; the file is closed again."""
-    pillow = require("PIL.Image")
-    try:
-        with pillow.open(path) as image:
-            if not header_only:
-                image.load()
-            return image
-    # A broken PNG is a SyntaxError to Pillow, an absurd size a DecompressionBombError.
-    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read as an image: {error}") from error
+def _png_bits(path: Path) -> int:
+    """Bits of a sample of a PNG file, from its header."""
+    with path.open("rb") as file:
+        return file.read(25)[24]

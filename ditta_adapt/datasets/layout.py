@@ -1,12 +1,13 @@
 """What should lie in a folder of a data set, and an error that names it where it does not."""
 
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ditta_adapt.datasets.natural_order import natural_key
 from ditta_adapt.errors import InputError
 
-FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def need_folder(path: Path, expected: str) -> Path:
@@ -15,7 +16,7 @@ def need_folder(path: Path, expected: str) -> Path:
     Raises:
         InputError: it is missing, with what was expected there.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise InputError(f"there is no folder {path}; expected {expected}.")
     return path
 
@@ -26,7 +27,7 @@ def need_file(path: Path, expected: str) -> Path:
     Raises:
         InputError: it is missing, with what was expected there.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"there is no file {path}; expected {expected}.")
     return path
 
@@ -44,7 +45,7 @@ def read_lines(path: Path) -> tuple[str, ...]:
         InputError: the file is not UTF-8 text, or there is no line.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as text: {error}") from error
     if not any(lines):

@@ -72,7 +72,7 @@ def class_ids(classes: Sequence[str | int], model_classes: Sequence[str] | int) 
 def _read_table(path: Path) -> Any:
     need_file(path, "a TOML or JSON table from videos to classes")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except (OSError, ValueError) as error:
         kind = "JSON" if path.suffix.lower() == ".json" else "TOML"

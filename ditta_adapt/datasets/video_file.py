@@ -1,5 +1,6 @@
 """A video file as an unlabelled video, decoded as it is read (extra `video`)."""
 
+import warnings
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,8 @@ from ditta_adapt.datasets.labelled_video import LabelledVideo, VideoDataset
 from ditta_adapt.datasets.layout import need_file
 from ditta_adapt.datasets.lazy import LazySequence, NoLabels
 from ditta_adapt.datasets.listed import ListedDataset
-from ditta_adapt.errors import InputError
-from ditta_adapt.io.video import read_video
+from ditta_adapt.errors import DamagedFileWarning, InputError
+from ditta_adapt.io.decoding import VideoFile
 
 _KEPT = 8
 
@@ -24,11 +25,17 @@ class VideoFrames(LazySequence[np.ndarray]):
     by index or as an iterator, decodes it once more. Going back by up to 7 frames is free; going
     back further decodes from the start again, up to the frame asked for.
 
-    Not to be shared by threads.
+    Of a damaged file every frame is there that can be decoded, and a warning says so once, a
+    `DamagedFileWarning`. Not to be shared by threads.
+
+    Attributes:
+        path: of the file.
+        damage: how much of a damaged file could be decoded, and why not all; empty if it is whole.
+            Known once its length was asked for, or it was read to its end.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.damage = path, ""
         self._length: int | None = None
         self._decoder: Iterator[np.ndarray] = iter(())
         self._decoded = 0
@@ -36,15 +43,22 @@ class VideoFrames(LazySequence[np.ndarray]):
 
     def __len__(self) -> int:
         if self._length is None:
-            self._length = sum(1 for _ in read_video(self.path))
+            self._length = sum(1 for _ in self)
         return self._length
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return read_video(self.path)
+        video = VideoFile(self.path)
+        for _, frame in video:
+            yield frame
+        if video.damage and not self.damage:
+            self.damage = video.damage
+            warnings.warn(
+                f"{self.path} is damaged: {self.damage}.", DamagedFileWarning, stacklevel=2
+            )
 
     def _read(self, index: int) -> np.ndarray:
         if self._decoded == 0 or index < self._decoded - len(self._last):
-            self._decoder, self._decoded = read_video(self.path), 0
+            self._decoder, self._decoded = iter(self), 0
             self._last.clear()
         while self._decoded <= index:
             frame = next(self._decoder, None)

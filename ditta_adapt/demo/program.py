@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,15 @@ from ditta_adapt.demo.model import load_demo_model
 from ditta_adapt.demo.scenes import CLASS_NAMES, PALETTE, render_video
 from ditta_adapt.demo.shift import shift_frames
 from ditta_adapt.errors import InputError
+from ditta_adapt.io.files import check_output_folder, make_folder, write_files
 from ditta_adapt.io.optional import require
-from ditta_adapt.io.video import read_video, write_video
+from ditta_adapt.io.video import read_timed_video, write_video
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
 from ditta_adapt.report import AdaptationReport
 from ditta_adapt.reporting.pictures import overlay, side_by_side
 from ditta_adapt.reporting.tables import plain
-from ditta_adapt.teachers.registry import find_propagator
-from ditta_adapt.video_segmenter import wrap
+from ditta_adapt.teachers.registry import check_propagator, find_propagator
+from ditta_adapt.wrap import wrap
 
 NUM_FRAMES = 60
 WARMUP = 12
@@ -35,10 +37,11 @@ _CLIP_FRAMES, _CLIP_SIDE = 96, 640
 
 @dataclass(frozen=True)
 class Clip:
-    """A video, and its true labels where they are known."""
+    """A video; its true labels where they are known; when its frames are shown, if it says so."""
 
     frames: Sequence[np.ndarray]
     truth: Sequence[np.ndarray] | None
+    times: Sequence[Fraction] | None
 
 
 def run_demo(
@@ -48,7 +51,8 @@ def run_demo(
 
     Args:
         output: folder for `before-after.mp4`, `strip.png` and `report.json`; made if missing.
-        video: a video file; by default a generated street scene with noise, motion blur and
+        video: a video file, of which the first frames are taken that can be decoded; the pictures
+            play at its own times. By default a generated street scene with noise, motion blur and
             exposure drift, which the model was not trained on.
         names: of propagators.
 
@@ -56,13 +60,16 @@ def run_demo(
         What `report.json` holds.
 
     Raises:
-        InputError: the video cannot be read, or has fewer frames than the warm-up and two more; or
-            no propagator has such a name.
+        InputError: the video cannot be read, or has fewer frames than the warm-up and two more;
+            no propagator has such a name; or the output folder cannot be written.
         MissingDependencyError: an extra is not installed.
     """
+    for name in names:
+        check_propagator(name)
+    check_output_folder(output)
     propagators = {name: find_propagator(name) for name in names}
     clip = _generated_clip() if video is None else _read_clip(video)
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     model = load_demo_model()
     before, before_ms = _label(ImageModel(model), clip.frames[WARMUP:])
     truth = None if clip.truth is None else clip.truth[WARMUP:]
@@ -77,29 +84,30 @@ def run_demo(
         after, after_ms = _label(video_model, clip.frames[WARMUP:])
         labels[f"adapted, {name}"] = after
         table[f"adapted, {name}"] = _scores(after, truth) | {"ms a frame": after_ms}
+    report = _report(table, adaptations, clip, "generated" if video is None else video.name)
+    write_files({output / "report.json": json.dumps(report, indent=2) + "\n"})
+    _write_pictures(output, clip, labels)
     names = list(table["image model"])
     rows = [[method, *(f"{values[n]:.2f}" for n in names)] for method, values in table.items()]
     print(plain([["", *names], *rows]) + "\n")
-    _write_pictures(output, clip, labels)
-    report = _report(table, adaptations, clip, "generated" if video is None else video.name)
-    (output / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(f"wrote before-after.mp4, strip.png and report.json to {output}/")
     return report
 
 
 def _generated_clip() -> Clip:
     frames, labels = render_video(SEED, NUM_FRAMES)
-    return Clip(list(shift_frames(frames, seed=SEED)), list(labels))
+    return Clip(list(shift_frames(frames, seed=SEED)), list(labels), None)
 
 
 def _read_clip(path: Path) -> Clip:
-    frames = list(islice(read_video(path, max_side=_CLIP_SIDE), _CLIP_FRAMES))
+    timed = list(islice(read_timed_video(path, max_side=_CLIP_SIDE), _CLIP_FRAMES))
+    times, frames = [time for time, _ in timed], [frame for _, frame in timed]
     if len(frames) < WARMUP + 2:
         raise InputError(
             f"{path} has {len(frames)} frames; the demo adapts to {WARMUP} and needs at least two "
             "more to compare."
         )
-    return Clip(frames, None)
+    return Clip(frames, None, times)
 
 
 def _label(
@@ -139,7 +147,8 @@ def _write_pictures(output: Path, clip: Clip, labels: Mapping[str, Sequence[np.n
         return side_by_side(panels)
 
     count = len(clip.frames) - WARMUP
-    write_video(output / "before-after.mp4", (panel(index) for index in range(count)))
+    times = None if clip.times is None else clip.times[WARMUP:]
+    write_video(output / "before-after.mp4", map(panel, range(count)), times=times)
     rows = np.linspace(0, count - 1, 5).round().astype(int)
     strip = np.concatenate([panel(int(row)) for row in rows])
     require("PIL.Image").fromarray(strip).save(output / "strip.png")

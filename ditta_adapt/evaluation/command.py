@@ -6,21 +6,24 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ditta_adapt.baselines import MaskClassifier
+from ditta_adapt.corruptions import parse_corruption
 from ditta_adapt.datasets import open_dataset
 from ditta_adapt.datasets.opening import dataset_names
+from ditta_adapt.datasets.readable import OnError
 from ditta_adapt.errors import InputError
 from ditta_adapt.evaluation.comparison import compare, render_comparison
 from ditta_adapt.evaluation.evaluate import Plan, evaluate
 from ditta_adapt.evaluation.method_names import Parts, check_method, method_names
-from ditta_adapt.evaluation.model_loading import load_segmenter
+from ditta_adapt.evaluation.model_loading import check_model_name, load_segmenter
 from ditta_adapt.evaluation.result import VideoResult
 from ditta_adapt.evaluation.table import pool, render, to_csv
 from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.io.factories import importable_folder
-from ditta_adapt.teachers.registry import find_propagator
+from ditta_adapt.io.files import check_output_folder, is_file, write_files
+from ditta_adapt.teachers.registry import check_propagator, find_propagator
 
 
 def add_parser(subparsers: Any) -> None:
@@ -67,6 +70,12 @@ def add_parser(subparsers: Any) -> None:
         "--corruption", nargs="+", default=[""], help="such as contrast:high; '' for none"
     )
     parser.add_argument("--limit", type=int, help="only the first videos")
+    parser.add_argument(
+        "--on-error",
+        choices=get_args(OnError),
+        default="skip",
+        help="frames that cannot be read are left out (skip), or their video fails (stop)",
+    )
     parser.add_argument("--device", help="where the model runs; by default where it is")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="folder of results and tables")
@@ -76,43 +85,56 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate, print the table, and write it as `table.md` and `table.csv`.
 
     Returns:
-        The exit status: 0, or 1 if a video failed.
+        The exit status: 0, or 1 if a video failed and the rest is done.
 
     Raises:
         DittaError: something named on the command line cannot be found, opened or used.
     """
-    # Before a large model is loaded.
-    for method in options.methods:
-        check_method(method)
     warmups = [parse_warmup(text) for text in options.warmup]
-    if options.out.exists() and not options.out.is_dir():
-        raise InputError(f"--out {options.out} is a file; expected a folder, or nothing yet.")
     origin = {
         name: str(getattr(options, name)) for name in ("dataset", "root", "option", "propagator")
     }
     with importable_folder(os.getcwd()):
+        _check_names(options)
         plan = Plan(
             dataset=open_dataset(options.dataset, options.root, **_options(options.option)),
             parts=Parts(
-                segmenter=load_segmenter(options.model, options.device),
                 propagator=find_propagator(options.propagator),
+                classifier=_classifier(options.classifier),
+                segmenter=load_segmenter(options.model, options.device),
                 seed=options.seed,
                 aux=load_segmenter(options.aux, options.device) if options.aux else None,
-                classifier=_classifier(options.classifier),
             ),
             methods=options.methods,
             warmups=warmups,
             corruptions=options.corruption,
             limit=options.limit,
+            on_error=options.on_error,
             origin=origin,
         )
         results = evaluate(plan, options.out, _Progress())
     rows, comparisons = pool(results), compare(results)
-    print("\n" + render(rows) + "\n" + render_comparison(comparisons))
     text = render(rows, markdown=True) + "\n" + render_comparison(comparisons, markdown=True)
-    (options.out / "table.md").write_text(text, encoding="utf-8")
-    (options.out / "table.csv").write_text(to_csv(rows), encoding="utf-8")
+    try:
+        write_files({options.out / "table.md": text, options.out / "table.csv": to_csv(rows)})
+    except OSError as error:
+        raise InputError(f"the tables cannot be written to {options.out}: {error}") from error
+    print("\n" + render(rows) + "\n" + render_comparison(comparisons))
     return 1 if any(result.error for result in results) else 0
+
+
+def _check_names(options: argparse.Namespace) -> None:
+    """Refuse what is named wrongly before anything is imported, loaded or computed."""
+    for method in options.methods:
+        check_method(method)
+    for corruption in filter(None, options.corruption):
+        parse_corruption(corruption)
+    for model in filter(None, (options.model, options.aux)):
+        check_model_name(model, options.device)
+    check_propagator(options.propagator)
+    if options.classifier is not None and not is_file(options.classifier):
+        raise InputError(f"there is no file {options.classifier}; expected a classifier of masks.")
+    check_output_folder(options.out)
 
 
 class _Progress:
@@ -129,7 +151,8 @@ class _Progress:
         bar = "#" * width + "." * (20 - width)
         case = result.case
         condition = f"{case.warmup}{f' {case.corruption}' if case.corruption else ''}"
-        outcome = f"failed: {result.error}" if result.error else f"{result.frames} frames"
+        counted = f"{result.frames} frames" + (f" ({result.unread})" if result.unread else "")
+        outcome = f"failed: {result.error}" if result.error else counted
         print(
             f"[{bar}] {done}/{total}, {_clock(left)} left: {case.video}, {condition}, "
             f"{case.method}: {outcome}",

@@ -13,6 +13,7 @@ from torch import nn
 
 from ditta_adapt.corruptions import parse_corruption
 from ditta_adapt.datasets import LabelledVideo, VideoDataset
+from ditta_adapt.datasets.readable import OnError, ReadableFrames, check_on_error
 from ditta_adapt.errors import DittaError, InputError
 from ditta_adapt.evaluation.method_names import WITH_TRUTH, Parts, build_method, check_parts
 from ditta_adapt.evaluation.result import Case, VideoResult
@@ -38,12 +39,14 @@ class Plan:
         warmups: shares of a video, or numbers of frames, that are adapted to, see `split_video`.
         corruptions: such as `"contrast:high"`; `""` is the video as it is.
         limit: only the first videos of the data set.
+        on_error: what becomes of a video with frames that cannot be read: they are left out of it
+            (`"skip"`), or it fails (`"stop"`). Results of whole videos serve both.
         origin: what data set and propagator were made from, such as a folder and its options.
             Results of another origin are not mixed with these.
 
     Raises:
-        InputError: an unknown method or corruption, or one that cannot run; a wrong warm-up;
-            nothing to run; two videos of one name.
+        InputError: an unknown method or corruption, or one that cannot run; a wrong warm-up or
+            `on_error`; nothing to run; two videos of one name.
     """
 
     dataset: VideoDataset
@@ -52,6 +55,7 @@ class Plan:
     warmups: Sequence[Warmup]
     corruptions: Sequence[str] = ("",)
     limit: int | None = None
+    on_error: OnError = "skip"
     origin: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,6 +66,7 @@ class Plan:
         for corruption in filter(None, self.corruptions):
             # Those that cannot be applied at all say so before a frame is asked for.
             parse_corruption(corruption).apply(())
+        check_on_error(self.on_error)
         if self.limit is not None and self.limit < 1:
             raise InputError(f"limit is {self.limit}; expected at least 1 video.")
         if not (self.methods and self.warmups and self.corruptions and len(self.dataset)):
@@ -124,7 +129,7 @@ def evaluate(
     _check_classes(plan)
     file = ResultFile(out / RESULTS, plan.settings())
     cases = list(plan.cases())
-    pending = [(index, case) for index, case in cases if case not in file]
+    pending = [(i, case) for i, case in cases if not file.is_done(case, plan.on_error)]
     opened: tuple[int, LabelledVideo] | None = None
     for done, (index, case) in enumerate(pending, 1):
         try:
@@ -145,15 +150,19 @@ def _run(plan: Plan, video: LabelledVideo, case: Case) -> VideoResult:
     corruption = parse_corruption(case.corruption) if case.corruption else None
     parts = plan.parts
     if case.method in WITH_TRUTH:
-        parts = replace(parts, truth=_truth(video, split.warmup), relabel=video.relabel)
+        truth = _truth(video, split.warmup, plan.on_error)
+        parts = replace(parts, truth=truth, relabel=video.relabel)
     num_classes = len(plan.dataset.class_names) or parts.segmenter.num_classes
-    return run_method(build_method(case.method, parts), video, split, num_classes, case, corruption)
+    method = build_method(case.method, parts)
+    return run_method(method, video, split, num_classes, case, corruption, plan.on_error)
 
 
-def _truth(video: LabelledVideo, count: int) -> list[np.ndarray] | None:
-    """Labels of the warm-up; none if a frame has no labels."""
-    known = [label for label in (video.labels[t] for t in range(count)) if label is not None]
-    return known if len(known) == count else None
+def _truth(video: LabelledVideo, count: int, on_error: OnError) -> list[np.ndarray] | None:
+    """Labels of those frames of the warm-up that can be read; none if one has no labels."""
+    frames = ReadableFrames(video.frames[:count], on_error)
+    labels = [video.labels[t] for t, _ in frames]
+    known = [label for label in labels if label is not None]
+    return known if len(known) == len(labels) else None
 
 
 def _digest(module: nn.Module) -> str:

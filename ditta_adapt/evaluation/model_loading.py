@@ -7,12 +7,27 @@ import torch
 from safetensors import SafetensorError
 
 from ditta_adapt.errors import InputError
-from ditta_adapt.io.factories import call_factory
+from ditta_adapt.io.factories import call_factory, check_factory
 from ditta_adapt.io.optional import require
 from ditta_adapt.io.quiet import no_loading_bars
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter, is_segmenter
+
+
+def check_model_name(name: str, device: str | None = None) -> None:
+    """Refuse what `load_segmenter` could not load, as far as that is seen without importing.
+
+    Raises:
+        InputError: a factory whose package is not there, or a word that names no device.
+    """
+    if ":" in name and not Path(name).exists():
+        check_factory(name)
+    if device is not None:
+        try:
+            torch.device(device)
+        except RuntimeError as error:
+            raise InputError(f"device is {device!r}; expected such as cpu or cuda.") from error
 
 
 def load_segmenter(name: str, device: str | None = None) -> Segmenter:

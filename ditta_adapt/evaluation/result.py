@@ -46,20 +46,22 @@ class VideoResult:
             of frames; NaN with fewer than two. It needs no true labels.
         adapt_seconds: wall time of adaptation.
         stream_seconds: wall time of labelling the `frames`, reading them from disk left out.
-        note: what the method said about its adaptation, in its own words.
+        note: what the method said about its adaptation, in its own words; then `unread`.
+        unread: what of the video could not be read and was left out, or `""`.
         error: why the video failed, or `""`. A failed video has no counts.
     """
 
     case: Case
     frames: int = 0
     confusion: Int64[Tensor, "C C"] = field(
-        default_factory=lambda: torch.zeros(0, 0, dtype=torch.int64)
+        default_factory=lambda: torch.zeros(0, 0, dtype=torch.int64, device="cpu")
     )
     consistency: Mapping[int, list[float]] = field(default_factory=dict)
     changed: float = math.nan
     adapt_seconds: float = 0.0
     stream_seconds: float = 0.0
     note: str = ""
+    unread: str = ""
     error: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,6 +81,7 @@ class VideoResult:
             "adapt_seconds": self.adapt_seconds,
             "stream_seconds": self.stream_seconds,
             "note": self.note,
+            "unread": self.unread,
             "error": self.error,
         }
 
@@ -91,7 +94,7 @@ class VideoResult:
         """
         try:
             size = int(values["classes"])
-            confusion = torch.zeros(size, size, dtype=torch.int64)
+            confusion = torch.zeros(size, size, dtype=torch.int64, device="cpu")
             for target, prediction, count in values["confusion"]:
                 confusion[target, prediction] = count
             consistency = {int(k): list(map(float, v)) for k, v in values["consistency"].items()}
@@ -109,6 +112,8 @@ class VideoResult:
                 adapt_seconds=float(values["adapt_seconds"]),
                 stream_seconds=float(values["stream_seconds"]),
                 note=str(values["note"]),
+                # Not there before such videos had results.
+                unread=str(values.get("unread", "")),
                 error=str(values["error"]),
             )
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

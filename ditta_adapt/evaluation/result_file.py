@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ditta_adapt.datasets.readable import OnError
 from ditta_adapt.errors import InputError
 from ditta_adapt.evaluation.result import Case, VideoResult
+from ditta_adapt.io.files import make_folder
 
 # 2: the warm-up is a text, since one frame is not the whole video.
 _FORMAT = 2
@@ -32,12 +34,15 @@ class ResultFile:
         if path.is_file() and path.stat().st_size:
             self._load(head)
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             self._append(head)
 
-    def __contains__(self, case: Case) -> bool:
-        """Whether a case was run, and did not fail."""
-        return case in self._results and not self._results[case].error
+    def is_done(self, case: Case, on_error: OnError) -> bool:
+        """Whether a case was run and did not fail, and would not fail with this `on_error`."""
+        result = self._results.get(case)
+        if result is None or result.error:
+            return False
+        return on_error == "skip" or not result.unread
 
     def __iter__(self) -> Iterator[VideoResult]:
         """The results, the last of each case."""
@@ -49,10 +54,13 @@ class ResultFile:
         self._results[result.case] = result
 
     def _append(self, values: Mapping[str, Any]) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(values) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise InputError(f"{self._path} cannot be written: {error}") from error
 
     def _load(self, head: Mapping[str, Any]) -> None:
         text = self._path.read_text(encoding="utf-8")

@@ -1,8 +1,9 @@
 """Run one method on one video, and count."""
 
 import time
-from collections.abc import Iterator
-from itertools import islice
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from ditta_adapt.baselines import Method
 from ditta_adapt.corruptions import Corruption
 from ditta_adapt.datasets import LabelledVideo
+from ditta_adapt.datasets.readable import OnError, ReadableFrames
 from ditta_adapt.errors import InputError
 from ditta_adapt.evaluation.result import WINDOWS, Case, VideoResult
 from ditta_adapt.evaluation.split import Split
@@ -25,6 +27,7 @@ def run_method(
     num_classes: int,
     case: Case,
     corruption: Corruption | None = None,
+    on_error: OnError = "skip",
 ) -> VideoResult:
     """Adapt a method to the warm-up of a video, let it label the rest, and count.
 
@@ -38,29 +41,34 @@ def run_method(
         num_classes: of the labels.
         case: goes into the result.
         corruption: applied to all frames, those of the warm-up too, with seed 0.
+        on_error: what to do about frames that cannot be read. With `"skip"` they are left out of
+            their part of the split, with their labels, as if the video had never had them.
 
     Raises:
-        DittaError: see `Method`; or a prediction that is no class of the data set.
+        DittaError: see `Method`; a prediction that is no class of the data set; or frames that
+            cannot be read: one with `"stop"`, else all of the warm-up or all that are scored.
     """
     method.reset()
-    seconds = 0.0
-    stream = _frames(video, corruption)
+    seconds, note = 0.0, ""
+    readable = ReadableFrames(video.frames, on_error)
+    stream = _corrupted(readable, corruption)
     if split.warmup:
-        warmup = list(islice(stream, split.warmup))
+        warmup, stream = _split_off(stream, split.warmup)
         start = time.perf_counter()
         report = method.adapt(warmup)
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             # Work that is still queued belongs to adaptation, not to the first frame.
             torch.cuda.synchronize()
         seconds = time.perf_counter() - start
+        note = getattr(report, "reason", "")
         del warmup
     if split.scored.start == 0:
         method.clear_memory()
-        stream = _frames(video, corruption)
+        stream = _corrupted(readable, corruption)
     counter = _Counter(video, num_classes)
-    for t, frame in zip(split.scored, stream, strict=True):
+    for t, frame in stream:
         counter.label(method, frame, t)
-    return counter.result(case, seconds, getattr(report, "reason", "") if split.warmup else "")
+    return counter.result(case, seconds, note, readable.unread)
 
 
 class _Counter:
@@ -103,20 +111,50 @@ class _Counter:
             )
         return torch.from_numpy(table.astype(np.int64))[prediction]
 
-    def result(self, case: Case, adapt_seconds: float, note: str) -> VideoResult:
-        measures = self._consistency if self._frames else {}
+    def result(self, case: Case, adapt_seconds: float, note: str, unread: str) -> VideoResult:
+        if not self._frames:
+            raise InputError(f"none of the frames to be scored could be read: {unread}.")
         return VideoResult(
             case=case,
             frames=self._frames,
             confusion=self._score.confusion.cpu(),
-            consistency={window: measure.end_video() for window, measure in measures.items()},
+            consistency={
+                window: measure.end_video() for window, measure in self._consistency.items()
+            },
             changed=float(np.mean(self._changed)) if self._changed else float("nan"),
             adapt_seconds=adapt_seconds,
             stream_seconds=self._seconds,
-            note=note,
+            note="; ".join(filter(None, (note, unread))),
+            unread=unread,
         )
 
 
-def _frames(video: LabelledVideo, corruption: Corruption | None) -> Iterator[Frame]:
-    frames = (video.frames[t] for t in range(len(video.frames)))
-    return frames if corruption is None else corruption.apply(frames)
+def _split_off(
+    stream: Iterator[tuple[int, Frame]], count: int
+) -> tuple[list[Frame], Iterator[tuple[int, Frame]]]:
+    """Those of the first `count` frames that can be read, and the rest of the stream."""
+    first: list[Frame] = []
+    for t, frame in stream:
+        if t >= count:
+            stream = chain([(t, frame)], stream)
+            break
+        first.append(frame)
+    if not first:
+        raise InputError(f"none of the {count} frames of the warm-up could be read.")
+    return first, stream
+
+
+def _corrupted(
+    frames: Iterable[tuple[int, Frame]], corruption: Corruption | None
+) -> Iterator[tuple[int, Frame]]:
+    if corruption is None:
+        return iter(frames)
+    # Of the frames read and not returned yet.
+    indices: deque[int] = deque()
+
+    def read() -> Iterator[Frame]:
+        for t, frame in frames:
+            indices.append(t)
+            yield frame
+
+    return ((indices.popleft(), frame) for frame in corruption.apply(read()))

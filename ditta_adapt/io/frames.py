@@ -1,7 +1,8 @@
 """What a frame is, and the check every frame passes at the public border."""
 
+import os
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
 import torch
@@ -9,51 +10,70 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from ditta_adapt.errors import InputError, ShapeError
+from ditta_adapt.io.frame_format import RGB, FrameFormat
+from ditta_adapt.io.images import image_to_array, read_frame
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 Frame: TypeAlias = np.ndarray | Tensor
 """One RGB image, `(H, W, 3)` uint8, as a numpy array or a tensor on any device."""
 
+FrameLike: TypeAlias = Union[np.ndarray, Tensor, str, os.PathLike[str], "PIL.Image.Image"]
+"""What a frame is made from: a `Frame`, the path of an image file, or an image of Pillow.
 
-def frame_to_tensor(frame: Frame, *, name: str = "frame") -> UInt8[Tensor, "3 H W"]:
+Arrays and tensors may have floating point or BGR order where a `FrameFormat` says so.
+"""
+
+
+def frame_to_tensor(
+    frame: FrameLike, *, name: str = "frame", layout: FrameFormat = RGB
+) -> UInt8[Tensor, "3 H W"]:
     """Check one frame and return it channels-first.
 
     Args:
-        frame: `(H, W, 3)` uint8 RGB, `H, W >= 1`.
+        frame: `(H, W, 3)` array or tensor of that layout, `H, W >= 1`; or an image file or an
+            image of Pillow, which say themselves what they hold, and are turned by their EXIF data.
         name: how to call the frame in an error, such as `"frame 3"`.
+        layout: order of channels and range of an array.
 
     Returns:
         `(3, H, W)` uint8 on the frame's own device: a copy, since a decoder or a camera may reuse
         its buffer for the next frame.
 
     Raises:
-        ShapeError: not an array, wrong number of axes, channels first, or not uint8.
+        ShapeError: not an image, wrong number of axes, channels first, another dtype, or values
+            outside of the range.
+        InputError: an image file that cannot be read.
+        MissingDependencyError: Pillow is not installed, and the frame is a file.
     """
-    if isinstance(frame, np.ndarray):
-        shape, dtype, is_uint8 = frame.shape, str(frame.dtype), frame.dtype == np.uint8
-    elif isinstance(frame, Tensor):
-        shape, dtype, is_uint8 = tuple(frame.shape), str(frame.dtype), frame.dtype == torch.uint8
-    else:
+    if isinstance(frame, str | os.PathLike):
+        frame, layout = read_frame(os.fspath(frame)), RGB
+    elif _is_pillow_image(frame):
+        frame, layout = image_to_array(frame), RGB
+    if not isinstance(frame, np.ndarray | Tensor):
         raise ShapeError(
             f"{name} is a {type(frame).__name__}; expected a numpy array or a torch tensor of "
-            "shape (H, W, 3), uint8, RGB. Convert a PIL image with numpy.asarray(image)."
+            "shape (H, W, 3), uint8, RGB; the path of an image file; or an image of Pillow."
         )
+    shape = tuple(frame.shape)
     if len(shape) != 3 or shape[2] != 3:
         raise ShapeError(
             f"{name} has shape {shape}; expected (H, W, 3), channels last. {_shape_hint(shape)}"
         )
     if 0 in shape:
         raise ShapeError(f"{name} has shape {shape}; a frame needs at least one pixel.")
-    if not is_uint8:
-        raise ShapeError(
-            f"{name} has dtype {dtype}; expected uint8 in 0..255. A float image in [0, 1] becomes "
-            "one with (image * 255).round() and a cast to uint8."
-        )
-    if isinstance(frame, np.ndarray):
+    if isinstance(frame, Tensor) and (frame.is_meta or frame.layout != torch.strided):
+        kind = "on the meta device, without values" if frame.is_meta else str(frame.layout)
+        raise ShapeError(f"{name} is a tensor {kind}; expected a dense one with values.")
+    image = layout.to_uint8(frame, name)
+    if isinstance(image, np.ndarray):
         # Copied by numpy: torch warns about arrays that are read-only or have negative strides.
-        copied = torch.from_numpy(np.array(frame, order="C", copy=True))
+        copied = torch.from_numpy(np.array(image, order="C", copy=True))
     else:
-        copied = frame.clone()
-    return copied.permute(2, 0, 1)
+        copied = image.clone() if image is frame else image
+    tensor = copied.permute(2, 0, 1)
+    return tensor.flip(0) if layout.color == "bgr" else tensor
 
 
 def frame_size(frame: UInt8[Tensor, "3 H W"]) -> tuple[int, int]:
@@ -79,6 +99,12 @@ def check_stream_size(frame: UInt8[Tensor, "3 H W"], size: tuple[int, int] | Non
         )
 
 
+def _is_pillow_image(candidate: object) -> bool:
+    """Whether it is one, found without importing Pillow: who holds one has imported it."""
+    kinds = type(candidate).__mro__
+    return any(kind.__module__ == "PIL.Image" and kind.__name__ == "Image" for kind in kinds)
+
+
 def _shape_hint(shape: tuple[int, ...]) -> str:
     if len(shape) == 3 and shape[0] == 3:
         return "It looks channels-first: use frame.transpose(1, 2, 0)."
@@ -93,21 +119,41 @@ def _shape_hint(shape: tuple[int, ...]) -> str:
     return "Pass RGB images."
 
 
-def frames_to_tensors(frames: Iterable[Frame]) -> list[UInt8[Tensor, "3 H W"]]:
-    """Check a whole warm-up: at least one frame, all of one size.
+def check_iterable(frames: object) -> None:
+    """Refuse what frames cannot be taken from one by one.
 
     Raises:
-        InputError: no frame at all, or `frames` is not iterable.
-        ShapeError: a frame is malformed, or differs in size from the first (named by index).
+        InputError: not iterable; or one path, whose letters are no frames.
     """
-    scalar = getattr(frames, "ndim", 1) == 0
-    if scalar or not isinstance(frames, Iterable):
+    if isinstance(frames, str | os.PathLike):
+        raise InputError(
+            f"frames is the one path {os.fspath(frames)!r}; expected frames. Of a video file they "
+            "are ditta_adapt.io.read_video(path); images are a list of their paths."
+        )
+    # A tensor or array without axes has the method and no items.
+    if getattr(frames, "ndim", 1) == 0 or not isinstance(frames, Iterable):
         raise InputError(
             f"frames is a {type(frames).__name__}; expected a sequence of (H, W, 3) uint8 frames."
         )
+
+
+def frames_to_tensors(
+    frames: Iterable[FrameLike], *, layout: FrameFormat = RGB
+) -> list[UInt8[Tensor, "3 H W"]]:
+    """Check a whole warm-up: at least one frame, all of one size.
+
+    Args:
+        frames: see `frame_to_tensor`.
+        layout: of all of them.
+
+    Raises:
+        InputError: no frame at all, or `frames` is not a sequence of frames but one path.
+        ShapeError: a frame is malformed, or differs in size from the first (named by index).
+    """
+    check_iterable(frames)
     tensors: list[Tensor] = []
     for index, frame in enumerate(frames):
-        tensor = frame_to_tensor(frame, name=f"frame {index}")
+        tensor = frame_to_tensor(frame, name=f"frame {index}", layout=layout)
         if tensors and tensor.shape != tensors[0].shape:
             raise ShapeError(
                 f"frame {index} is {tuple(tensor.shape[1:])} (H, W) but frame 0 is "

@@ -1,17 +1,21 @@
 """Video files, read and written frame by frame with PyAV (extra `video`)."""
 
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ditta_adapt.errors import InputError
-from ditta_adapt.io.optional import require
+from ditta_adapt.errors import DamagedFileWarning
+from ditta_adapt.io.decoding import VideoFile
+from ditta_adapt.io.encoding import write_video
+
+__all__ = ["read_timed_video", "read_video", "write_video"]
 
 
 def read_video(path: str | Path, *, max_side: int | None = None) -> Iterator[np.ndarray]:
-    """Decode a video, one frame at a time.
+    """Decode a video, one frame at a time, as players show it.
 
     Args:
         path: any file FFmpeg can read.
@@ -19,59 +23,34 @@ def read_video(path: str | Path, *, max_side: int | None = None) -> Iterator[np.
             scaled frame are even.
 
     Yields:
-        `(H, W, 3)` uint8 RGB.
+        `(H, W, 3)` uint8 RGB: every frame that can be decoded, turned and mirrored by the file's
+        display matrix. Colours of a file that does not name its matrix and range are taken as
+        BT.601, limited; see `VideoFile`.
+
+    Warns:
+        DamagedFileWarning: after the last frame, if there should have been more of them.
 
     Raises:
-        InputError: the file is missing, is no video, or breaks off with nothing decoded.
+        InputError: the file is missing, is no video, or nothing of it can be decoded.
         MissingDependencyError: PyAV is not installed.
     """
-    av = require("av")
-    if not Path(path).is_file():
-        raise InputError(f"there is no video at {path}.")
-    count = 0
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"{path} has no video stream.")
-            for frame in container.decode(video=0):
-                longer = max(frame.width, frame.height)
-                if max_side is not None and longer > max_side:
-                    width, height = (
-                        max(2, 2 * round(side * max_side / longer / 2))
-                        for side in (frame.width, frame.height)
-                    )
-                    frame = frame.reformat(width=width, height=height)
-                count += 1
-                yield frame.to_ndarray(format="rgb24")
-    except av.FFmpegError as error:
-        raise InputError(f"{path} cannot be read as a video: {error}") from error
-    if count == 0:
-        raise InputError(f"{path} has no frames.")
+    for _, frame in read_timed_video(path, max_side=max_side):
+        yield frame
 
 
-def write_video(path: str | Path, frames: Iterable[np.ndarray], *, fps: int = 12) -> None:
-    """Encode `(H, W, 3)` uint8 RGB frames of one size as H.264; odd sides lose a pixel.
+def read_timed_video(
+    path: str | Path, *, max_side: int | None = None
+) -> Iterator[tuple[Fraction, np.ndarray]]:
+    """Decode a video as `read_video`, each frame with its time.
 
-    Raises:
-        InputError: there is no frame, or the file cannot be written.
-        MissingDependencyError: PyAV is not installed.
+    Yields:
+        Seconds as the file has them, strictly increasing, not always from 0, and the frame. A frame
+        without a time comes a frame of the nominal rate after the one before.
+
+    Warns, Raises:
+        As `read_video`.
     """
-    av = require("av")
-    stream: Any = None
-    try:
-        with av.open(str(path), mode="w") as container:
-            for frame in frames:
-                height, width = (side - side % 2 for side in frame.shape[:2])
-                if stream is None:
-                    stream = container.add_stream("libx264", rate=fps)
-                    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-                    stream.options = {"crf": "20"}
-                image = np.ascontiguousarray(frame[:height, :width])
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-            if stream is not None:
-                container.mux(stream.encode())
-    except (av.FFmpegError, OSError) as error:
-        raise InputError(f"{path} cannot be written: {error}") from error
-    if stream is None:
-        Path(path).unlink(missing_ok=True)
-        raise InputError(f"no frames to write to {path}.")
+    video = VideoFile(path, max_side=max_side)
+    yield from video
+    if video.damage:
+        warnings.warn(f"{path} is damaged: {video.damage}.", DamagedFileWarning, stacklevel=2)

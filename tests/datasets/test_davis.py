@@ -74,8 +74,9 @@ def test_list_of_2016_as_it_first_came(root: Path) -> None:
 @pytest.mark.parametrize("kind", ["mapping", "toml", "json"])
 def test_semantic_classes(root: Path, tmp_path: Path, kind: str) -> None:
     write(root / "ImageSets/2017/val.txt", "goat\n")
-    write(tmp_path / "m.toml", 'horsejump-high = ["horse", 3]\nblackswan = ["bird"]\n')
-    write(tmp_path / "m.json", json.dumps(MANIFEST))
+    # With a byte order mark, as some editors write it.
+    write(tmp_path / "m.toml", '\ufeffhorsejump-high = ["horse", 3]\nblackswan = ["bird"]\n')
+    write(tmp_path / "m.json", "\ufeff" + json.dumps(MANIFEST))
     classes = MANIFEST if kind == "mapping" else tmp_path / f"m.{kind}"
     dataset = open_dataset("davis", root, classes=classes, model_classes=MODEL)
     assert dataset.names == ("horsejump-high", "blackswan")

@@ -1,16 +1,18 @@
-"""Frames and label images of every kind that data sets come in."""
+"""Label images of every kind that data sets come in."""
 
-import sys
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from ditta_adapt import InputError, MissingDependencyError
-from ditta_adapt.datasets.image_files import read_frame, read_label
+from ditta_adapt import InputError
+from ditta_adapt.datasets.image_files import read_label
 from ditta_adapt.datasets.label_table import identity_table
-from tests.datasets.trees import SIZE, frame, label, number_of, save, save_palette
+from ditta_adapt.io.images import read_frame
+from tests.datasets.trees import SIZE, frame, label, save, save_palette
 
 TABLE = identity_table(3)
 EXPECTED = label(0, 1, 2, 255, 1)
@@ -20,29 +22,6 @@ EXPECTED = label(0, 1, 2, 255, 1)
 def picture(tmp_path: Path) -> Path:
     save(tmp_path / "frame.jpg", frame(0))
     return tmp_path / "frame.jpg"
-
-
-@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp"])
-def test_rgb(tmp_path: Path, suffix: str) -> None:
-    save(tmp_path / f"a.{suffix}", frame(7))
-    image = read_frame(tmp_path / f"a.{suffix}")
-    assert number_of(image) == 7
-    image[:] = 0  # The caller's own.
-
-
-def test_other_frames(tmp_path: Path) -> None:
-    grey = np.full(SIZE, 90, np.uint8)
-    save(tmp_path / "grey.png", grey)
-    save(tmp_path / "wide.png", np.full(SIZE, 90 * 256 + 200, np.uint16))
-    save(tmp_path / "alpha.png", np.full((*SIZE, 4), (90, 90, 90, 0), np.uint8))
-    palette = Image.fromarray(np.full(SIZE, 1, np.uint8)).convert("P")
-    palette.putdata([1] * grey.size)
-    palette.putpalette([0, 0, 0, 90, 90, 90])
-    palette.save(tmp_path / "palette.png")
-    for name in ("grey", "wide", "alpha", "palette"):
-        image = read_frame(tmp_path / f"{name}.png")
-        np.testing.assert_array_equal(image, np.repeat(grey[..., None], 3, axis=2))
-        assert image.dtype == np.uint8
 
 
 def test_labels_of_every_mode(tmp_path: Path, picture: Path) -> None:
@@ -93,25 +72,77 @@ def test_size_and_range(tmp_path: Path, picture: Path) -> None:
 
 
 def test_unreadable_files_are_named(tmp_path: Path, picture: Path) -> None:
-    save(tmp_path / "whole.png", np.random.default_rng(0).integers(0, 256, (400, 400), np.uint8))
-    whole = (tmp_path / "whole.png").read_bytes()
-    contents = {"empty": b"", "text": b"no image", "cut": whole[: len(whole) // 2]}
-    # A later chunk without a name, which Pillow reports as a SyntaxError.
-    first, second, *_ = whole.split(b"IDAT")
-    contents["broken"] = first + b"IDAT" + second + b"\0\0\0\0"
-    for name, content in contents.items():
-        (tmp_path / f"{name}.png").write_bytes(content)
-    for name in (*contents, "missing"):
-        with pytest.raises(InputError, match=rf"{name}\.png cannot be read as an image"):
-            read_frame(tmp_path / f"{name}.png")
+    (tmp_path / "text.png").write_bytes(b"no image")
+    for name in ("text", "missing"):
         with pytest.raises(InputError, match=rf"{name}\.png cannot be read as an image"):
             read_label(tmp_path / f"{name}.png", TABLE, frame=picture)
     save(tmp_path / "good.png", EXPECTED)
-    with pytest.raises(InputError, match=r"empty\.png cannot be read as an image"):
-        read_label(tmp_path / "good.png", TABLE, frame=tmp_path / "empty.png")
+    with pytest.raises(InputError, match=r"text\.png cannot be read as an image"):
+        read_label(tmp_path / "good.png", TABLE, frame=tmp_path / "text.png")
 
 
-def test_missing_library(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    with pytest.raises(MissingDependencyError, match=r"ditta-adapt\[video\]"):
-        read_frame(picture)
+def write_grey(path: Path, samples: np.ndarray, bits: int) -> None:
+    """A grey PNG of any depth, a byte or less a sample, or two; written by hand."""
+    height, width = samples.shape
+    if bits == 16:
+        rows = [row.astype(">u2").tobytes() for row in samples]
+    else:
+        places = (samples[..., None] >> np.arange(bits - 1, -1, -1)) & 1
+        rows = [np.packbits(row).tobytes() for row in places]
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0),
+        b"IDAT": zlib.compress(b"".join(b"\0" + row for row in rows)),
+        b"IEND": b"",
+    }
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+            for name, data in chunks.items()
+        )
+    )
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_grey_of_any_depth_is_read_as_stored(tmp_path: Path, picture: Path, bits: int) -> None:
+    values = np.arange(np.prod(SIZE)).reshape(SIZE) % min(2**bits, 20)
+    write_grey(tmp_path / "grey.png", values, bits)
+    table = identity_table(20)
+    labels = read_label(tmp_path / "grey.png", table, frame=picture)
+    np.testing.assert_array_equal(labels, values)
+    # As a frame it is shown, from black to white.
+    full = {1: 255, 2: 85, 4: 17, 8: 1}.get(bits)
+    shown = values * full if full else values >> 8
+    np.testing.assert_array_equal(read_frame(tmp_path / "grey.png")[..., 0], shown)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_palettes_of_any_depth(tmp_path: Path, picture: Path, bits: int) -> None:
+    values = (np.arange(np.prod(SIZE)).reshape(SIZE) % 2**bits).astype(np.uint8)
+    image = Image.fromarray(values).convert("P")
+    image.putdata(values.ravel().tolist())
+    image.putpalette([9, 9, 9] * 2**bits)
+    image.save(tmp_path / "palette.png", bits=bits)
+    assert (tmp_path / "palette.png").read_bytes()[24] == bits
+    labels = read_label(tmp_path / "palette.png", identity_table(50), frame=picture)
+    np.testing.assert_array_equal(labels, values)
+
+
+def test_orientation_of_frames_and_labels(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    picture = tmp_path / "frame.jpg"
+    Image.fromarray(frame(0)).save(picture, exif=turned)
+    upright = np.rot90(EXPECTED, -1)
+    save(tmp_path / "upright.png", upright)
+    labels = read_label(tmp_path / "upright.png", TABLE, frame=picture)
+    np.testing.assert_array_equal(labels, upright)
+    Image.fromarray(EXPECTED).save(tmp_path / "turned.png", exif=turned)
+    labels = read_label(tmp_path / "turned.png", TABLE, frame=picture)
+    np.testing.assert_array_equal(labels, upright)
+    save(tmp_path / "stored.png", EXPECTED)
+    with pytest.raises(InputError, match=r"is \(6, 8\).*is \(8, 6\).*is turned by its EXIF"):
+        read_label(tmp_path / "stored.png", TABLE, frame=picture)
+    save(tmp_path / "small.png", EXPECTED[:-1])
+    with pytest.raises(InputError, match=r"is \(5, 8\).*of the frame's size\.$"):
+        read_label(tmp_path / "small.png", TABLE, frame=picture)

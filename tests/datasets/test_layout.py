@@ -37,8 +37,10 @@ def test_match_labels(frames: list[str], labels: list[str]) -> None:
 def test_image_files(tmp_path: Path) -> None:
     for name in ("10.jpg", "9.PNG", "1.jpeg", ".8.jpg", "._9.jpg", "a.txt", "Thumbs.db"):
         write(tmp_path / name)
+    for name in ("11.webp", "12.tif", "13.TIFF"):
+        write(tmp_path / name)
     (tmp_path / "2.jpg.d").mkdir()
-    assert list(layout.image_files(tmp_path)) == ["1", "9", "10"]
+    assert list(layout.image_files(tmp_path)) == ["1", "9", "10", "11", "12", "13"]
     assert list(layout.image_files(tmp_path, (".jpg",))) == ["10"]
     write(tmp_path / "10.png")
     with pytest.raises(InputError, match=r"10\.(jpg|png) and 10\.(jpg|png)"):
@@ -62,6 +64,13 @@ def test_lists(tmp_path: Path) -> None:
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\xfd")
     with pytest.raises(InputError, match=r"binary\.txt cannot be read as text"):
         layout.read_lines(tmp_path / "binary.txt")
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_byte_order_mark_is_no_letter(tmp_path: Path, mark: str) -> None:
+    """As some editors write it in front of a text."""
+    write(tmp_path / "list.txt", f"{mark}road\nsky\n")
+    assert layout.read_lines(tmp_path / "list.txt") == ("road", "sky")
 
 
 def test_hidden_folders_are_no_videos(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A video file, and how often it is decoded."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 from ditta_adapt import InputError
 from ditta_adapt.datasets import open_dataset, video_file
 from ditta_adapt.datasets.video_file import VideoFrames
+from ditta_adapt.errors import DamagedFileWarning
+from ditta_adapt.io.decoding import VideoFile
 from ditta_adapt.io.video import read_video, write_video
+from tests.io.clips import break_packet
 from tests.toys import toy_video
 
 LENGTH = 20
@@ -34,13 +38,14 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many frames have been decoded, one entry a pass."""
     passes: list[int] = []
 
-    def counting(path: Path) -> Iterator[np.ndarray]:
-        passes.append(0)
-        for frame in read_video(path):
-            passes[-1] += 1
-            yield frame
+    class Counting(VideoFile):
+        def __iter__(self) -> Iterator[tuple[Fraction, np.ndarray]]:
+            passes.append(0)
+            for pair in super().__iter__():
+                passes[-1] += 1
+                yield pair
 
-    monkeypatch.setattr(video_file, "read_video", counting)
+    monkeypatch.setattr(video_file, "VideoFile", Counting)
     return passes
 
 
@@ -104,6 +109,32 @@ def test_no_video(tmp_path: Path, unchecked: None) -> None:
     ):
         with pytest.raises(InputError, match=r"text\.mp4 cannot be read"):
             read()
+
+
+def test_damaged_file_warns_once(
+    tmp_path: Path, clip: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(clip.read_bytes())
+    break_packet(path, 9)
+    frames = VideoFrames(path)
+    assert frames.damage == ""
+    assert next(iter(frames)).shape == (32, 48, 3)
+    assert len(recwarn) == 0
+    assert len(frames) == LENGTH - 1
+    assert frames.damage.startswith("only 19 frames could be decoded (")
+    for _ in range(2):
+        assert len(list(frames)) == LENGTH - 1
+        assert frames[LENGTH - 2].shape == (32, 48, 3)
+    (warning,) = recwarn
+    assert warning.category is DamagedFileWarning
+    assert str(warning.message) == f"{path} is damaged: {frames.damage}."
+
+
+def test_whole_file_has_no_damage(clip: Path) -> None:
+    frames = VideoFrames(clip)
+    assert len(list(frames)) == len(frames) == LENGTH
+    assert frames.damage == ""
 
 
 def test_file_that_shrinks(tmp_path: Path, clip: Path, unchecked: None) -> None:

@@ -14,6 +14,8 @@ pytest.importorskip("cv2")
 pytest.importorskip("transformers")
 
 from ditta_adapt.cli import main
+from tests.datasets.trees import save
+from tests.toys import toy_video
 
 QUICK = [
     *("--dataset", "demo", "--root", ".", "--option", "videos=1", "--option", "frames=6"),
@@ -102,6 +104,21 @@ def test_a_model_and_data_of_ones_own(capsys: pytest.CaptureFixture[str]) -> Non
     assert "image-model at 10%: 1 of 2 videos failed and are left out." in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("toys", "unchecked")
+def test_what_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for t, frame in enumerate(toy_video(6, (32, 40))):
+        save(tmp_path / "clips" / "a" / f"{t}.png", frame)
+        save(tmp_path / "clips" / "b" / f"{t}.png", frame)
+    (tmp_path / "clips" / "a" / "4.png").write_bytes(b"")
+    own = ["eval", *TOYS, "--dataset", "folder", "--root", "clips", "--methods", "image-model"]
+    assert main([*own, "--out", "skip"]) == 0
+    assert "a, 10%, image-model: 4 frames (1 of 6 frames could" in capsys.readouterr().err
+    assert main([*own, "--out", "stop", "--on-error", "stop"]) == 1
+    captured = capsys.readouterr().err
+    assert "a, 10%, image-model: failed: InputError: " in captured
+    assert "b, 10%, image-model: 5 frames\n" in captured
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -110,11 +127,14 @@ def test_a_model_and_data_of_ones_own(capsys: pytest.CaptureFixture[str]) -> Non
         (["--option", "colour=red"], "colour"),
         (["--methods", "magic"], "no method 'magic'"),
         (["--propagator", "magic"], "no propagator is called 'magic'"),
-        (["--model", "nowhere:model"], "cannot import 'nowhere'"),
+        (["--model", "nowhere:model"], "there is no package 'nowhere'"),
+        (["--aux", "nowhere:model"], "there is no package 'nowhere'"),
+        (["--classifier", "missing.safetensors"], "there is no file missing.safetensors"),
         (["--model", "./absent-folder"], "the model './absent-folder' cannot be loaded"),
         (["--corruption", "fog:3"], "fog"),
         (["--warmup", "1.5"], "whole percentage"),
-        (["--device", "nowhere"], "cannot be moved to 'nowhere'"),
+        (["--device", "nowhere"], "device is 'nowhere'"),
+        (["--device", "xla"], "cannot be moved to 'xla'"),
         (["--model", "builtins:len"], "raised TypeError"),
         (["--corruption", "style1:high"], "cannot be applied"),
     ],
@@ -122,8 +142,59 @@ def test_a_model_and_data_of_ones_own(capsys: pytest.CaptureFixture[str]) -> Non
 def test_one_line_for_what_cannot_be_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    assert main(["eval", *QUICK, "--out", str(tmp_path / "out"), *arguments]) == 1
+    assert main(["eval", *QUICK, "--out", str(tmp_path / "out"), *arguments]) == 2
     captured = capsys.readouterr()
     assert message in captured.err
     assert captured.err.startswith("ditta-adapt: ")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--methods", "magic"],
+        ["--corruption", "fog:3"],
+        ["--propagator", "sam3"],
+        ["--classifier", "missing.safetensors"],
+        ["--aux", "nowhere:model"],
+        ["--device", "nowhere"],
+        ["--out", "file/out"],
+        ["--warmup", "1.5"],
+    ],
+    ids=" ".join,
+)
+def test_names_are_refused_before_anything_is_loaded(
+    wrong: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "mine.py").write_text("raise SystemExit('imported')")
+    asked = ["--dataset", "mine:data", "--root", ".", "--model", "mine:model", "--out", "out"]
+    assert main(["eval", *asked, *wrong]) == 2
+    assert "imported" not in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "mine.py"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
+def test_a_terminal_that_cannot_show_everything(tmp_path: Path, encoding: str) -> None:
+    """The files hold all; the terminal gets a question mark for what it has no letter for."""
+    program = "import sys; from ditta_adapt.cli import main; sys.exit(main(sys.argv[1:]))"
+    paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    for t, frame in enumerate(toy_video(6, (32, 40))):
+        save(tmp_path / "clips" / "été ☃" / f"{t}.png", frame)
+    asked = ["eval", "--dataset", "folder", "--root", "clips", "--model", "demo"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *asked, "--methods", "image-model", "--out", "out"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"?" in done.stdout + done.stderr
+    assert "image-model" in (tmp_path / "out" / "table.md").read_text("utf-8")
+    assert (
+        "☃" in json.loads((tmp_path / "out" / "results.jsonl").read_text().splitlines()[1])["video"]
+    )

@@ -53,7 +53,7 @@ def test_every_option_and_data_set_is_there() -> None:
         if option.startswith("--") and option != "--help"
     }
     table = PAGE.partition("| option |")[2].partition("\n\n")[0]
-    assert set(re.findall(r"--[a-z]+", table)) == options
+    assert set(re.findall(r"--[a-z]+(?:-[a-z]+)*", table)) == options
     assert all(f"`{name}`" in table for name in dataset_names())
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,10 +115,42 @@ def test_wrong_dtypes(frame: np.ndarray) -> None:
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("frame", [None, "a.png", [[[0, 0, 0]]], Image.new("RGB", (2, 2))])
-def test_what_is_no_array(frame: object) -> None:
-    with pytest.raises(ShapeError, match=rf"is a {type(frame).__name__};.*numpy.asarray"):
+@pytest.mark.parametrize("frame", [None, [[[0, 0, 0]]], 3])
+def test_what_is_no_image(frame: object) -> None:
+    with pytest.raises(ShapeError, match=rf"is a {type(frame).__name__};.*path.*Pillow"):
         frame_to_tensor(frame)
+
+
+def test_images_of_pillow_and_their_files(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Shown after a quarter turn clockwise.
+    upright, turned = tmp_path / "upright.png", tmp_path / "turned.png"
+    Image.fromarray(pixels).save(upright)
+    Image.fromarray(pixels).save(turned, exif=exif)
+    expected = torch.from_numpy(pixels).permute(2, 0, 1)
+    for frame in (Image.fromarray(pixels), upright, str(upright)):
+        assert torch.equal(frame_to_tensor(frame), expected)
+    with Image.open(turned) as image:
+        for frame in (image, turned):
+            assert torch.equal(frame_to_tensor(frame), expected.rot90(-1, dims=(1, 2)))
+    grey = frame_to_tensor(Image.fromarray(pixels).convert("L"))
+    assert grey.shape == (3, 4, 6)
+    assert torch.equal(grey[0], grey[2])
+
+
+@pytest.mark.parametrize("path", ["missing.png", "text.png"])
+def test_files_that_are_no_image(tmp_path: Path, path: str) -> None:
+    (tmp_path / "text.png").write_text("not an image")
+    with pytest.raises(InputError, match=f"{path} cannot be read"):
+        frame_to_tensor(tmp_path / path)
+
+
+@pytest.mark.parametrize("path", ["clip.mp4", Path("clip.mp4")])
+def test_a_path_is_no_sequence_of_frames(path: str | Path) -> None:
+    with pytest.raises(InputError, match=r"one path.*read_video\(path\).*list of their paths"):
+        frames_to_tensors(path)  # type: ignore[arg-type]
 
 
 @quick

@@ -1,0 +1,77 @@
+"""Paths that a caller gives, and files that are written as a whole or not at all."""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from ditta_adapt.errors import InputError
+
+
+def as_path(path: object) -> Path:
+    """A path as a `Path`.
+
+    Raises:
+        InputError: it is none, or has a zero byte, which no name of a file has.
+    """
+    if not isinstance(path, str | Path | os.PathLike) or "\0" in str(os.fspath(path)):
+        raise InputError(f"path is {path!r}; expected a str or a pathlib.Path of a file or folder.")
+    return Path(path)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; not so, too, where the name is too long for the disk."""
+    return os.path.isfile(path)
+
+
+def check_output_folder(folder: Path) -> None:
+    """Refuse a folder that could not be made or written to; nothing is made yet.
+
+    Raises:
+        InputError: it, or what it would lie in, is no folder, or may not be written to.
+    """
+    nearest = folder.absolute()
+    while not os.path.lexists(nearest) and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not os.path.isdir(nearest):
+        raise InputError(f"the output folder {folder} cannot be made: {nearest} is no folder.")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(f"the output folder {folder} cannot be written: {nearest} is read-only.")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those it lies in; it may be there.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder {folder} cannot be made: {error}") from error
+
+
+def write_files(contents: Mapping[Path, str | bytes]) -> None:
+    """Write files, text as UTF-8, with the caller's own file mode.
+
+    All of them are complete beside their places before the first takes its place, so that what was
+    there before stays if the disk is full or the program is killed on the way.
+
+    Args:
+        contents: by path; in folders that exist.
+
+    Raises:
+        OSError: one cannot be written; nothing is left beside the places.
+    """
+    beside = {path: path.with_name(f".{path.name}.tmp") for path in contents}
+    try:
+        for path, content in contents.items():
+            data = content if isinstance(content, bytes) else content.encode("utf-8")
+            beside[path].write_bytes(data)
+        for path, complete in beside.items():
+            os.replace(complete, path)
+    finally:
+        for left in beside.values():
+            # An error of its own, such as in a read-only folder, is not what went wrong.
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
