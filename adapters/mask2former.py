@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ditta_adapt import InputError, SegmenterOutput
 from ditta_adapt.adapters._transformers_settings import settings_of
-from ditta_adapt.models import DEFAULT_SETTINGS, input_size, rescale_and_normalise
+from ditta_adapt.models import DEFAULT_SETTINGS, input_size, rescale_and_normalise, unwrap
 
 if TYPE_CHECKING:
     from transformers import (
@@ -31,7 +31,8 @@ class Mask2FormerSegmenter:
     grid (a quarter of the input). "No object" is not a class.
 
     Args:
-        model: the model; kept as `.model`.
+        model: the model; kept as `.model`, without what is wrapped around it (`DataParallel`
+            and the like).
         settings: preprocessor settings, the content of `preprocessor_config.json`: `do_resize`,
             `size` (height and width, or shortest_edge and longest_edge) and `size_divisor`,
             `do_rescale` and `rescale_factor`, `do_normalize`, `image_mean`, `image_std`. By
@@ -49,6 +50,7 @@ class Mask2FormerSegmenter:
         *,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
+        model = unwrap(model)
         inner = getattr(model, "model", None)
         # OneFormer has the first two and a task encoder, without which its queries mean nothing.
         if not (
@@ -103,6 +105,11 @@ class Mask2FormerSegmenter:
             masks = output.masks_queries_logits[-1]
         logits = semantic_log_scores(model.class_predictor(queries), masks)
         return SegmenterOutput(features=features, logits=logits.to(features.dtype))
+
+    def reference(self, images: Float[Tensor, "B 3 H2 W2"]) -> Float[Tensor, "B C h w"]:
+        """Log-scores of the queries and masks of the model's own forward pass."""
+        output = self.model(images)
+        return semantic_log_scores(output.class_queries_logits, output.masks_queries_logits)
 
     def adaptable_modules(self) -> Mapping[str, nn.Module]:
         """Everything but the backbone."""

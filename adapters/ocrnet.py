@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ditta_adapt import HookedSegmenter, InputError, SegmenterOutput
 from ditta_adapt.adapters._mmseg_normalisation import rgb_normalisation
-from ditta_adapt.models import normalise
+from ditta_adapt.models import caught_inputs, normalise, unwrap
 
 
 class OCRNetSegmenter:
@@ -25,7 +25,8 @@ class OCRNetSegmenter:
     Models are recognised by their attributes: neither mmcv nor mmseg is imported.
 
     Args:
-        model: the model; kept as `.model`.
+        model: the model; kept as `.model`, without what is wrapped around it (`DataParallel`
+            and the like).
         mean: of the normalisation, RGB in [0, 1] units. By default the model's
             `data_preprocessor` says whether and how to normalise; without one, ImageNet's.
         std: likewise; give both or neither.
@@ -36,7 +37,8 @@ class OCRNetSegmenter:
 
     Raises:
         InputError: neither layout; a head without `conv_seg`; one output channel (a sigmoid)
-            instead of one per class; `mean` without `std` or the other way round.
+            instead of one per class; `mean` without `std` or the other way round; a sliding window
+            (`test_cfg`), or logits that are resized with `align_corners`.
     """
 
     def __init__(
@@ -47,13 +49,14 @@ class OCRNetSegmenter:
         std: Sequence[float] | None = None,
         bgr: bool | None = None,
     ) -> None:
-        self.model: Any = model
+        self.model: Any = unwrap(model)
         if self.num_classes < 2:
             raise InputError(
-                f"the classifier of {type(model).__name__} has one output channel (a sigmoid); "
-                "expected one per class."
+                f"the classifier of {type(self.model).__name__} has one output channel (a "
+                "sigmoid); expected one per class."
             )
-        settings = getattr(model, "data_preprocessor", None)
+        _check_whole(self.model)
+        settings = getattr(self.model, "data_preprocessor", None)
         self._bgr = not getattr(settings, "channel_conversion", True) if bgr is None else bgr
         self._mean, self._std = rgb_normalisation(settings, mean, std)
 
@@ -91,25 +94,28 @@ class OCRNetSegmenter:
             features = distribute(pixels, gather(pixels, aux_head(encoded[0])))
             return SegmenterOutput(features=features, logits=classifier(features))
         *heads, conv_seg = _parts(self.model)
-        entered: list[Tensor] = []
         caught: list[Tensor] = []
-        handles = (
-            (heads[-1].dropout or conv_seg).register_forward_pre_hook(
-                lambda _, args: entered.append(args[0])
-            ),
+        with caught_inputs(heads[-1].dropout or conv_seg) as entered:
             # Some heads use their dropout elsewhere too: its last call before conv_seg counts.
-            conv_seg.register_forward_pre_hook(lambda *_: caught.append(entered[-1])),
-        )
-        try:
-            output: Any = heads[0](encoded)
-            for head in heads[1:]:
-                output = head(encoded, output)
-        finally:
-            for handle in handles:
+            handle = conv_seg.register_forward_pre_hook(lambda *_: caught.append(entered[-1]))
+            try:
+                output: Any = heads[0](encoded)
+                for head in heads[1:]:
+                    output = head(encoded, output)
+            finally:
                 handle.remove()
         # A head with auxiliary outputs gives the segmentation first.
         logits = output if isinstance(output, Tensor) else output[0]
         return SegmenterOutput(features=caught[-1], logits=logits)
+
+    def reference(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
+        """Logits of the model's own forward pass, of mmsegmentation's resized to the image."""
+        if not _is_mmseg(self.model):
+            output: Any = self.model(images)
+            return output if isinstance(output, Tensor) else output[-1]
+        about = [{"img_shape": images.shape[2:], "pad_shape": images.shape[2:]}] * len(images)
+        logits: Tensor = self.model.encode_decode(images, about)
+        return logits
 
     def adaptable_modules(self) -> Mapping[str, nn.Module]:
         """The decode head(s), or the parts of OCR by their names."""
@@ -122,6 +128,24 @@ class OCRNetSegmenter:
 
 
 _OCR_PARTS = ("aux_head", "conv3x3_ocr", "ocr_gather_head", "ocr_distri_head", "cls_head")
+
+
+def _check_whole(model: Any) -> None:
+    """Refuse a model of mmsegmentation that does more around its head than is run here."""
+    if not _is_mmseg(model):
+        return
+    name, mode = type(model).__name__, (getattr(model, "test_cfg", None) or {}).get("mode", "whole")
+    if mode != "whole":
+        raise InputError(
+            f"test_cfg of {name} has mode {mode!r}; expected 'whole', since the image is run as "
+            "one. Set model.test_cfg = dict(mode='whole'), or label with the model alone."
+        )
+    if getattr(model, "align_corners", False):
+        raise InputError(
+            f"{name} resizes its logits with align_corners=True; expected False, as labels are "
+            "resized here. Give a segmenter of your own whose decode resizes logits and features "
+            "to the image's size."
+        )
 
 
 def _is_mmseg(model: Any) -> bool:

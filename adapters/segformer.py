@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from ditta_adapt import InputError, SegmenterOutput, ShapeError
 from ditta_adapt.adapters._transformers_settings import settings_of
-from ditta_adapt.models import DEFAULT_SETTINGS, fixed_input_size, rescale_and_normalise
+from ditta_adapt.models import (
+    DEFAULT_SETTINGS,
+    caught_inputs,
+    fixed_input_size,
+    rescale_and_normalise,
+    unwrap,
+)
 
 if TYPE_CHECKING:
     from transformers import SegformerForSemanticSegmentation
@@ -25,7 +31,8 @@ class SegformerSegmenter:
     before dropout, logits the classifier's output, both on a grid of a quarter of the input.
 
     Args:
-        model: the model; kept as `.model`.
+        model: the model; kept as `.model`, without what is wrapped around it (`DataParallel`
+            and the like).
         settings: preprocessor settings, the content of `preprocessor_config.json`: `do_resize`
             and `size`, `do_rescale` and `rescale_factor`, `do_normalize`, `image_mean`,
             `image_std`. By default they are read from where the model was loaded from (a folder,
@@ -42,6 +49,7 @@ class SegformerSegmenter:
         *,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
+        model = unwrap(model)
         for part in ("segformer", "decode_head", "config"):
             if not hasattr(model, part):
                 raise InputError(
@@ -86,14 +94,15 @@ class SegformerSegmenter:
 
     def decode(self, encoded: tuple[Tensor, ...]) -> SegmenterOutput:
         """Run the decode head; what enters its dropout are the features."""
-        caught: list[Tensor] = []
         head = self.model.decode_head
-        handle = head.dropout.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
-        try:
+        with caught_inputs(head.dropout) as caught:
             logits = head(encoded)
-        finally:
-            handle.remove()
         return SegmenterOutput(features=caught[0], logits=logits)
+
+    def reference(self, images: Float[Tensor, "B 3 H2 W2"]) -> Float[Tensor, "B C h w"]:
+        """Logits of the model's own forward pass."""
+        logits: Tensor = self.model(images).logits
+        return logits
 
     def adaptable_modules(self) -> Mapping[str, nn.Module]:
         """The decode head."""

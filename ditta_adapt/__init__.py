@@ -26,7 +26,7 @@ from ditta_adapt.errors import (
     ShapeError,
     UnknownModelError,
 )
-from ditta_adapt.io.frames import Frame
+from ditta_adapt.io.frames import Frame, FrameLike
 from ditta_adapt.models.hooked import HookedSegmenter
 from ditta_adapt.models.segmenter import Segmenter, SegmenterOutput
 from ditta_adapt.progress import Progress
@@ -46,7 +46,8 @@ from ditta_adapt.teachers.propagator import (
     Propagator,
 )
 from ditta_adapt.version import __version__
-from ditta_adapt.video_segmenter import VideoSegmenter, wrap
+from ditta_adapt.video_segmenter import VideoSegmenter
+from ditta_adapt.wrap import wrap
 
 __all__ = [
     "AdaptConfig",
@@ -65,6 +66,7 @@ __all__ = [
     "DittaError",
     "FeatureSource",
     "Frame",
+    "FrameLike",
     "FramePrediction",
     "HookedSegmenter",
     "InputError",

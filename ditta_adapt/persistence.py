@@ -1,7 +1,6 @@
 """Save and load what adaptation changed: `model.safetensors` and `config.json` in one folder."""
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +8,16 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig, AttentionAddon, Checks, WarpedVotes
 from ditta_adapt.errors import CheckpointError, ConfigError
+from ditta_adapt.io.files import as_path, write_files
 from ditta_adapt.models.caller_state import seeded
 from ditta_adapt.models.parameters import adaptable_state, device_of, weight_hash
+from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.report import library_versions
 from ditta_adapt.safety.drift_monitor import DriftMonitor
@@ -23,7 +25,7 @@ from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.training.student import Student, full_precision_student, make_addon
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _WEIGHTS, _CONFIG = "model.safetensors", "config.json"
 
 
@@ -35,7 +37,7 @@ def save(path: str | Path, stream: Stream, segmenter: Segmenter) -> None:
     Raises:
         CheckpointError: the folder cannot be written.
     """
-    folder, student, monitor = Path(path), stream.student, stream.monitor
+    folder, student, monitor = as_path(path), stream.student, stream.monitor
     tensors = {name: _plain(tensor) for name, tensor in _tensors(student).items()}
     description = _identity(student.segmenter) | {
         "schema_version": SCHEMA_VERSION,
@@ -47,19 +49,17 @@ def save(path: str | Path, stream: Stream, segmenter: Segmenter) -> None:
         "monitor": None if monitor is None else {"limit": monitor.limit, "usual": monitor.usual},
         "config": stream.config.to_dict(),
     }
-    weights, settings = folder / f".{_WEIGHTS}.tmp", folder / f".{_CONFIG}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, weights)
-        settings.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-        os.replace(weights, folder / _WEIGHTS)
-        os.replace(settings, folder / _CONFIG)
+        write_files(
+            {
+                # Not by safetensors' own `save_file`, whose files only their owner can read.
+                folder / _WEIGHTS: to_bytes(tensors),
+                folder / _CONFIG: json.dumps(description, indent=2) + "\n",
+            }
+        )
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot write to {folder}: {error}") from error
-    finally:
-        if folder.is_dir():
-            weights.unlink(missing_ok=True)
-            settings.unlink(missing_ok=True)
 
 
 def load(path: str | Path, segmenter: Segmenter, propagator: Callable[[], Propagator]) -> Stream:
@@ -73,7 +73,7 @@ def load(path: str | Path, segmenter: Segmenter, propagator: Callable[[], Propag
     Raises:
         CheckpointError: missing, corrupt, of another format version, or of a different model.
     """
-    folder = Path(path)
+    folder = as_path(path)
     description = _read_config(folder / _CONFIG)
     for key, own in _identity(segmenter).items():
         if description.get(key) != own:
@@ -97,7 +97,9 @@ def load(path: str | Path, segmenter: Segmenter, propagator: Callable[[], Propag
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / _CONFIG} holds no valid config: {error!r}") from error
     frozen = Student.pretrained(segmenter)
-    student = full_precision_student(segmenter) if full_precision else Student.pretrained(segmenter)
+    student = Student(private_copy(segmenter))
+    if full_precision:
+        student = full_precision_student(segmenter)
     if addon is not None:
         device = device_of(student.segmenter)
         # Its start is drawn at random, and replaced by what is read.
@@ -178,7 +180,8 @@ def _copy_weights(path: Path, student: Student) -> None:
                 f"{path}: {name} is {tuple(tensor.shape)} {tensor.dtype}; the model has "
                 f"{tuple(own[name].shape)} {own[name].dtype}."
             )
-        if not torch.isfinite(tensor).all():
+        # A model may have infinite weights of its own.
+        if (own[name].cpu().isfinite() & ~tensor.isfinite()).any():
             raise CheckpointError(f"{path}: {name} has values that are not finite.")
     with torch.no_grad():
         for name, tensor in stored.items():

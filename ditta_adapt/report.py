@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from ditta_adapt.config import AdaptConfig
+from ditta_adapt.errors import InputError
+from ditta_adapt.io.files import as_path, write_files
 from ditta_adapt.models.parameters import weight_hash
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.safety.guarded_training import Trained
@@ -67,8 +69,15 @@ class AdaptationReport:
         return asdict(self) | {"config": self.config.to_dict()}
 
     def save(self, path: str | Path) -> None:
-        """Write the report as JSON."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        """Write the report as JSON.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        try:
+            write_files({as_path(path): json.dumps(self.to_dict(), indent=2) + "\n"})
+        except OSError as error:
+            raise InputError(f"the report cannot be written to {path}: {error}") from error
 
     def __str__(self) -> str:
         seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in self.seconds.items())

@@ -1,11 +1,12 @@
 """The video model: adapt to the first frames of a video, then stream the rest."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
@@ -13,14 +14,21 @@ from ditta_adapt import persistence
 from ditta_adapt.adaptation import Adaptation, adapt_to_frames
 from ditta_adapt.config import AdaptConfig, CacheBudget
 from ditta_adapt.errors import InputError, PropagationError
-from ditta_adapt.io.frames import Frame, frame_to_tensor, frames_to_tensors
+from ditta_adapt.io.frame_format import RGB, FrameFormat
+from ditta_adapt.io.frames import FrameLike, check_iterable, frame_to_tensor, frames_to_tensors
 from ditta_adapt.models.caller_state import autocast_mode, own_gradient_mode
-from ditta_adapt.models.parameters import device_of
-from ditta_adapt.models.registry import find_segmenter
+from ditta_adapt.models.hooked import HookedSegmenter
+from ditta_adapt.models.parameters import check_device, device_of
 from ditta_adapt.models.segmenter import Segmenter
-from ditta_adapt.progress import ProgressCallback, silent
+from ditta_adapt.progress import ProgressCallback, check_progress, silent
 from ditta_adapt.report import AdaptationReport
-from ditta_adapt.streaming.prediction import FramePrediction, predict_frame, predict_labels
+from ditta_adapt.streaming.exclusive import Exclusive
+from ditta_adapt.streaming.prediction import (
+    Evidence,
+    FramePrediction,
+    predict_frame,
+    predict_labels,
+)
 from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.builder import TargetBuilder, check_builder
@@ -29,52 +37,17 @@ from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.teachers.registry import check_propagator, find_propagator
 from ditta_adapt.training.student import Student
 
-
-def wrap(
-    model: Any,
-    *,
-    propagator: Propagator | str = "flow",
-    config: AdaptConfig | None = None,
-    target_builder: TargetBuilder = build_targets,
-    cache: CacheBudget | None = None,
-) -> "VideoSegmenter":
-    """Turn an image segmentation model into a video segmentation model.
-
-    The model itself is never changed: adaptation works on a private copy of its decoder, and the
-    frozen encoder is shared, not copied. Move the model to its device before wrapping it, and
-    wrap it again after training it further.
-
-    Args:
-        model: a model of a known type, or any `Segmenter`.
-        propagator: the teacher, which follows objects or warps maps through the video; or the
-            registered name of one, which is built when it is first needed and then kept. Needed by
-            `adapt`, and by streaming afterwards if it warps votes.
-        config: hyper-parameters; the default preset if not given.
-        target_builder: makes the labels that are learned; what `config.targets` says if not given.
-        cache: memory that adapting may use; a choice of the machine, so it is not saved.
-
-    Raises:
-        UnknownModelError: the model's type has no adapter; the message shows the two ways on.
-        SegmenterError: the segmenter cannot be copied or has nothing to adapt.
-        InputError: no propagator has that name; nothing is imported or loaded to find out.
-        ConfigError: nothing is learned, and training is configured.
-
-    Example:
-        >>> video_model = wrap(my_model)                          # doctest: +SKIP
-        >>> report = video_model.adapt(frames[:8])                # doctest: +SKIP
-        >>> labels = [video_model(frame) for frame in frames[8:]] # doctest: +SKIP
-    """
-    return VideoSegmenter(
-        find_segmenter(model),
-        propagator=propagator,
-        config=config or AdaptConfig(),
-        target_builder=target_builder,
-        cache=cache,
-    )
+T = TypeVar("T")
 
 
 class VideoSegmenter:
     """A streaming video segmenter around an image segmenter. Build one with `wrap`.
+
+    One object follows one stream. Two streams, and two threads, take one each, which costs hardly
+    any memory: `wrap` the same model again. A call while another one is at work is refused.
+
+    A frame is an RGB image `(H, W, 3)` uint8, as an array or a tensor, the path of an image file
+    or an image of Pillow; see `wrap` for other colour orders and ranges.
 
     Attributes:
         segmenter: the image model as given; read, never written.
@@ -92,9 +65,13 @@ class VideoSegmenter:
         config: AdaptConfig,
         target_builder: TargetBuilder = build_targets,
         cache: CacheBudget | None = None,
+        layout: FrameFormat = RGB,
     ) -> None:
+        # The first, so that pickling says why it cannot be done before it is tried.
+        self._alone = Exclusive()
         self.segmenter = segmenter
         self.config = config
+        self._layout = layout
         self.target_builder = check_builder(target_builder, config)
         self.cache = cache or CacheBudget()
         self.report: AdaptationReport | None = None
@@ -114,7 +91,7 @@ class VideoSegmenter:
         return self._propagator
 
     def adapt(
-        self, frames: Iterable[Frame], *, progress: ProgressCallback = silent
+        self, frames: Iterable[FrameLike], *, progress: ProgressCallback = silent
     ) -> AdaptationReport:
         """Adapt to the first frames of a video.
 
@@ -127,7 +104,7 @@ class VideoSegmenter:
         add-on on, so predictions go without it.
 
         Args:
-            frames: the warm-up, in order: `(H, W, 3)` uint8 RGB of one size, at least one.
+            frames: the warm-up, in order: images of one size, at least one.
             progress: called after every step with a `Progress`.
 
         Returns:
@@ -142,37 +119,34 @@ class VideoSegmenter:
 
         Whatever is raised, this video model and the user's model are as they were before.
         """
-        return self._adapt(frames_to_tensors(frames), progress).report
+        return self._adapt(frames_to_tensors(frames, layout=self._layout), progress).report
 
     def _adapt(
         self, frames: Sequence[UInt8[Tensor, "3 H W"]], progress: ProgressCallback
     ) -> Adaptation:
-        done = adapt_to_frames(
-            self.segmenter,
-            frames,
-            self.propagator,
-            self.config,
-            self.target_builder,
-            self.cache,
-            progress,
-        )
-        self.report = done.report
-        self._set_stream(done.stream)
+        check_progress(progress)
+        with self._alone:
+            builder, cache = self.target_builder, self.cache
+            done = adapt_to_frames(
+                self.segmenter, frames, self.propagator, self.config, builder, cache, progress
+            )
+            self.report = done.report
+            self._set_stream(done.stream)
         return done
 
-    def __call__(self, frame: Frame) -> Int64[Tensor, "H W"]:
+    def __call__(self, frame: FrameLike) -> Int64[Tensor, "H W"]:
         """Label the next frame of the stream: `(H, W)` int64 on the model's device.
 
         One pass of the image model a frame, in constant memory: of frame t-1 are kept its image,
         and its features and logits or the votes so far. See `predict` for errors.
         """
-        return self._stream.step(frame_to_tensor(frame), predict_labels)
+        return self._step(frame, predict_labels)
 
-    def predict(self, frame: Frame, *, fuse: bool = True) -> FramePrediction:
+    def predict(self, frame: FrameLike, *, fuse: bool = True) -> FramePrediction:
         """Predict the next frame of the stream, with probabilities and reliability.
 
         Args:
-            frame: `(H, W, 3)` uint8 RGB, of the size of the frames before it.
+            frame: of the size of the frames before it.
             fuse: whether to fuse the add-on's prediction, or the votes of past frames; without,
                 this is the decoder alone, and votes are counted anew from this frame on.
 
@@ -183,7 +157,12 @@ class VideoSegmenter:
 
         The stream's memory is as before if anything is raised.
         """
-        return self._stream.step(frame_to_tensor(frame), predict_frame, fuse=fuse)
+        return self._step(frame, predict_frame, fuse)
+
+    def _step(self, frame: FrameLike, answer: Callable[[Evidence], T], fuse: bool = True) -> T:
+        tensor = frame_to_tensor(frame, layout=self._layout)
+        with self._alone:
+            return self._stream.step(tensor, answer, fuse=fuse)
 
     @property
     def fallback(self) -> str | None:
@@ -197,7 +176,7 @@ class VideoSegmenter:
 
     def segment(
         self,
-        frames: Iterable[Frame],
+        frames: Iterable[FrameLike],
         *,
         warmup: int | float = 8,
         progress: ProgressCallback = silent,
@@ -217,16 +196,15 @@ class VideoSegmenter:
         Raises:
             InputError: a wrong `warmup`, or no frame at all; else see `adapt` and `predict`.
         """
-        if not isinstance(frames, Iterable):
-            raise InputError(f"frames is a {type(frames).__name__}; expected an iterable.")
+        check_iterable(frames)
         return self._segment(frames, warmup_length(frames, warmup), progress)
 
     def _segment(
-        self, frames: Iterable[Frame], warmup: int, progress: ProgressCallback
+        self, frames: Iterable[FrameLike], warmup: int, progress: ProgressCallback
     ) -> Iterator[Int64[Tensor, "H W"]]:
         stream = iter(frames)
         if warmup:
-            first = frames_to_tensors(islice(stream, warmup))
+            first = frames_to_tensors(islice(stream, warmup), layout=self._layout)
             mode = autocast_mode(device_of(self.segmenter))
             encodings = self._adapt(first, progress).warm_up.encodings
             self.clear_memory()
@@ -234,7 +212,9 @@ class VideoSegmenter:
                 # What was encoded in another precision is encoded again.
                 same = autocast_mode(device_of(self.segmenter)) == mode
                 encoded = encodings[t] if same else None
-                yield self._stream.step(tensor, predict_labels, encoded=encoded)
+                with self._alone:
+                    labels = self._stream.step(tensor, predict_labels, encoded=encoded)
+                yield labels
             del first, encodings
         else:
             self.reset()
@@ -247,12 +227,14 @@ class VideoSegmenter:
 
     def clear_memory(self) -> None:
         """Forget the previous frame, and keep what was adapted: for a cut, or a second clip."""
-        self._stream.clear()
+        with self._alone:
+            self._stream.clear()
 
     def reset(self) -> None:
         """Next video: pre-trained weights, empty memory, no report."""
-        self.report = None
-        self._set_stream(self._pretrained())
+        with self._alone:
+            self.report = None
+            self._set_stream(self._pretrained())
 
     def save_pretrained(self, path: str | Path) -> None:
         """Write the adapted modules to a folder: `model.safetensors` and `config.json`.
@@ -265,7 +247,8 @@ class VideoSegmenter:
             CheckpointError: the folder cannot be written. Files already there are replaced only
                 when both new ones are complete.
         """
-        persistence.save(path, self._stream, self.segmenter)
+        with self._alone:
+            persistence.save(path, self._stream, self.segmenter)
 
     def load_pretrained(self, path: str | Path) -> "VideoSegmenter":
         """Take over what `save_pretrained` wrote, with its config; the memory is emptied.
@@ -277,11 +260,31 @@ class VideoSegmenter:
             CheckpointError: a file is missing or corrupt, was written by another version of the
                 format, or belongs to a different image model. This video model is as it was.
         """
-        with own_gradient_mode():
-            stream = persistence.load(path, self.segmenter, lambda: self.propagator)
-        self.config, self.report = stream.config, None
-        self._set_stream(stream)
+        with self._alone:
+            with own_gradient_mode():
+                stream = persistence.load(path, self.segmenter, lambda: self.propagator)
+            self.config, self.report = stream.config, None
+            self._set_stream(stream)
         return self
+
+    def to(self, device: torch.device | str) -> "VideoSegmenter":
+        """This video model, if its image model is on that device.
+
+        Raises:
+            InputError: it is on another one. It belongs to the caller, and is not moved behind
+                their back.
+        """
+        check_device(self.segmenter, device)
+        return self
+
+    def __repr__(self) -> str:
+        # Names stay as they are, and a hooked model says which part is trained.
+        model, teacher = (
+            repr(part) if isinstance(part, str | HookedSegmenter) else type(part).__name__
+            for part in (self.segmenter, self._propagator)
+        )
+        classes = f"{self.segmenter.num_classes} classes"
+        return f"VideoSegmenter({model}, {classes}, propagator {teacher}, {self._stream.summary})"
 
     def _set_stream(self, stream: Stream) -> None:
         before, self._stream = self._stream, stream

@@ -81,7 +81,7 @@ def test_only_what_was_adapted_is_written(adapted: VideoSegmenter, folder: Path)
     assert {name.partition(".")[0] for name in names} == parts
     assert all(name.startswith(("segmenter.decoder.", "addon.")) for name in names)
     written = json.loads((folder / "config.json").read_text())
-    assert written["schema_version"] == 2
+    assert written["schema_version"] == 3
     assert written["has_addon"] == has_addon
     assert written["has_memory"]
     # With "auto" decided.
@@ -248,7 +248,7 @@ def test_failed_save_leaves_the_old_files(
     def full_disk(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("ditta_adapt.persistence.save_file", full_disk)
+    monkeypatch.setattr("ditta_adapt.persistence.write_files", full_disk)
     with pytest.raises(CheckpointError, match="no space"):
         adapted.save_pretrained(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -29,6 +29,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("persistence", "adaptation"),
     ("video_segmenter",),
+    ("wrap",),
     ("baselines",),
     ("reporting",),
     ("demo",),

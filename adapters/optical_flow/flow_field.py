@@ -32,7 +32,7 @@ class FlowField(SharedVideo):
         self._small = tuple(max(16, round(side * scale)) for side in self.size)
         cv2 = require("cv2")
         self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        self._flows: dict[tuple[int, int], np.ndarray] = {}
+        self._flows: dict[tuple[int, int], Tensor] = {}
 
     def lookup(
         self, t: int, to: int, size: tuple[int, int]
@@ -50,12 +50,12 @@ class FlowField(SharedVideo):
         height, width = self._small
         back, forth = self._flow(to, t), self._flow(t, to)
         ys, xs = torch.meshgrid(
-            torch.arange(height, dtype=torch.float32),
-            torch.arange(width, dtype=torch.float32),
+            torch.arange(height, dtype=torch.float32, device="cpu"),
+            torch.arange(width, dtype=torch.float32, device="cpu"),
             indexing="ij",
         )
         landing = torch.stack([xs + back[0], ys + back[1]], dim=-1)
-        extent = torch.tensor([width - 1, height - 1], dtype=torch.float32)
+        extent = torch.tensor([width - 1, height - 1], dtype=torch.float32, device="cpu")
         grid = 2 * landing / extent - 1
         returned = F.grid_sample(forth[None], grid[None], align_corners=True)[0]
         error = (back + returned).norm(dim=0)
@@ -72,10 +72,10 @@ class FlowField(SharedVideo):
         if (start, end) not in self._flows:
             flow = self._dis.calc(self._grey(start), self._grey(end), None)
             # Half precision is exact to 1/16 pixel for motions under 128 pixels.
-            self._flows[start, end] = flow.astype(np.float16)
+            self._flows[start, end] = torch.from_numpy(flow).half()
             oldest = self.oldest
             self._flows = {pair: kept for pair, kept in self._flows.items() if min(pair) >= oldest}
-        return torch.from_numpy(self._flows[start, end].astype(np.float32)).permute(2, 0, 1)
+        return self._flows[start, end].float().permute(2, 0, 1)
 
     def _grey(self, t: int) -> np.ndarray:
         cv2 = require("cv2")

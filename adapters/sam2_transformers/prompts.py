@@ -17,8 +17,11 @@ def point_input(prompt: Prompt, side: int, size: tuple[int, int]) -> dict[str, T
         size: `(H, W)` of the frame.
     """
     (x, y), (height, width) = prompt.point, size
-    point = torch.tensor([x * (side / width), y * (side / height)]).view(1, 1, 1, 2)
-    return {"point_coords": point, "point_labels": torch.ones(1, 1, 1, dtype=torch.int32)}
+    place = [x * (side / width), y * (side / height)]
+    return {
+        "point_coords": torch.tensor([[[place]]], dtype=torch.float32, device="cpu"),
+        "point_labels": torch.ones(1, 1, 1, dtype=torch.int32, device="cpu"),
+    }
 
 
 def mask_input(prompt: Prompt, side: int, device: torch.device) -> Float[Tensor, "1 1 S S"]:

@@ -18,7 +18,7 @@ from ditta_adapt.io.frames import (
     frame_to_tensor,
     frames_to_tensors,
 )
-from ditta_adapt.models.caller_state import own_gradient_mode, seeded, without_autocast
+from ditta_adapt.models.caller_state import OWN_LAYER, own_gradient_mode, seeded, without_autocast
 from ditta_adapt.models.forward import encode_frame
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.registry import find_segmenter
@@ -57,7 +57,7 @@ class AccelFusion(nn.Module):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        self.weights = nn.Conv2d(2 * num_classes, num_classes, 1, bias=False)
+        self.weights = nn.Conv2d(2 * num_classes, num_classes, 1, bias=False, **OWN_LAYER)
         nn.init.zeros_(self.weights.weight)
 
     def forward(

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from ditta_adapt.baselines.arguments import check_choice, check_number
 from ditta_adapt.baselines.frame_by_frame import Answer, FrameByFrame, ImageAnswer
-from ditta_adapt.baselines.scope import no_parameters, parameters_in
+from ditta_adapt.baselines.scope import parameters_in
 from ditta_adapt.baselines.trained_encoder import encode, images_of
 from ditta_adapt.errors import InputError
-from ditta_adapt.models.private_copy import private_copy
+from ditta_adapt.models.private_copy import frozen_copy, private_copy
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import check_output
 from ditta_adapt.ops.resize import resize_logits
@@ -85,13 +85,13 @@ class AuxAdapt(FrameByFrame):
         self.reset()
 
     def _pretrained(self) -> Answer:
-        main, aux = (private_copy(each, no_parameters) for each in (self.segmenter, self.aux))
+        main, aux = (frozen_copy(each) for each in (self.segmenter, self.aux))
         return _FusedAnswer(ImageAnswer(main), ImageAnswer(aux), self.fuse)
 
     def _adapted(
         self, frames: list[Tensor], progress: ProgressCallback
     ) -> tuple[Answer, list[float]]:
-        main = ImageAnswer(private_copy(self.segmenter, no_parameters))
+        main = ImageAnswer(frozen_copy(self.segmenter))
         aux = private_copy(self.aux, lambda s: parameters_in(s, "all"))
         parameters = parameters_in(aux, "all")
         optimizer = torch.optim.SGD(parameters, lr=self.learning_rate, momentum=self.momentum)

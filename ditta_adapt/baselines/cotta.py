@@ -11,12 +11,12 @@ from torch import Tensor
 
 from ditta_adapt.baselines.arguments import check_choice, check_number
 from ditta_adapt.baselines.frame_by_frame import Answer, FrameByFrame, ImageAnswer
-from ditta_adapt.baselines.scope import Scope, local_names, no_parameters, parameters_in
+from ditta_adapt.baselines.scope import Scope, local_names, parameters_in
 from ditta_adapt.baselines.trained_encoder import encode, images_of
 from ditta_adapt.baselines.views import average_over_views, probabilities
 from ditta_adapt.errors import InputError
 from ditta_adapt.models.parameters import device_of
-from ditta_adapt.models.private_copy import private_copy
+from ditta_adapt.models.private_copy import frozen_copy, private_copy
 from ditta_adapt.models.segmenter import check_output
 from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.progress import ProgressCallback
@@ -95,7 +95,7 @@ class CoTTA(FrameByFrame):
     def _adapted(
         self, frames: list[Tensor], progress: ProgressCallback
     ) -> tuple[Answer, list[float]]:
-        anchor = private_copy(self.segmenter, no_parameters)
+        anchor = frozen_copy(self.segmenter)
         student, teacher = (
             private_copy(self.segmenter, lambda s: parameters_in(s, self.scope)) for _ in range(2)
         )

@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from ditta_adapt.baselines.scope import no_parameters
 from ditta_adapt.io.frames import (
     Frame,
     check_stream_size,
@@ -20,7 +19,7 @@ from ditta_adapt.io.frames import (
 from ditta_adapt.models.caller_state import own_gradient_mode, seeded
 from ditta_adapt.models.forward import frame_logits
 from ditta_adapt.models.parameters import device_of
-from ditta_adapt.models.private_copy import private_copy
+from ditta_adapt.models.private_copy import frozen_copy
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import ProgressCallback, silent
@@ -101,7 +100,7 @@ class FrameByFrame(ABC):
 
     def _pretrained(self) -> Answer:
         """What answers before anything is adapted."""
-        return ImageAnswer(private_copy(self.segmenter, no_parameters))
+        return ImageAnswer(frozen_copy(self.segmenter))
 
     @abstractmethod
     def _adapted(

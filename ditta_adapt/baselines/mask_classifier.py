@@ -8,11 +8,13 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from ditta_adapt.baselines.arguments import check_choice, check_count
 from ditta_adapt.errors import CheckpointError
+from ditta_adapt.io.files import as_path, write_files
+from ditta_adapt.models.caller_state import OWN_LAYER
 
 HIDDEN, SCHEMA_VERSION = 256, 1
 Source = Literal["propagator", "segmenter"]
@@ -70,10 +72,10 @@ class MaskClassifier(nn.Module):
         super().__init__()
         self.in_features, self.num_classes = in_features, num_classes
         self.source: Source = source
-        self.register_buffer("mean", torch.zeros(in_features))
-        self.register_buffer("scale", torch.ones(in_features))
-        self.hidden = nn.Linear(in_features, HIDDEN)
-        self.classes = nn.Linear(HIDDEN, num_classes)
+        self.register_buffer("mean", torch.zeros(in_features, **OWN_LAYER))
+        self.register_buffer("scale", torch.ones(in_features, **OWN_LAYER))
+        self.hidden = nn.Linear(in_features, HIDDEN, **OWN_LAYER)
+        self.classes = nn.Linear(HIDDEN, num_classes, **OWN_LAYER)
 
     def forward(self, features: Float[Tensor, "N D"]) -> Float[Tensor, "N C"]:
         """Class scores before the softmax."""
@@ -98,7 +100,8 @@ class MaskClassifier(nn.Module):
             "source": self.source,
         }
         try:
-            save_file(tensors, path, metadata={"mask_classifier": json.dumps(about)})
+            content = to_bytes(tensors, metadata={"mask_classifier": json.dumps(about)})
+            write_files({as_path(path): content})
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"cannot write to {path}: {error}") from error
 

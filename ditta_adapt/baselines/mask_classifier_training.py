@@ -16,13 +16,12 @@ from ditta_adapt.baselines.mask_classification import mask_features
 from ditta_adapt.baselines.mask_classifier import MaskClassifier, Source
 from ditta_adapt.baselines.masklets import Masklets
 from ditta_adapt.baselines.painting import class_votes
-from ditta_adapt.baselines.scope import no_parameters
 from ditta_adapt.datasets import IGNORE
 from ditta_adapt.errors import AdaptationError, InputError, ShapeError
 from ditta_adapt.io.frames import Frame, frame_to_tensor
 from ditta_adapt.models.caller_state import own_gradient_mode, seeded
 from ditta_adapt.models.parameters import device_of
-from ditta_adapt.models.private_copy import private_copy
+from ditta_adapt.models.private_copy import frozen_copy
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.teachers.propagator import Propagator
@@ -90,7 +89,7 @@ def train_mask_classifier(
     segmenter, found = find_segmenter(model), find_propagator(propagator)
     device = device_of(segmenter)
     with own_gradient_mode():
-        samples = _Samples(private_copy(segmenter, no_parameters), num_classes)
+        samples = _Samples(frozen_copy(segmenter), num_classes)
         for frames, labels in videos:
             masklets = Masklets(found, points_per_side=points_per_side, window=window)
             try:
@@ -149,7 +148,7 @@ class _Samples:
         self._classes.append(votes[useful].argmax(dim=1))
 
     def _checked(self, truth: np.ndarray | Tensor, frame: Tensor, t: int) -> Integer[Tensor, "H W"]:
-        labels = torch.as_tensor(truth).cpu()
+        labels = torch.as_tensor(truth, device="cpu")
         if labels.shape != frame.shape[1:] or labels.is_floating_point():
             raise ShapeError(
                 f"the labels of frame {t} are {tuple(labels.shape)} {labels.dtype}; expected "
@@ -184,7 +183,7 @@ def _fit(
     classifier.scale.copy_(features.std(dim=0, correction=0).clamp(min=1e-6))
     optimiser = torch.optim.AdamW(classifier.parameters(), lr=learning_rate)
     for _ in range(epochs):
-        order = torch.randperm(len(features)).to(features.device)
+        order = torch.randperm(len(features), device="cpu").to(features.device)
         for batch in torch.split(order, _BATCH):
             loss = F.cross_entropy(classifier(features[batch]), classes[batch])
             if not torch.isfinite(loss):

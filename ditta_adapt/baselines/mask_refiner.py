@@ -71,7 +71,9 @@ class _VotedMasks:
 
     def __init__(self, masklets: Masklets, num_classes: int, vote: Vote) -> None:
         self._masklets, self._num_classes, self._vote = masklets, num_classes, vote
-        self._votes: Int64[Tensor, "N C"] = torch.zeros(0, num_classes, dtype=torch.int64)
+        self._votes: Int64[Tensor, "N C"] = torch.zeros(
+            0, num_classes, dtype=torch.int64, device="cpu"
+        )
 
     def label(
         self, frame: UInt8[Tensor, "3 H W"], prediction: ImagePrediction

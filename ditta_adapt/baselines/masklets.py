@@ -107,5 +107,5 @@ def grid_prompts(labels: Integer[Tensor, "H W"], points_per_side: int) -> list[P
 
 
 def _no_masks(labels: Tensor) -> Masks:
-    empty = torch.zeros(0, *labels.shape, dtype=torch.bool)
-    return Masks(torch.zeros(0, dtype=torch.int64), empty)
+    empty = torch.zeros(0, *labels.shape, dtype=torch.bool, device="cpu")
+    return Masks(torch.zeros(0, dtype=torch.int64, device="cpu"), empty)

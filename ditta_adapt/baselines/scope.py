@@ -18,14 +18,9 @@ _NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
 
 def parameters_in(segmenter: Segmenter, scope: Scope) -> list[nn.Parameter]:
     """The floating-point parameters in a scope, each once, in the same order for every copy."""
-    found = all_parameters(segmenter) if scope == "all" else adaptable_parameters(segmenter)
-    # Packed and quantised weights take no gradient.
-    return [parameter for parameter in found if parameter.is_floating_point()]
-
-
-def no_parameters(segmenter: Segmenter) -> list[nn.Parameter]:
-    """No parameter at all: for a copy that is only looked at."""
-    return []
+    if scope == "decoder":
+        return adaptable_parameters(segmenter)
+    return [each for each in all_parameters(segmenter) if each.is_floating_point()]
 
 
 def norm_layers(segmenter: Segmenter, scope: Scope) -> list[nn.Module]:

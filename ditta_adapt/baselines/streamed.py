@@ -9,7 +9,6 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ditta_adapt.baselines.image_prediction import ImagePrediction, predict_image
-from ditta_adapt.baselines.scope import no_parameters
 from ditta_adapt.io.frames import (
     Frame,
     check_stream_size,
@@ -18,7 +17,7 @@ from ditta_adapt.io.frames import (
     frames_to_tensors,
 )
 from ditta_adapt.models.caller_state import own_gradient_mode
-from ditta_adapt.models.private_copy import private_copy
+from ditta_adapt.models.private_copy import frozen_copy
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import Progress, ProgressCallback, silent
@@ -61,7 +60,7 @@ class StreamedMethod(ABC):
         self.segmenter: Segmenter = find_segmenter(model)
         self._propagator = find_propagator(propagator)
         with own_gradient_mode():
-            self._own = private_copy(self.segmenter, no_parameters)
+            self._own = frozen_copy(self.segmenter)
         self._stream: Stream | None = None
         self._size: tuple[int, int] | None = None
 

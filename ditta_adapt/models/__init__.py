@@ -4,6 +4,7 @@ What adapters need is imported from here.
 """
 
 from ditta_adapt.models.hooked import HookedSegmenter
+from ditta_adapt.models.hooks import caught_inputs, caught_outputs
 from ditta_adapt.models.preprocessing import (
     DEFAULT_SETTINGS,
     IMAGENET_MEAN,
@@ -14,6 +15,7 @@ from ditta_adapt.models.preprocessing import (
     rescale_and_normalise,
 )
 from ditta_adapt.models.segmenter import Encoded, Segmenter, SegmenterOutput
+from ditta_adapt.models.unwrap import unwrap
 
 __all__ = [
     "DEFAULT_SETTINGS",
@@ -23,8 +25,11 @@ __all__ = [
     "HookedSegmenter",
     "Segmenter",
     "SegmenterOutput",
+    "caught_inputs",
+    "caught_outputs",
     "fixed_input_size",
     "input_size",
     "normalise",
     "rescale_and_normalise",
+    "unwrap",
 ]

@@ -2,8 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
+from typing import Any
 
 import torch
+
+OWN_LAYER: Any = {"dtype": torch.float32, "device": "cpu"}
+"""How a layer of ours is made, whatever the defaults of the caller's process are; moved later."""
+
+_RANDOM_STATE = RLock()
 
 
 @contextmanager
@@ -15,9 +22,12 @@ def own_gradient_mode() -> Iterator[None]:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch inside, and leave the caller's random state untouched."""
+    """Seed torch inside, and leave the caller's random state untouched.
+
+    Torch has one random state for all threads, so a second one waits here for the first.
+    """
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with _RANDOM_STATE, torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
 

@@ -68,6 +68,17 @@ class FrameCache(Generic[T]):
         return value
 
 
+def is_passed_through(images: Tensor, encoded: Encoded) -> bool:
+    """Whether an encoding is the images themselves, so that nothing of the model is frozen.
+
+    Args:
+        images: what `Segmenter.preprocess` returned.
+        encoded: what `Segmenter.encode` made of them.
+    """
+    leaves = [leaf for leaf in pytree.tree_leaves(encoded) if isinstance(leaf, Tensor)]
+    return len(leaves) == 1 and leaves[0].shape == images.shape and torch.equal(leaves[0], images)
+
+
 def join_batch(first: Encoded, second: Encoded) -> Encoded:
     """Two encodings of one frame each as one of a batch of two, for `Segmenter.decode`.
 

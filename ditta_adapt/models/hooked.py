@@ -1,30 +1,38 @@
 """Any torch model as a segmenter, by naming its parts."""
 
+import copy
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ditta_adapt.errors import InputError, SegmenterError
+from ditta_adapt.models.hooks import caught_inputs, caught_outputs
+from ditta_adapt.models.own_forward import NoReference
 from ditta_adapt.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from ditta_adapt.models.private_copy import frozen_copy
+from ditta_adapt.models.probe import check_own_forward, probe
 from ditta_adapt.models.segmenter import Encoded, SegmenterOutput
+from ditta_adapt.models.unwrap import unwrap
 
 
 class HookedSegmenter:
     """A segmenter made from any torch model, with no adapter class.
 
     With `decoder` named, `encode` runs the model up to the decoder's door and keeps the decoder's
-    inputs; `decode` runs the decoder on them. What the model does *after* its decoder (usually
-    resizing the logits) is not run. With no decoder named, `encode` passes the image through,
-    `decode` runs the whole model, and `adapt` names the parameters to adapt; this costs a full
-    pass per adaptation step, where a decoder costs its own pass only.
+    inputs; `decode` runs the decoder on them. What the model does *around* its decoder is not run.
+    Resizing the logits to the image is done anyway; if a model does more, such as padding and
+    cropping, that is found by a run on noise, and refused. With no decoder named, `encode` passes
+    the image through, `decode` runs the whole model, and `adapt` names the parameters to adapt;
+    this costs a full pass per adaptation step, where a decoder costs its own pass only.
 
     Args:
-        model: takes a float image batch `(B, 3, H, W)`.
+        model: takes a float image batch `(B, 3, H, W)`; what is wrapped around it is taken off, as
+            `wrap` does.
         features: name of the layer that gives the feature map, as in `model.named_modules()`;
             inside the decoder if one is named. Its output must be `(B, D, h, w)`. Prefix the name
             with `"input:"` to take what goes *into* the layer, such as `"input:classifier"`.
@@ -36,11 +44,12 @@ class HookedSegmenter:
         mean: of the normalisation, in [0, 1] units; ImageNet's by default.
         std: likewise.
         size: `(H, W)` to resize frames to, anti-aliased; by default frames keep their size.
-        num_classes: found by a run on a grey image if not given.
+        num_classes: found by a run on noise if not given.
         feature_dim: likewise.
 
     Raises:
-        InputError: a name or pattern that matches nothing; both or neither of `decoder`, `adapt`.
+        InputError: a name or pattern that matches nothing; both or neither of `decoder`, `adapt`;
+            a model that is no module.
 
     Example:
         >>> HookedSegmenter(net, decoder="head", features="input:head.classifier")
@@ -66,18 +75,28 @@ class HookedSegmenter:
                 "name either the decoder, decoder='decode_head', or the parameters to adapt, "
                 "adapt='head.*'; not both, not neither."
             )
-        self.model = model
+        self.model = model = unwrap(model)
+        if not isinstance(model, nn.Module):
+            raise InputError(
+                f"model is a {type(model).__name__}; expected a torch.nn.Module, whose parts can "
+                "be named."
+            )
         self._decoder = decoder
         self._features = features
         self._patterns = (adapt,) if isinstance(adapt, str) else tuple(adapt or ())
         self._logits = logits or _find_logits
         self._mean, self._std, self._size = tuple(mean), tuple(std), size
         self._num_classes, self._feature_dim = num_classes, feature_dim
+        self._probed = False
         _submodule(model, features.removeprefix("input:"))
         if decoder is not None:
             _submodule(model, decoder)
         else:
             self._selected_parameters()
+
+    def __repr__(self) -> str:
+        part = "all of it at every step" if self._decoder is None else f"decoder {self._decoder!r}"
+        return f"HookedSegmenter({type(self.model).__name__}, {part})"
 
     @property
     def num_classes(self) -> int:
@@ -121,19 +140,13 @@ class HookedSegmenter:
     def decode(self, encoded: Encoded) -> SegmenterOutput:
         """Run the decoder (or the model), and catch the feature layer's output on the way."""
         layer = _submodule(self.model, self._features.removeprefix("input:"))
-        caught: list[Tensor] = []
-        if self._features.startswith("input:"):
-            handle = layer.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
-        else:
-            handle = layer.register_forward_hook(lambda _, __, output: caught.append(output))
-        try:
+        catch = caught_inputs if self._features.startswith("input:") else caught_outputs
+        with catch(layer) as caught:
             if self._decoder is None:
                 output = self.model(encoded)
             else:
                 args, kwargs = encoded
                 output = _submodule(self.model, self._decoder)(*args, **kwargs)
-        finally:
-            handle.remove()
         if not caught:
             raise SegmenterError(
                 f"the feature layer {self._features!r} was not run by decode; name a layer inside "
@@ -149,6 +162,24 @@ class HookedSegmenter:
                 features, logits.shape[2:], mode="bilinear", align_corners=False
             )
         return SegmenterOutput(features=features, logits=logits)
+
+    def reference(self, images: Float[Tensor, "B 3 H2 W2"]) -> Float[Tensor, "B C h2 w2"]:
+        """Logits of the model's own forward pass, all of it.
+
+        Raises:
+            NoReference: its output has none that `logits`, or what is done by default, finds.
+        """
+        output = self.model(images)
+        for find in (self._logits, _find_logits):
+            # `logits` was made for the output of the decoder.
+            with suppress(Exception):
+                logits = find(output)
+                if logits.shape[:2] == (len(images), self.num_classes) and logits.ndim == 4:
+                    return logits
+        raise NoReference(
+            f"no logits (B, {self.num_classes}, h, w) are found in what the model's forward pass "
+            f"returns, a {type(output).__name__}."
+        )
 
     def adaptable_modules(self) -> Mapping[str, nn.Module]:
         """The decoder, or the parameters that match the patterns."""
@@ -170,20 +201,21 @@ class HookedSegmenter:
         return selected
 
     def _probe(self) -> tuple[int, int]:
-        """Class and feature counts, from one run on a grey image if they are not known yet."""
-        if self._num_classes is None or self._feature_dim is None:
-            reference = next(self.model.parameters())
-            grey = torch.full((1, 3, 128, 128), 127, dtype=torch.uint8, device=reference.device)
-            modes = {module: module.training for module in self.model.modules()}
-            try:
-                self.model.eval()
-                with torch.no_grad():
-                    output = self.decode(self.encode(self.preprocess(grey)))
-            finally:
-                for module, training in modes.items():
-                    module.training = training
-            self._num_classes = self._num_classes or output.logits.shape[1]
-            self._feature_dim = self._feature_dim or output.features.shape[1]
+        """Class and feature counts, and a look at whether the parts make up the model; once."""
+        if not self._probed:
+            # A stand-in, as checks of types along the way ask for the counts.
+            known = copy.copy(self)
+            known._num_classes, known._feature_dim, known._probed = 2, 1, True
+            output = probe(frozen_copy(known))
+            known._num_classes = self._num_classes or output.logits.shape[1]
+            known._feature_dim = self._feature_dim or output.features.shape[1]
+            # Without parts nothing can be lost between them.
+            if self._decoder is not None:
+                check_own_forward(frozen_copy(known))
+            self._num_classes, self._feature_dim = known._num_classes, known._feature_dim
+            self._probed = True
+        assert self._num_classes is not None
+        assert self._feature_dim is not None
         return self._num_classes, self._feature_dim
 
 

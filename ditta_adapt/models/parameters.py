@@ -1,13 +1,14 @@
 """What a segmenter is made of: its modules, parameters and state, and where they are."""
 
 import hashlib
+from collections.abc import Iterator
 from types import FunctionType, MethodType, ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ditta_adapt.errors import SegmenterError
+from ditta_adapt.errors import InputError, SegmenterError
 from ditta_adapt.models.segmenter import Segmenter
 
 
@@ -48,7 +49,7 @@ def _held_by(holder: object) -> list[object]:
 
 
 def adaptable_parameters(segmenter: Segmenter) -> list[nn.Parameter]:
-    """The parameters of the adaptable modules, each once.
+    """The floating-point parameters of the adaptable modules, each once.
 
     Raises:
         SegmenterError: there is none.
@@ -61,7 +62,14 @@ def adaptable_parameters(segmenter: Segmenter) -> list[nn.Parameter]:
             f"adaptable_modules of {type(segmenter).__name__} has no parameters; return at least "
             "one module with weights, usually the decoder."
         )
-    return list(parameters.values())
+    # Packed and quantised weights take no gradient.
+    trainable = [each for each in parameters.values() if each.is_floating_point()]
+    if not trainable:
+        raise SegmenterError(
+            f"all weights that adaptable_modules of {type(segmenter).__name__} has are integers, "
+            "which gradients cannot change. Wrap the model before it is quantised."
+        )
+    return trainable
 
 
 def all_parameters(segmenter: Segmenter) -> list[nn.Parameter]:
@@ -72,19 +80,63 @@ def all_parameters(segmenter: Segmenter) -> list[nn.Parameter]:
     return list(parameters.values())
 
 
+_RUNNING_STATISTICS = ("running_mean", "running_var")
+
+
 def adaptable_state(segmenter: Segmenter) -> dict[str, Tensor]:
-    """Parameters and buffers of the adaptable modules, by `"<module>.<name>"`, not cloned."""
+    """What adaptation changes, by `"<module>.<name>"`, not cloned.
+
+    Floating-point parameters of the adaptable modules, and the running statistics of their norms.
+    All other buffers, such as masks and tables of positions, belong to the model and stay: they
+    may be infinite, be expanded from one value, or have the size of a frame.
+    """
     return {
         f"{name}.{key}": tensor
         for name, module in segmenter.adaptable_modules().items()
-        for source in (module.named_parameters(), module.named_buffers())
+        for source in (module.named_parameters(), _running_statistics(module))
         for key, tensor in source
+        if tensor.is_floating_point()
+    }
+
+
+def _running_statistics(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    for name, buffer in module.named_buffers():
+        if name.rpartition(".")[2] in _RUNNING_STATISTICS:
+            yield name, buffer
+
+
+def other_buffers(segmenter: Segmenter) -> dict[str, Tensor]:
+    """The buffers of the adaptable modules that are no running statistics, as `adaptable_state`."""
+    return {
+        f"{name}.{key}": buffer
+        for name, module in segmenter.adaptable_modules().items()
+        for key, buffer in module.named_buffers()
+        if key.rpartition(".")[2] not in _RUNNING_STATISTICS
     }
 
 
 def device_of(segmenter: Segmenter) -> torch.device:
     """The device the adaptable parameters are on."""
     return adaptable_parameters(segmenter)[0].device
+
+
+def check_device(segmenter: Segmenter, device: torch.device | str) -> None:
+    """Check that a segmenter is on a device; it belongs to the caller and is not moved.
+
+    Raises:
+        InputError: it is on another one, or there is no such device.
+    """
+    try:
+        asked = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"device is {device!r}; expected such as 'cpu' or 'cuda'.") from error
+    own = device_of(segmenter)
+    if asked.type != own.type or asked.index not in (None, own.index):
+        raise InputError(
+            f"the image model is on {own}. Move it and wrap it again: "
+            f"wrap(model.to({str(asked)!r})). What was adapted goes along with save_pretrained and "
+            "load_pretrained."
+        )
 
 
 def weight_hash(segmenter: Segmenter) -> str:

@@ -56,3 +56,12 @@ def private_copy(
     for parameter in trained(duplicate):
         parameter.requires_grad_(True)
     return duplicate
+
+
+def frozen_copy(segmenter: S) -> S:
+    """A private copy that is only looked at: it shares the memory of all parameters.
+
+    Raises:
+        SegmenterError: the segmenter cannot be copied.
+    """
+    return private_copy(segmenter, lambda _: [])

@@ -85,6 +85,8 @@ def check_output(output: SegmenterOutput, num_classes: int, feature_dim: int) ->
         ("logits", output.logits, num_classes, "num_classes"),
         ("features", output.features, feature_dim, "feature_dim"),
     ):
+        if not isinstance(tensor, Tensor):
+            raise SegmenterError(f"decode returned {label} that are a {type(tensor).__name__}.")
         shape = tuple(tensor.shape)
         if tensor.ndim != 4:
             raise SegmenterError(f"decode returned {label} of shape {shape}; expected four axes.")

@@ -15,13 +15,15 @@ class StreamState:
     """The frame last seen, and what the next one needs of it; a new one after every frame.
 
     Attributes:
-        frame: `(3, H, W)` uint8.
+        count: of the frames seen so far, the warm-up among them.
+        frame: `(3, H, W)` uint8, the last of them.
         output: of the decoder, on its grid; the attention add-on looks at it.
         votes: for every class, of all frames so far, on the grid of the logits; above 0 in total
             in every cell. None where no votes are remembered.
         monitor: whether the adapted weights still belong to the video; none if nothing is watched.
     """
 
+    count: int
     frame: UInt8[Tensor, "3 H W"]
     output: SegmenterOutput
     votes: Float[Tensor, "C h w"] | None = None

@@ -78,6 +78,12 @@ class Stream:
             assert propagator is not None
             self._warper = LiveWarper(propagator)
 
+    @property
+    def summary(self) -> str:
+        """Whether there are other weights than the image model's, and how many frames came."""
+        adapted = "adapted" if self.student is not self._frozen else "not adapted"
+        return f"{adapted}, {0 if self.state is None else self.state.count} frames seen"
+
     def begin_after(self, warm_up: WarmUp, session: DenseWarper | None) -> None:
         """Take the warm-up as what was seen so far.
 
@@ -106,7 +112,7 @@ class Stream:
         if self.monitor is not None and consistencies:
             usual = sum(consistencies) / len(consistencies)
             self.monitor = replace(self.monitor, usual=usual)
-        self.state = StreamState(frames[-1], output, votes, self.monitor)
+        self.state = StreamState(end, frames[-1], output, votes, self.monitor)
         if self._warper is not None:
             self._warper.start(frames[-1])
 
@@ -196,7 +202,8 @@ class Stream:
         )
         if votes is not None and kept is not output:
             votes = soft_votes(kept.logits)
-        return answer(evidence), StreamState(frame, kept, votes, monitor)
+        count = 1 if before is None else before.count + 1
+        return answer(evidence), StreamState(count, frame, kept, votes, monitor)
 
     def _look_back(
         self, before: StreamState | None, frame: UInt8[Tensor, "3 H W"], fuse: bool

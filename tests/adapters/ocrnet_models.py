@@ -123,7 +123,6 @@ def plain(models: Any, kind: str, **settings: Any) -> Any:
     return build(models, "EncoderDecoder", head(kind, **settings))
 
 
-# mmsegmentation's advice on image sizes for align_corners; any size must do here.
 class Gather(nn.Module):
     """One feature per class: the mean of the pixels, weighted by where the class is."""
 

@@ -21,18 +21,15 @@ from tests.adapters.ocrnet_models import (
     frames_of,
     head,
     ocrnet,
+    old_library,
     plain,
 )
 from tests.toys import prompting, toy_video
 
 
-@pytest.mark.filterwarnings("ignore:When align_corners=True")
 @pytest.mark.parametrize("size", [(64, 64), (97, 131), (48, 96)])
-@pytest.mark.parametrize("align_corners", [False, True])
-def test_ocrnet_is_the_models_own_forward(
-    models: Any, size: tuple[int, int], align_corners: bool
-) -> None:
-    model = ocrnet(models, align_corners=align_corners)
+def test_ocrnet_is_the_models_own_forward(models: Any, size: tuple[int, int]) -> None:
+    model = ocrnet(models)
     segmenter = OCRNetSegmenter(model)
     images = segmenter.preprocess(frames_of(size, batch=2))
     with torch.no_grad():
@@ -43,6 +40,31 @@ def test_ocrnet_is_the_models_own_forward(
     assert len(output.logits.argmax(1).unique()) > 1
     assert output.features.shape == (2, 16, *output.logits.shape[2:])
     assert (segmenter.num_classes, segmenter.feature_dim) == (CLASSES, 16)
+
+
+@pytest.mark.parametrize("size", [(97, 131), (48, 96)])
+def test_labels_are_those_of_the_model_as_it_predicts(models: Any, size: tuple[int, int]) -> None:
+    """By mmsegmentation's own `predict`, resizing and all."""
+    from mmengine import ConfigDict
+
+    model = ocrnet(models)
+    model.test_cfg = ConfigDict(mode="whole")
+    frame = toy_video(1, size=size)[0]
+    about = {"ori_shape": size, "img_shape": size, "pad_shape": size, "padding_size": [0] * 4}
+    with torch.no_grad(), old_library():
+        images = OCRNetSegmenter(model).preprocess(frames_of(size))
+        logits = model.inference(images, [about])
+    assert torch.equal(wrap(model)(frame), logits.argmax(1)[0])
+
+
+@pytest.mark.filterwarnings("ignore:When align_corners=True")
+def test_what_the_model_does_around_its_head_is_refused(models: Any) -> None:
+    with pytest.raises(InputError, match="align_corners=True; expected False"):
+        wrap(ocrnet(models, align_corners=True))
+    model = ocrnet(models)
+    model.test_cfg = {"mode": "slide", "crop_size": (64, 64), "stride": (32, 32)}
+    with pytest.raises(InputError, match=r"mode 'slide'; expected 'whole'"):
+        wrap(model)
 
 
 # DAHead has its dropout in front of three classifiers and returns all three; the others have one.

@@ -183,3 +183,17 @@ def test_declared_counts_that_are_wrong() -> None:
     )
     with pytest.raises(SegmenterError, match="num_classes = 7"):
         wrap(segmenter)(toy_video(1)[0])
+
+
+def test_it_says_when_nothing_is_frozen() -> None:
+    frames = toy_video(5)
+    whole = HookedSegmenter(ToyNet().eval(), adapt="decoder.*", features="input:decoder.4")
+    parts = HookedSegmenter(ToyNet().eval(), decoder="decoder", features="input:decoder.4")
+    assert repr(wrap(whole)) == (
+        "VideoSegmenter(HookedSegmenter(ToyNet, all of it at every step), 4 classes, "
+        "propagator 'flow', not adapted, 0 frames seen)"
+    )
+    assert repr(parts) == "HookedSegmenter(ToyNet, decoder 'decoder')"
+    note = "every step ran all of the model, since no part of it is frozen"
+    assert note in wrap(whole).adapt(frames[:4]).reason
+    assert note not in wrap(parts).adapt(frames[:4]).reason

@@ -1,0 +1,90 @@
+"""What a segmenter must have, found before anything of it is copied or trained."""
+
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from ditta_adapt.errors import DittaError, SegmenterError
+from ditta_adapt.models.parameters import adaptable_parameters, modules_of
+from ditta_adapt.models.segmenter import Segmenter
+
+
+def check_usable(segmenter: Segmenter) -> None:
+    """Refuse a segmenter that could not be adapted, or whose labels would mean nothing.
+
+    Raises:
+        SegmenterError: a weight without memory (on the `meta` device), without a size (of a lazy
+            layer that has seen no input), or in pieces on several devices; nothing to adapt, or
+            nothing of floating point; fewer than two classes, or no feature; or it raises when it
+            is asked.
+    """
+    _check_modules(_asked(segmenter, "adaptable_modules()"))
+    _check_weights(segmenter)
+    adaptable_parameters(segmenter)
+    name = type(segmenter).__name__
+    for count, least in (("num_classes", 2), ("feature_dim", 1)):
+        number = _asked(segmenter, count)
+        if isinstance(number, bool) or not isinstance(number, int) or number < least:
+            hint = ""
+            if number == 1 and least == 2:
+                hint = (
+                    " A single channel with a sigmoid becomes two classes with the logits of "
+                    "background 0 and of the object as they are: torch.cat([0 * x, x], dim=1)."
+                )
+            raise SegmenterError(
+                f"{count} of {name} is {number!r}; expected an int, at least {least}.{hint}"
+            )
+
+
+def _asked(segmenter: Segmenter, what: str) -> object:
+    try:
+        found = getattr(segmenter, what.removesuffix("()"))
+        return found() if what.endswith("()") else found
+    except DittaError:
+        raise
+    # Whatever an adapter raises here, it cannot be used.
+    except Exception as error:
+        raise SegmenterError(
+            f"{what} of {type(segmenter).__name__} raised {type(error).__name__}: {error}."
+        ) from error
+
+
+def _check_modules(modules: object) -> None:
+    if not isinstance(modules, Mapping) or not all(
+        isinstance(name, str) and isinstance(module, nn.Module) for name, module in modules.items()
+    ):
+        raise SegmenterError(
+            f"adaptable_modules returned {modules!r:.200}; expected a mapping from names to "
+            'modules, such as {"decode_head": self.model.decode_head}.'
+        )
+
+
+def _check_weights(segmenter: Segmenter) -> None:
+    for owner, name, tensor in _weights(segmenter):
+        shown = f"{type(owner).__name__}.{name}"
+        if is_lazy(tensor):
+            raise SegmenterError(
+                f"the weight {shown} has no size yet, since its lazy layer has seen no input. Run "
+                "the model on an image once, then wrap it."
+            )
+        if tensor.is_meta:
+            raise SegmenterError(
+                f"the weight {shown} is on the meta device, where nothing has values. Load the "
+                "weights first: model.to_empty(device=...) and model.load_state_dict(...), or "
+                "build the model outside of torch.device('meta')."
+            )
+        if type(tensor).__name__ == "DTensor" or type(tensor.data).__name__ == "DTensor":
+            raise SegmenterError(
+                f"the weight {shown} is a DTensor, in pieces on several devices. Wrap the plain "
+                "model with the gathered weights."
+            )
+
+
+def _weights(segmenter: Segmenter) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    """Parameters and buffers, with the module that was asked and their name in it."""
+    for module in modules_of(segmenter):
+        for name, parameter in module.named_parameters():
+            yield module, name, parameter
+        for name, buffer in module.named_buffers():
+            yield module, name, buffer

@@ -1,0 +1,71 @@
+"""`wrap`: from an image segmentation model to a video segmentation model."""
+
+from typing import Any
+
+from ditta_adapt.config import AdaptConfig, CacheBudget
+from ditta_adapt.errors import ConfigError
+from ditta_adapt.io.frame_format import Color, FrameFormat
+from ditta_adapt.models.registry import find_segmenter
+from ditta_adapt.targets.build import build_targets
+from ditta_adapt.targets.builder import TargetBuilder
+from ditta_adapt.teachers.propagator import Propagator
+from ditta_adapt.video_segmenter import VideoSegmenter
+
+
+def wrap(
+    model: Any,
+    *,
+    propagator: Propagator | str = "flow",
+    config: AdaptConfig | None = None,
+    target_builder: TargetBuilder = build_targets,
+    cache: CacheBudget | None = None,
+    color: Color = "rgb",
+    value_range: tuple[float, float] | None = None,
+) -> VideoSegmenter:
+    """Turn an image segmentation model into a video segmentation model.
+
+    The model itself is never changed: adaptation works on a private copy of its decoder, and the
+    frozen encoder is shared, not copied. So a second video model of the same model, for another
+    camera or another thread, costs hardly any memory until it is adapted. Move the model to its
+    device before wrapping it, and wrap it again after training it further.
+
+    Args:
+        model: a model of a known type, or any `Segmenter`. `DataParallel`, `torch.compile`, PEFT
+            and the like are taken off, see `ditta_adapt.models.unwrap`.
+        propagator: the teacher, which follows objects or warps maps through the video; or the
+            registered name of one, which is built when it is first needed and then kept. Needed by
+            `adapt`, and by streaming afterwards if it warps votes.
+        config: hyper-parameters; the default preset if not given.
+        target_builder: makes the labels that are learned; what `config.targets` says if not given.
+        cache: memory that adapting may use; a choice of the machine, so it is not saved.
+        color: order of the channels of arrays and tensors that are given as frames; frames that
+            OpenCV read are `"bgr"`. Image files and images of Pillow say it themselves.
+        value_range: black and white of floating-point frames, such as `(0, 1)`. Without it only
+            uint8 frames are taken.
+
+    Raises:
+        UnknownModelError: the model's type has no adapter; the message shows the two ways on.
+        SegmenterError: the segmenter cannot be copied, its weights are not there, or it has
+            nothing to adapt.
+        InputError: no propagator has that name, and nothing is imported or loaded to find out; or
+            a wrong `color` or `value_range`.
+        ConfigError: nothing is learned, and training is configured; or another kind of object.
+
+    Example:
+        >>> video_model = wrap(my_model)                          # doctest: +SKIP
+        >>> report = video_model.adapt(frames[:8])                # doctest: +SKIP
+        >>> labels = [video_model(frame) for frame in frames[8:]] # doctest: +SKIP
+    """
+    for name, value, kind in (("config", config, AdaptConfig), ("cache", cache, CacheBudget)):
+        if not isinstance(value, kind | None):
+            raise ConfigError(
+                f"{name} is {value!r}; expected {kind.__name__}(...), or nothing for the default."
+            )
+    return VideoSegmenter(
+        find_segmenter(model),
+        propagator=propagator,
+        config=config or AdaptConfig(),
+        target_builder=target_builder,
+        cache=cache,
+        layout=FrameFormat(color, value_range),
+    )
