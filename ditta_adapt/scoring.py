@@ -54,13 +54,13 @@ def class_scores(
             f"{tuple(reliability.shape)}; expected the same (T, H, W)."
         )
     vote = ClassVote(num_classes)
-    ids = torch.arange(masks.shape[1])
+    ids = torch.arange(masks.shape[1], device="cpu")
     for t in range(masks.shape[0]):
         vote.add(ids, masks[t], labels[t], reliability[t])
     scores = vote.scores(area_weight=area_weight, rarity_weight=rarity_weight)
-    empty = torch.zeros(num_classes, dtype=torch.float64)
+    empty = torch.zeros(num_classes, dtype=torch.float64, device="cpu")
     rows = [scores.get(o, empty) for o in ids.tolist()]
-    return torch.stack(rows) if rows else torch.zeros(0, num_classes, dtype=torch.float64)
+    return torch.stack([*rows, empty])[:-1]
 
 
 class ClassVote:
@@ -68,7 +68,7 @@ class ClassVote:
 
     def __init__(self, num_classes: int) -> None:
         self._num_classes = num_classes
-        self._pixels_of_class = torch.zeros(num_classes, dtype=torch.float64)
+        self._pixels_of_class = torch.zeros(num_classes, dtype=torch.float64, device="cpu")
         self._pixels: dict[int, Tensor] = {}
         self._reliability: dict[int, Tensor] = {}
 

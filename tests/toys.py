@@ -104,7 +104,7 @@ class StillSession:
     def __init__(self, frames: Sequence[Frame]) -> None:
         self.calls: list[tuple[str, int, object]] = []
         self._ids: list[int] = []
-        self._masks = torch.zeros(0, *frames[0].shape[:2], dtype=torch.bool)
+        self._masks = torch.zeros(0, *frames[0].shape[:2], dtype=torch.bool, device="cpu")
 
     def prompt(self, t: int, prompts: Sequence[Prompt]) -> Masks:
         self.calls.append(("prompt", t, [prompt.object_id for prompt in prompts]))
@@ -117,4 +117,4 @@ class StillSession:
         return self._current()
 
     def _current(self) -> Masks:
-        return Masks(torch.tensor(self._ids, dtype=torch.int64), self._masks.clone())
+        return Masks(torch.tensor(self._ids, dtype=torch.int64, device="cpu"), self._masks.clone())

@@ -30,7 +30,7 @@ class SegmentationScore:
             raise InputError(f"num_classes is {num_classes}; expected at least 1.")
         self.num_classes = num_classes
         self.ignored = frozenset(ignored)
-        self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+        self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64, device="cpu")
 
     @classmethod
     def from_confusion(cls, confusion: Labels) -> "SegmentationScore":

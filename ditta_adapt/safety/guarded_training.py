@@ -13,7 +13,13 @@ from ditta_adapt.safety.target_check import check_targets_against_model
 from ditta_adapt.safety.verdict import Verdict
 from ditta_adapt.targets.targets import Targets
 from ditta_adapt.targets.warm_up import WarmUp
-from ditta_adapt.training.student import Student, copy_of_weights, interpolate
+from ditta_adapt.training.changes import (
+    buffers_kept,
+    check_finite,
+    copy_of_weights,
+    interpolate,
+)
+from ditta_adapt.training.student import Student
 from ditta_adapt.training.train import train_student
 
 
@@ -58,7 +64,8 @@ def guarded_training(
         progress: called after every step.
 
     Raises:
-        AdaptationError: a loss is not finite, or no gradient reaches what is trained.
+        AdaptationError: a loss or a trained weight is not finite, or no gradient reaches what is
+            trained.
         ConfigError: a contrastive loss is asked for, and the targets name no objects.
     """
     if not targets.learnable:
@@ -77,7 +84,9 @@ def guarded_training(
             return Trained(frozen, [], verdict)
     with without_autocast(device_of(segmenter)):
         student = Student.create(segmenter, config, num_frames=len(warm_up.frames))
-        losses = train_student(student, encodings, targets, logits, config, progress)
+        with buffers_kept(student):
+            log = train_student(student, encodings, targets, logits, config, progress)
+        check_finite(student, frozen)
         student = replace(student, projection=None)
         share = config.training.adapted_share
         if share < 1:
@@ -86,6 +95,6 @@ def guarded_training(
             fractions = checks.kept_fractions
             student, verdict = roll_back(student, frozen, encodings, logits, verdict, fractions)
     if student is frozen:
-        return Trained(frozen, losses, verdict)
-    student, note = in_models_precision(student, segmenter, encodings)
-    return Trained(student, losses, verdict, note)
+        return Trained(frozen, log.losses, verdict, log.note)
+    student, precision = in_models_precision(student, segmenter, encodings)
+    return Trained(student, log.losses, verdict, "; ".join(filter(None, (log.note, precision))))

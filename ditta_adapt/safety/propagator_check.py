@@ -57,7 +57,7 @@ def check_warp(
     height, width = frame_size(frames[0])
     scale = min(1.0, _GRID / max(height, width))
     grid = (max(round(height * scale), 1), max(round(width * scale), 1))
-    everywhere = torch.ones(grid, dtype=torch.bool)
+    everywhere = torch.ones(grid, dtype=torch.bool, device="cpu")
     warped = at_rest = 0.0
     for t in starts:
         before, after = (colours_on_grid(frames[s].cpu(), grid) for s in (t, t + 1))

@@ -10,7 +10,8 @@ from ditta_adapt.models.encodings import FrameCache
 from ditta_adapt.models.segmenter import Encoded
 from ditta_adapt.safety.disagreement import logits_disagreement
 from ditta_adapt.safety.verdict import Verdict
-from ditta_adapt.training.student import Student, copy_of_weights, interpolate
+from ditta_adapt.training.changes import copy_of_weights, interpolate
+from ditta_adapt.training.student import Student
 
 
 def roll_back(

@@ -53,11 +53,11 @@ def mask_vote(
         progress(Progress("targets", t + 1, total))
     scores = vote.scores(area_weight=options.area_weight, rarity_weight=options.rarity_weight)
 
-    trust = torch.zeros(tracks.num_objects + 1)
+    trust = torch.zeros(tracks.num_objects + 1, dtype=torch.float32, device="cpu")
     for object_id, row in vote.scores(area_weight=1, rarity_weight=0).items():
         trust[object_id] = vote_margin(row)
-    best = torch.zeros(tracks.num_objects + 1, dtype=torch.float64)
-    winner = torch.full((tracks.num_objects + 1,), IGNORE, dtype=torch.int16)
+    best = torch.zeros(tracks.num_objects + 1, dtype=torch.float64, device="cpu")
+    winner = torch.full((tracks.num_objects + 1,), IGNORE, dtype=torch.int16, device="cpu")
     for object_id, row in scores.items():
         best[object_id], best_class = row.max(dim=0)
         if best[object_id] > 0:
@@ -102,7 +102,7 @@ def render(masks: Masks, best_scores: Float[Tensor, " ids"]) -> Int64[Tensor, "H
     """
     ids = masks.object_ids.cpu()
     scores = best_scores[ids]
-    canvas = torch.zeros(masks.masks.shape[1:], dtype=torch.int64)
+    canvas = torch.zeros(masks.masks.shape[1:], dtype=torch.int64, device="cpu")
     order = sorted(range(len(ids)), key=lambda index: (float(scores[index]), int(ids[index])))
     for index in order:
         if scores[index] > 0:

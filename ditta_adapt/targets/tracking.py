@@ -68,7 +68,10 @@ def _forward(
     options: MaskVote,
     progress: ProgressCallback,
 ) -> tuple[Points, list[PackedMasks]]:
-    masks = Masks(torch.zeros(0, dtype=torch.int64), torch.zeros(0, *size, dtype=torch.bool))
+    masks = Masks(
+        torch.zeros(0, dtype=torch.int64, device="cpu"),
+        torch.zeros(0, *size, dtype=torch.bool, device="cpu"),
+    )
     ids: list[int] = []
     points: Points = {}
     packed: list[PackedMasks] = []

@@ -30,7 +30,7 @@ class BaseSession(ABC, Generic[V]):
         self._video: V | None = video
         video.sessions += 1
         self._ids: list[int] = []
-        self._masks = torch.zeros(0, *video.size, dtype=torch.bool)
+        self._masks = torch.zeros(0, *video.size, dtype=torch.bool, device="cpu")
         self._reached = 0
 
     @abstractmethod
@@ -128,4 +128,4 @@ class BaseSession(ABC, Generic[V]):
 
     def _current(self) -> Masks:
         # A copy: what is handed out is the caller's.
-        return Masks(torch.tensor(self._ids, dtype=torch.int64), self._masks.clone())
+        return Masks(torch.tensor(self._ids, dtype=torch.int64, device="cpu"), self._masks.clone())

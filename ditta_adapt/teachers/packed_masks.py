@@ -53,7 +53,7 @@ class PackedMasks:
                 row[:] = np.frombuffer(zlib.decompress(data), dtype=np.uint8)
             scores = (torch.from_numpy(steps).float() / _STEPS).view(shape)
         return Masks(
-            object_ids=torch.tensor(self.object_ids, dtype=torch.int64),
+            object_ids=torch.tensor(self.object_ids, dtype=torch.int64, device="cpu"),
             masks=torch.from_numpy(masks.reshape(shape)),
             scores=scores,
         )

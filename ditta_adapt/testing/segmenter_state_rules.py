@@ -11,6 +11,7 @@ from ditta_adapt.models.parameters import (
     adaptable_state,
     device_of,
     modules_of,
+    other_buffers,
 )
 from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import check_output
@@ -130,7 +131,8 @@ def restores(case: SegmenterCase) -> None:
     frames = case.frames_for(segmenter)
     encoded = encode(segmenter, frames)
     before = predict(segmenter, frames)
-    kept = {name: tensor.detach().clone() for name, tensor in adaptable_state(segmenter).items()}
+    state = adaptable_state(segmenter) | other_buffers(segmenter)
+    kept = {name: tensor.detach().clone() for name, tensor in state.items()}
     training_step(segmenter, encoded)
     stepped = predict(segmenter, frames)
     require(
@@ -138,8 +140,9 @@ def restores(case: SegmenterCase) -> None:
         "a training step changed no logit, so decode does not use the weights it trains.",
     )
     with torch.no_grad():
-        for name, tensor in adaptable_state(segmenter).items():
-            tensor.copy_(kept[name])
+        for name, tensor in (adaptable_state(segmenter) | other_buffers(segmenter)).items():
+            if not torch.equal(tensor, kept[name]):
+                tensor.copy_(kept[name])
     after = predict(segmenter, frames)
     require_equal(after.logits, before.logits, "logits before a step and after undoing it")
 

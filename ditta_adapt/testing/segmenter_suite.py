@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from ditta_adapt.io.frames import Frame
+from ditta_adapt.testing import segmenter_model_rules as model
 from ditta_adapt.testing import segmenter_output_rules as output
 from ditta_adapt.testing import segmenter_state_rules as state
 from ditta_adapt.testing.report import CheckReport
@@ -31,10 +32,12 @@ SEGMENTER_RULES: tuple[Rule[SegmenterCase], ...] = (
     output.batch,
     output.inputs_untouched,
     output.reference,
+    model.own_forward,
     output.encoding_moves,
     state.encode_is_frozen,
     state.gradients,
     state.restores,
+    model.interpolates,
     state.state_dict,
     state.original_untouched,
     state.prediction_is_pure,

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ditta_adapt.attention import local_window_attention
+from ditta_adapt.models.caller_state import OWN_LAYER
 
 # Start of the learned temperature of the residual form. Cosine similarities of neighbouring cells
 # differ by a few hundredths; 10 still averaged over most of the window and blurred outlines.
@@ -40,7 +41,7 @@ class TemporalAddon(nn.Module):
         self.query = _pixel_mlp(feature_dim)
         self.key = _pixel_mlp(feature_dim)
         if residual:
-            self.log_temperature = nn.Parameter(torch.tensor(_START_TEMPERATURE).log())
+            self.log_temperature = nn.Parameter(torch.tensor(_START_TEMPERATURE, **OWN_LAYER).log())
             for branch in (self.query, self.key):
                 last = branch[-1]
                 assert isinstance(last, nn.Linear)
@@ -75,13 +76,15 @@ class ProjectionHead(nn.Sequential):
 
     def __init__(self, feature_dim: int) -> None:
         super().__init__(
-            nn.Conv2d(feature_dim, feature_dim, 1),
+            nn.Conv2d(feature_dim, feature_dim, 1, **OWN_LAYER),
             nn.ReLU(),
-            nn.Conv2d(feature_dim, feature_dim, 1),
+            nn.Conv2d(feature_dim, feature_dim, 1, **OWN_LAYER),
             nn.ReLU(),
-            nn.Conv2d(feature_dim, feature_dim, 1),
+            nn.Conv2d(feature_dim, feature_dim, 1, **OWN_LAYER),
         )
 
 
 def _pixel_mlp(dim: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
+    return nn.Sequential(
+        nn.Linear(dim, dim, **OWN_LAYER), nn.ReLU(), nn.Linear(dim, dim, **OWN_LAYER)
+    )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ditta_adapt.errors import AdaptationError
-from ditta_adapt.models.parameters import adaptable_parameters, all_parameters
+from ditta_adapt.models.parameters import adaptable_parameters, adaptable_state, all_parameters
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import Progress, ProgressCallback
 
@@ -40,11 +40,23 @@ class Descent:
         decoder = {id(parameter) for parameter in adaptable_parameters(segmenter)}
         encoder = {id(parameter) for parameter in all_parameters(segmenter)} - decoder
         self._is_encoder = [id(parameter) in encoder for parameter in parameters]
+        self._reached = [False] * len(parameters)
 
     @property
     def losses(self) -> list[float]:
         """The sum of the losses of every step so far."""
         return [step["total"] for step in self.history]
+
+    @property
+    def note(self) -> str:
+        """In plain words, which weights of the decoder no gradient has reached, or `""`."""
+        named = {id(each): name for name, each in adaptable_state(self._segmenter).items()}
+        trained = zip(self._parameters, self._reached, strict=True)
+        missed = [named[id(each)] for each, ok in trained if not ok and id(each) in named]
+        if not (missed and self.history):
+            return ""
+        shown = ", ".join(missed[:3]) + (", ..." if len(missed) > 3 else "")
+        return f"no gradient reaches {len(missed)} of its {len(named)} weights: {shown}"
 
     def step(self, losses: Mapping[str, Tensor]) -> None:
         """One step down the sum of some losses, each a scalar.
@@ -65,6 +77,10 @@ class Descent:
         if total.requires_grad:
             gradients = torch.autograd.grad(total, self._parameters, allow_unused=True)
         self._check(gradients)
+        self._reached = [
+            before or gradient is not None
+            for before, gradient in zip(self._reached, gradients, strict=True)
+        ]
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
             parameter.grad = gradient
         self._optimizer.step()
@@ -77,10 +93,13 @@ class Descent:
         if encoder and all(gradient is None for gradient in encoder):
             raise no_encoder_gradient(self._segmenter)
         if all(gradient is None for gradient in gradients):
+            modules = self._segmenter.adaptable_modules().items()
+            shown = ", ".join(f"{name} ({type(module).__name__})" for name, module in modules)
             raise AdaptationError(
                 f"no gradient reaches the {len(gradients)} trained parameters of "
-                f"{type(self._segmenter).__name__}: its decode runs without gradients, or does "
-                "not use them."
+                f"{type(self._segmenter).__name__}, in {shown}: decode runs without gradients "
+                "(torch.no_grad, torch.inference_mode or detach), or does not use them. Take that "
+                "out, or adapt other modules."
             )
 
 

@@ -1,6 +1,6 @@
 """The model being adapted: a private copy of the segmenter, the add-on and the projection head."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from ditta_adapt.config import AdaptConfig, AttentionAddon
 from ditta_adapt.models.encodings import at_least
+from ditta_adapt.models.forward import model_errors
 from ditta_adapt.models.parameters import (
     adaptable_parameters,
-    adaptable_state,
     device_of,
     modules_of,
 )
-from ditta_adapt.models.private_copy import private_copy
+from ditta_adapt.models.private_copy import frozen_copy, private_copy
 from ditta_adapt.models.segmenter import Encoded, Segmenter, SegmenterOutput
 from ditta_adapt.training.addon import ProjectionHead, TemporalAddon
 
@@ -38,8 +38,11 @@ class Student:
 
     @classmethod
     def pretrained(cls, segmenter: Segmenter) -> "Student":
-        """The image model as it is: no add-on, since an untrained one would only do harm."""
-        return cls(private_copy(segmenter))
+        """The image model as it is, sharing its memory: to look at, not to change.
+
+        It has no add-on, since an untrained one would only do harm.
+        """
+        return cls(frozen_copy(segmenter))
 
     @classmethod
     def create(cls, segmenter: Segmenter, config: AdaptConfig, num_frames: int) -> "Student":
@@ -59,10 +62,15 @@ class Student:
         return replace(student, addon=addon, projection=projection)
 
     def decode(self, encoded: Encoded) -> SegmenterOutput:
-        """Decode what the frozen encoder gave, cast to `precision` if it has fewer bits."""
+        """Decode what the frozen encoder gave, cast to `precision` if it has fewer bits.
+
+        Raises:
+            SegmenterError: the model raised.
+        """
         if self.precision is not None:
             encoded = at_least(self.precision, encoded)
-        return self.segmenter.decode(encoded)
+        with model_errors(self.segmenter, "decode"):
+            return self.segmenter.decode(encoded)
 
     def clone(self) -> "Student":
         """A second student with the same weights, for the momentum model. It has no add-on."""
@@ -82,10 +90,18 @@ class Student:
         own = adaptable_parameters(self.segmenter)
         return own + [parameter for head in self.heads() for parameter in head.parameters()]
 
-    def set_training(self, training: bool) -> None:
-        """Switch the adaptable modules between train and eval mode; the encoder stays in eval."""
-        for module in self.segmenter.adaptable_modules().values():
+    def set_training(self, training: bool, *, in_eval: Collection[str] = ()) -> None:
+        """Switch the adaptable modules between train and eval mode; the encoder stays in eval.
+
+        Args:
+            training: whether to train mode.
+            in_eval: layers that stay in eval mode whatever else, see `single_value_norms`.
+        """
+        for name, module in self.segmenter.adaptable_modules().items():
             module.train(training)
+            for key, layer in module.named_modules(prefix=name):
+                if key in in_eval:
+                    layer.eval()
 
     def ema_update(self, live: "Student", rate: float) -> None:
         """Exponential moving average: `own = rate * own + (1 - rate) * live`, parameters only."""
@@ -129,20 +145,3 @@ def make_addon(segmenter: Segmenter, options: AttentionAddon) -> TemporalAddon:
     return TemporalAddon(
         segmenter.feature_dim, radius=options.radius, residual=options.form == "residual"
     )
-
-
-def copy_of_weights(student: Student) -> dict[str, Tensor]:
-    """What `interpolate` goes to: weights and buffers of the adaptable modules, cloned."""
-    return {name: tensor.clone() for name, tensor in adaptable_state(student.segmenter).items()}
-
-
-def interpolate(student: Student, start: Student, end: dict[str, Tensor], share: float) -> None:
-    """Set the weights of a student, in place, to `start + share * (end - start)`.
-
-    Counters, which are no floats, stay as they are; so does an add-on, which has no start.
-    """
-    origin = adaptable_state(start.segmenter)
-    with torch.no_grad():
-        for name, tensor in adaptable_state(student.segmenter).items():
-            if tensor.is_floating_point():
-                tensor.copy_(torch.lerp(origin[name].to(tensor), end[name], share))

@@ -1,6 +1,7 @@
 """Stage C: train the student on the targets, one optimiser step a frame."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,7 +15,21 @@ from ditta_adapt.targets.targets import Targets
 from ditta_adapt.training.contrast import ContrastiveTerm
 from ditta_adapt.training.descent import Descent
 from ditta_adapt.training.distillation import Distillation
+from ditta_adapt.training.single_values import single_value_norms
 from ditta_adapt.training.student import Student
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingLog:
+    """What came of training.
+
+    Attributes:
+        losses: of every step, by name, with their sum as `"total"`.
+        note: in plain words, what was left out of it, or `""`.
+    """
+
+    losses: list[dict[str, float]]
+    note: str
 
 
 def train_student(
@@ -24,7 +39,7 @@ def train_student(
     frozen: Callable[[int], Tensor],
     config: AdaptConfig,
     progress: ProgressCallback,
-) -> list[dict[str, float]]:
+) -> TrainingLog:
     """Train the student in place: `training.passes` times over the warm-up, in order.
 
     Per frame, `L = L_distill(plain) + L_distill(add-on) + weight * L_contrast` (Eq. 5 to 8); the
@@ -40,7 +55,7 @@ def train_student(
         progress: called after every step.
 
     Returns:
-        The losses of every step, by name, with their sum as `"total"`.
+        The losses of every step, and what was left out.
 
     Raises:
         AdaptationError: a loss is not finite, or no gradient reaches what is trained.
@@ -62,13 +77,15 @@ def train_student(
     )
     total = options.passes * len(encodings)
     descent = Descent(student.segmenter, parameters, optimizer, total=total, progress=progress)
+    in_train = options.module_mode == "train"
+    in_eval = single_value_norms(student, encodings[0]) if in_train else frozenset()
     contrast = None
     if options.contrast is not None:
         contrast = ContrastiveTerm(student, options.contrast, config.reliability_normalizer)
-        contrast.momentum.set_training(options.module_mode == "train")
+        contrast.momentum.set_training(in_train, in_eval=in_eval)
     memory = config.memory
     as_pair = isinstance(memory, AttentionAddon) and memory.through_previous_frame
-    student.set_training(options.module_mode == "train")
+    student.set_training(in_train, in_eval=in_eval)
     previous: SegmenterOutput | None = None
     for step in range(total):
         t = step % len(encodings)
@@ -94,7 +111,11 @@ def train_student(
             contrast.follow(student)
         previous = SegmenterOutput(output.features.detach(), output.logits.detach())
     student.set_training(False)
-    return descent.history
+    notes = [descent.note]
+    if in_eval:
+        shown = ", ".join(sorted(in_eval))
+        notes.append(f"{shown} stay in eval mode, as they see one value a channel")
+    return TrainingLog(descent.history, "; ".join(filter(None, notes)))
 
 
 def _frames_of(

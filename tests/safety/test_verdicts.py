@@ -16,7 +16,8 @@ from ditta_adapt.safety.roll_back import roll_back
 from ditta_adapt.safety.target_check import check_targets_against_model as check
 from ditta_adapt.targets.targets import IGNORE
 from ditta_adapt.teachers.propagator import Propagator
-from ditta_adapt.training.student import Student, copy_of_weights, interpolate
+from ditta_adapt.training.changes import copy_of_weights, interpolate
+from ditta_adapt.training.student import Student
 from tests.baselines.shift_propagator import ShiftPropagator
 from tests.toys import NUM_CLASSES, toy_segmenter, toy_video
 

@@ -24,6 +24,52 @@ class GoodSegmenter(ToySegmenter):
         return super().preprocess(frames).to(next(self.model.parameters()).dtype)
 
 
+class Compared(GoodSegmenter):
+    """Can also run its model as a whole."""
+
+    def reference(self, images: Tensor) -> Tensor:
+        return self.model(images)
+
+
+class PadsAround(Compared):
+    """The model's forward pads to a multiple of 32 and crops, which the adapter leaves out."""
+
+    def reference(self, images: Tensor) -> Tensor:
+        height, width = images.shape[2:]
+        padded = F.pad(images, (0, -width % 32, 0, -height % 32))
+        logits = F.interpolate(self.model(padded), padded.shape[2:], mode="bilinear")
+        return logits[..., :height, :width]
+
+
+class OneSigmoid(GoodSegmenter):
+    num_classes = 1
+
+    def decode(self, encoded: Tensor) -> SegmenterOutput:
+        output = super().decode(encoded)
+        return SegmenterOutput(output.features, output.logits[:, :1])
+
+
+class WithoutGradients(GoodSegmenter):
+    @torch.no_grad()
+    def decode(self, encoded: Tensor) -> SegmenterOutput:
+        return super().decode(encoded)
+
+
+class CodesInAParameter(GoodSegmenter):
+    """Whole numbers that training moves by accident, kept where any value may come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model.decoder.codes = nn.Parameter(torch.ones(4))
+
+    def decode(self, encoded: Tensor) -> SegmenterOutput:
+        output = super().decode(encoded)
+        codes = self.model.decoder.codes
+        moved = (codes - 1).abs().max()
+        broken = torch.where((moved > 1e-3) & (moved < 8e-3), torch.nan, 0.0)
+        return SegmenterOutput(output.features * codes.mean(), output.logits + broken.detach())
+
+
 class NothingToAdapt(GoodSegmenter):
     def adaptable_modules(self) -> Mapping[str, nn.Module]:
         return {}
@@ -247,6 +293,10 @@ BROKEN: dict[str, tuple[Callable[[], object], set[str]]] = {
     "raises": (raises, {"builds"}),
     "returns nothing": (lambda: None, {"builds"}),
     "returns the class": (lambda: GoodSegmenter, {"builds"}),
+    "one sigmoid": (OneSigmoid, {"builds"}),
+    "pads around": (PadsAround, {"own_forward"}),
+    "without gradients": (WithoutGradients, {"gradients", "original_untouched"}),
+    "codes in a parameter": (CodesInAParameter, {"interpolates"}),
     "nothing to adapt": (NothingToAdapt, {"adaptable_modules"}),
     "modules in a list": (ModulesInAList, {"adaptable_modules"}),
     "counted name": (CountedName, {"stable_names"}),

@@ -9,7 +9,12 @@ from ditta_adapt.testing import CheckReport, check_propagator, check_segmenter
 from ditta_adapt.testing.propagator_suite import PROPAGATOR_RULES
 from ditta_adapt.testing.segmenter_suite import SEGMENTER_RULES
 from tests.testing import broken_propagators, broken_segmenters
-from tests.testing.broken_segmenters import ConstantsOnTheCpu, GoodSegmenter, LeavesOutALayer
+from tests.testing.broken_segmenters import (
+    Compared,
+    ConstantsOnTheCpu,
+    GoodSegmenter,
+    LeavesOutALayer,
+)
 from tests.toys import ToyNet
 
 # Breaking these takes more than a factory; they have tests of their own below.
@@ -48,7 +53,7 @@ def test_every_check_fails_on_something() -> None:
 
 
 def test_the_unbent_ones_pass() -> None:
-    report = check_segmenter(GoodSegmenter, reference=ToyNet().eval())
+    report = check_segmenter(Compared, reference=ToyNet().eval())
     assert {r.name for r in report.results if r.status != "passed"} <= {"device_moves"}
     report = check_propagator(broken_propagators.GoodPropagator)
     assert {result.status for result in report.results} == {"passed"}

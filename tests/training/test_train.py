@@ -42,7 +42,9 @@ def run(config: AdaptConfig, num_frames: int = 3) -> tuple[list[dict[str, float]
     student = Student.create(toy_segmenter(), config, num_frames)
     tensors = frames_to_tensors(toy_video(num_frames, SIZE))
     cache = encodings(student.segmenter, tensors)
-    history = train_student(student, cache, make_targets(num_frames), no_anchor, config, silent)
+    history = train_student(
+        student, cache, make_targets(num_frames), no_anchor, config, silent
+    ).losses
     return history, student
 
 
@@ -105,7 +107,7 @@ def test_anchored_steps_by_hand() -> None:
         asked.append(t)
         return frozen[t]
 
-    history = train_student(student, cache, targets, logits, config, silent)
+    history = train_student(student, cache, targets, logits, config, silent).losses
     assert asked == [0, 1, 0, 1]
 
     optimizer = torch.optim.AdamW(net.decoder.parameters(), lr=1e-2)
@@ -145,7 +147,7 @@ def test_without_confidence_in_any_label_nothing_is_learned() -> None:
     config = AdaptConfig(
         training=Training(weight_decay=0.0, passes=1, learning_rate=1e-9), memory=None
     )
-    (step,) = train_student(student, cache, targets, lambda t: frozen, config, silent)
+    (step,) = train_student(student, cache, targets, lambda t: frozen, config, silent).losses
     entropy = -(frozen.softmax(1) * frozen.log_softmax(1)).sum(1).mean()
     assert step["distill"] == pytest.approx(float(entropy), rel=1e-5)
     for own, start in zip(student.parameters(), before, strict=True):
@@ -245,7 +247,7 @@ def test_contrastive_term_by_loops() -> None:
 
     tensors = frames_to_tensors([frame])
     cache = encodings(student.segmenter, tensors)
-    history = train_student(student, cache, targets, no_anchor, config, silent)
+    history = train_student(student, cache, targets, no_anchor, config, silent).losses
     assert history[0]["contrast"] == pytest.approx(expected, rel=1e-5)
 
 
@@ -289,7 +291,7 @@ def test_a_pair_is_normalised_together_as_in_the_released_program() -> None:
     frames, targets = toy_video(2, SIZE), make_targets(2)
     tensors = frames_to_tensors(frames)
     cache = encodings(student.segmenter, tensors)
-    history = train_student(student, cache, targets, no_anchor, config, silent)
+    history = train_student(student, cache, targets, no_anchor, config, silent).losses
 
     net.decoder.train()
     optimizer = torch.optim.AdamW([*net.decoder.parameters(), *addon.parameters()], lr=1e-3)
