@@ -13,7 +13,7 @@ from ditta_adapt.models.caller_state import own_gradient_mode, seeded
 from ditta_adapt.models.encodings import is_passed_through
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.segmenter import Segmenter
-from ditta_adapt.progress import ProgressCallback
+from ditta_adapt.progress import ProgressCallback, check_progress
 from ditta_adapt.report import AdaptationReport, report_of
 from ditta_adapt.safety.drift_monitor import monitor_of
 from ditta_adapt.safety.guarded_training import guarded_training
@@ -50,6 +50,7 @@ def adapt_to_frames(
     progress: ProgressCallback,
 ) -> Adaptation:
     """Adapt a copy of a segmenter to frames that are ours to keep; see `VideoSegmenter.adapt`."""
+    check_progress(progress)
     clock = Clock()
     with own_gradient_mode(), seeded(config.seed, device_of(segmenter)), ExitStack() as stack:
         frozen = Student.pretrained(segmenter)

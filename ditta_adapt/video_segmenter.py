@@ -20,7 +20,7 @@ from ditta_adapt.models.caller_state import autocast_mode, own_gradient_mode
 from ditta_adapt.models.hooked import HookedSegmenter
 from ditta_adapt.models.parameters import check_device, device_of
 from ditta_adapt.models.segmenter import Segmenter
-from ditta_adapt.progress import ProgressCallback, check_progress, silent
+from ditta_adapt.progress import ProgressCallback, silent
 from ditta_adapt.report import AdaptationReport
 from ditta_adapt.streaming.exclusive import Exclusive
 from ditta_adapt.streaming.prediction import (
@@ -124,11 +124,10 @@ class VideoSegmenter:
     def _adapt(
         self, frames: Sequence[UInt8[Tensor, "3 H W"]], progress: ProgressCallback
     ) -> Adaptation:
-        check_progress(progress)
         with self._alone:
-            builder, cache = self.target_builder, self.cache
+            own, builder, cache = self.segmenter, self.target_builder, self.cache
             done = adapt_to_frames(
-                self.segmenter, frames, self.propagator, self.config, builder, cache, progress
+                own, frames, self.propagator, self.config, builder, cache, progress
             )
             self.report = done.report
             self._set_stream(done.stream)

@@ -200,7 +200,7 @@ def test_foreign_config(folder: Path, text: str) -> None:
 
 
 def test_other_schema(folder: Path) -> None:
-    for version in (1, 3):
+    for version in (1, 2, 4):
         change(folder, schema_version=version)
         refuses(folder, f"schema_version {version}")
 

@@ -87,7 +87,7 @@ STAGES = (
                 "AttentionAddon",
             ),
             Step("  loss of objects (Eq. 6, 7)", "training.contrast.ContrastiveTerm", "Contrast"),
-            Step("go part of the way", "training.student.interpolate"),
+            Step("go part of the way", "training.changes.interpolate"),
             Step("keep as much as is safe", "safety.roll_back.roll_back", "Checks"),
         ),
     ),

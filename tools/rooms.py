@@ -15,8 +15,8 @@ FRONT_DOOR = LIBRARY
 """The room of `ditta_adapt/__init__.py`."""
 
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "progress", "clock", "version"),
-    ("io",),
+    ("errors", "clock", "version"),
+    ("progress", "io"),
     ("attention", "fusion", "losses", "reliability", "scoring", "metrics"),
     ("ops",),
     ("config", "datasets", "corruptions"),

@@ -12,8 +12,9 @@ from torch import Tensor
 from ditta_adapt.baselines.arguments import check_choice, check_number
 from ditta_adapt.baselines.frame_by_frame import Answer, FrameByFrame, ImageAnswer
 from ditta_adapt.baselines.scope import parameters_in
-from ditta_adapt.baselines.trained_encoder import encode, images_of
+from ditta_adapt.baselines.trained_encoder import encode_in_scope
 from ditta_adapt.errors import InputError
+from ditta_adapt.models.forward import decode, preprocess_frame
 from ditta_adapt.models.private_copy import frozen_copy, private_copy
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import check_output
@@ -97,7 +98,7 @@ class AuxAdapt(FrameByFrame):
         optimizer = torch.optim.SGD(parameters, lr=self.learning_rate, momentum=self.momentum)
         descent = Descent(aux, parameters, optimizer, total=len(frames), progress=progress)
         for frame in frames:
-            output = aux.decode(encode(aux, images_of(aux, frame), "all"))
+            output = decode(aux, encode_in_scope(aux, preprocess_frame(aux, frame), "all"))
             if not descent.losses:
                 check_output(output, aux.num_classes, aux.feature_dim)
             own = resize_logits(output.logits, (frame.shape[1], frame.shape[2]))

@@ -12,9 +12,10 @@ from torch import Tensor
 from ditta_adapt.baselines.arguments import check_choice, check_number
 from ditta_adapt.baselines.frame_by_frame import Answer, FrameByFrame, ImageAnswer
 from ditta_adapt.baselines.scope import Scope, local_names, parameters_in
-from ditta_adapt.baselines.trained_encoder import encode, images_of
+from ditta_adapt.baselines.trained_encoder import encode_in_scope
 from ditta_adapt.baselines.views import average_over_views, probabilities
 from ditta_adapt.errors import InputError
+from ditta_adapt.models.forward import decode, encode, preprocess_frame
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.private_copy import frozen_copy, private_copy
 from ditta_adapt.models.segmenter import check_output
@@ -112,18 +113,18 @@ class CoTTA(FrameByFrame):
         descent = Descent(student, trained, optimizer, total=len(frames), progress=progress)
         for frame in frames:
             size = (frame.shape[1], frame.shape[2])
-            images = images_of(anchor, frame)
+            images = preprocess_frame(anchor, frame)
             with torch.no_grad():
                 # The frozen encoder of the narrower scope is the same in all three.
-                encoded = anchor.encode(images)
-                output = anchor.decode(encoded)
+                encoded = encode(anchor, images)
+                output = decode(anchor, encoded)
                 check_output(output, anchor.num_classes, anchor.feature_dim)
                 confidence = probabilities(output.logits, size).amax(dim=1)
                 averaged_views, plain = average_over_views(teacher, images, self.scales, size)
                 labels = gated_labels(plain, averaged_views, confidence, self.threshold)
             if self.scope == "all":
-                encoded = encode(student, images, self.scope)
-            logits = resize_logits(student.decode(encoded).logits, size)
+                encoded = encode_in_scope(student, images, self.scope)
+            logits = resize_logits(decode(student, encoded).logits, size)
             descent.step({"cross_entropy": F.cross_entropy(logits, labels)})
             ema_update(averaged, trained, rate=self.ema_rate)
             restore(restored, self.restore_probability, generator)

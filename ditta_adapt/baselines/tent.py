@@ -13,9 +13,10 @@ from torch.nn.modules.batchnorm import _NormBase
 from ditta_adapt.baselines.arguments import check_choice, check_count, check_number
 from ditta_adapt.baselines.frame_by_frame import Answer, FrameByFrame, ImageAnswer
 from ditta_adapt.baselines.scope import Scope, norm_layers, norm_parameters
-from ditta_adapt.baselines.trained_encoder import encode, images_of
-from ditta_adapt.errors import AdaptationError
+from ditta_adapt.baselines.trained_encoder import encode_in_scope
+from ditta_adapt.errors import AdaptationError, SegmenterError
 from ditta_adapt.models.caller_state import own_gradient_mode, seeded
+from ditta_adapt.models.forward import decode, preprocess_frame
 from ditta_adapt.models.parameters import device_of, modules_of
 from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import Segmenter, check_output
@@ -143,10 +144,12 @@ class Tent(FrameByFrame):
         descent = Descent(own, parameters, optimizer, total=total, progress=progress)
         self._set_training(own, self.dropout)
         for frame in frames:
-            images = images_of(own, frame)
-            encoded = encode(own, images, self.scope) if self.scope == "decoder" else None
+            images = preprocess_frame(own, frame)
+            encoded = None
             for _ in range(steps):
-                output = own.decode(encode(own, images, self.scope) if encoded is None else encoded)
+                if encoded is None or self.scope == "all":
+                    encoded = encode_in_scope(own, images, self.scope)
+                output = decode(own, encoded)
                 if not descent.losses:
                     check_output(output, own.num_classes, own.feature_dim)
                 descent.step({self.loss: _LOSSES[self.loss](output.logits)})
@@ -184,7 +187,7 @@ _LOSSES = {"entropy": entropy_loss, "hard_label": hard_label_loss}
 def _single_cells_explained() -> Iterator[None]:
     try:
         yield
-    except ValueError as error:
+    except SegmenterError as error:
         if "more than 1 value per channel" not in str(error):
             raise
         raise AdaptationError(

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ditta_adapt.errors import AdaptationError
+from ditta_adapt.errors import AdaptationError, SegmenterError
+from ditta_adapt.models.forward import decode, encode
 from ditta_adapt.models.segmenter import Segmenter
 
 # Every common encoder reduces by a divisor of it.
@@ -89,14 +90,15 @@ def average_over_views(
 
     Raises:
         AdaptationError: the model refuses a size.
+        SegmenterError: it refuses its own.
     """
     total, plain, count = None, None, 0
     for view in all_views(scales):
         shown = view.show(images)
         with torch.no_grad():
             try:
-                logits = segmenter.decode(segmenter.encode(shown)).logits
-            except Exception as error:
+                logits = decode(segmenter, encode(segmenter, shown)).logits
+            except SegmenterError as error:
                 if view.scale == 1:
                     raise
                 raise AdaptationError(

@@ -12,9 +12,9 @@ from ditta_adapt.io.optional import require
 
 # The frame rate steers the encoders' bit allocation.
 _FRAMES_PER_SECOND = 24
-# A coding block of x265. For smaller frames x265 4.2 writes past its buffers, which can end the
-# process.
-_SMALLEST_SIDE = 64
+# Two coding blocks of x265. Of frames under one, x265 4.2 writes past its buffers, which can end the
+# process; of frames one block wide it reads what it has not written, and no two runs are the same.
+_SMALLEST_SIDE = 128
 # One thread, so that the number of cores does not add differences of its own.
 _ONE_THREAD = "log-level=none:frame-threads=1:pools=none"
 

@@ -33,6 +33,38 @@ def model_errors(segmenter: Segmenter, call: str) -> Iterator[None]:
         ) from error
 
 
+def preprocess_frame(
+    segmenter: Segmenter, frame: UInt8[Tensor, "3 H W"]
+) -> Float[Tensor, "1 3 H2 W2"]:
+    """The model's input for one frame, on its device, without gradients.
+
+    Raises:
+        SegmenterError: the model raised.
+    """
+    with torch.no_grad(), model_errors(segmenter, "preprocess"):
+        return segmenter.preprocess(frame.unsqueeze(0).to(device_of(segmenter)))
+
+
+def encode(segmenter: Segmenter, images: Float[Tensor, "B 3 H2 W2"]) -> Encoded:
+    """Run the encoder, with gradients if the caller has them on.
+
+    Raises:
+        SegmenterError: the model raised.
+    """
+    with model_errors(segmenter, "encode"):
+        return segmenter.encode(images)
+
+
+def decode(segmenter: Segmenter, encoded: Encoded) -> SegmenterOutput:
+    """Run the decoder, with gradients if the caller has them on.
+
+    Raises:
+        SegmenterError: the model raised.
+    """
+    with model_errors(segmenter, "decode"):
+        return segmenter.decode(encoded)
+
+
 def encode_frame(segmenter: Segmenter, frame: UInt8[Tensor, "3 H W"]) -> Encoded:
     """Preprocess and encode one frame on the model's device, without gradients.
 
@@ -40,10 +72,7 @@ def encode_frame(segmenter: Segmenter, frame: UInt8[Tensor, "3 H W"]) -> Encoded
         SegmenterError: the model raised.
     """
     with torch.no_grad():
-        with model_errors(segmenter, "preprocess"):
-            images = segmenter.preprocess(frame.unsqueeze(0).to(device_of(segmenter)))
-        with model_errors(segmenter, "encode"):
-            return segmenter.encode(images)
+        return encode(segmenter, preprocess_frame(segmenter, frame))
 
 
 def decode_checked(segmenter: Segmenter, encoded: Encoded) -> SegmenterOutput:
@@ -53,8 +82,7 @@ def decode_checked(segmenter: Segmenter, encoded: Encoded) -> SegmenterOutput:
         SegmenterError: the model raised, or the output breaks the contract, such as NaN in the
             logits.
     """
-    with model_errors(segmenter, "decode"):
-        output = segmenter.decode(encoded)
+    output = decode(segmenter, encoded)
     check_output(output, segmenter.num_classes, segmenter.feature_dim)
     return output
 

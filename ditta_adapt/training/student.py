@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ditta_adapt.config import AdaptConfig, AttentionAddon
 from ditta_adapt.models.encodings import at_least
-from ditta_adapt.models.forward import model_errors
+from ditta_adapt.models.forward import decode
 from ditta_adapt.models.parameters import (
     adaptable_parameters,
     device_of,
@@ -69,8 +69,7 @@ class Student:
         """
         if self.precision is not None:
             encoded = at_least(self.precision, encoded)
-        with model_errors(self.segmenter, "decode"):
-            return self.segmenter.decode(encoded)
+        return decode(self.segmenter, encoded)
 
     def clone(self) -> "Student":
         """A second student with the same weights, for the momentum model. It has no add-on."""

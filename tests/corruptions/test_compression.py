@@ -6,6 +6,7 @@ import pytest
 from ditta_adapt.corruptions import Corruption, compression
 from ditta_adapt.corruptions.compression import crf_compression
 from ditta_adapt.errors import InputError, MissingDependencyError
+from tests.toys import toy_video
 
 av = pytest.importorskip("av")
 
@@ -73,3 +74,11 @@ def test_missing_encoder(monkeypatch: pytest.MonkeyPatch, clip: list[np.ndarray]
 def test_an_encoder_that_refuses(clip: list[np.ndarray]) -> None:
     with pytest.raises(InputError, match=r"libx265 cannot encode 12 frames of 64 x 96 \(H x W\)"):
         next(crf_compression(clip, 1000))
+
+
+@pytest.mark.parametrize("size", [(40, 60), (64, 60), (60, 64)])
+def test_small_frames_are_the_same_on_every_run(size: tuple[int, int]) -> None:
+    frames = toy_video(3, size)
+    runs = [list(crf_compression(frames, 23)) for _ in range(12)]
+    for again in runs[1:]:
+        assert all(map(np.array_equal, again, runs[0]))
