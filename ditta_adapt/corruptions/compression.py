@@ -12,8 +12,8 @@ from ditta_adapt.io.optional import require
 
 # The frame rate steers the encoders' bit allocation.
 _FRAMES_PER_SECOND = 24
-# Two coding blocks of x265. Of frames under one, x265 4.2 writes past its buffers, which can end the
-# process; of frames one block wide it reads what it has not written, and no two runs are the same.
+# Two coding blocks of x265. For frames under one, x265 4.2 writes past its buffers, which can end
+# the process; for frames one block wide it reads what it has not written, so that runs differ.
 _SMALLEST_SIDE = 128
 # One thread, so that the number of cores does not add differences of its own.
 _ONE_THREAD = "log-level=none:frame-threads=1:pools=none"

@@ -28,7 +28,8 @@ class LabelledVideo:
             a model whose classes are not those of the labels; `None` where they are the same.
 
     Raises:
-        InputError: another number of labels than of frames, or `relabel` is no row of integers.
+        InputError: another number of labels than of frames, or `relabel` is no row of label
+            classes.
     """
 
     name: str
@@ -48,6 +49,12 @@ class LabelledVideo:
             raise InputError(
                 f"video {self.name!r}: relabel has shape {table.shape} and dtype {table.dtype}; "
                 "expected (number of the model's classes,) integers."
+            )
+        if table is not None and table.size and (table.min() < 0 or table.max() >= IGNORE):
+            raise InputError(
+                f"video {self.name!r}: relabel has values from {table.min()} to {table.max()}; "
+                f"expected label classes, from 0 on. {IGNORE} is the label of pixels that do not "
+                "count, and what a model predicts always counts."
             )
 
 

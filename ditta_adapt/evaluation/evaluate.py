@@ -5,6 +5,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -174,15 +175,43 @@ def _digest(module: nn.Module) -> str:
 
 
 def _check_classes(plan: Plan) -> None:
-    """Refuse a model of other classes before hours are spent on it."""
+    """Refuse a model of other classes, and tables that do not fit, before hours are spent.
+
+    Raises:
+        InputError: the model's classes are not those of the labels, nor does a `relabel` table
+            turn each of them into one.
+    """
     names, own = plan.dataset.class_names, plan.parts.segmenter.num_classes
-    if not names or own == len(names) or plan.dataset[0].relabel is not None:
+    tables = _relabel_tables(plan)
+    first = next(tables, None)
+    if not names or first is None:
         return
-    raise InputError(
-        f"the model has {own} classes and the data set {plan.dataset.name!r} has {len(names)} "
-        f"({', '.join(names[:4])}, ...). Take a model trained on these classes, or give the data "
-        "set a `relabel` table from the model's classes to its own."
-    )
+    if first[1] is None:
+        if own != len(names):
+            raise InputError(
+                f"the model has {own} classes and the data set {plan.dataset.name!r} has "
+                f"{len(names)} ({', '.join(names[:4])}, ...). Take a model trained on these "
+                "classes, or give the data set a `relabel` table from the model's classes to its "
+                "own."
+            )
+        return
+    for name, table in chain([first], tables):
+        if table is not None and (len(table) < own or table.max() >= len(names)):
+            raise InputError(
+                f"video {name!r}: relabel turns {len(table)} classes into label classes up to "
+                f"{table.max()}; expected one of the {len(names)} label classes for each of the "
+                f"model's {own} classes."
+            )
+
+
+def _relabel_tables(plan: Plan) -> Iterator[tuple[str, np.ndarray | None]]:
+    """Name and table of the videos that can be opened; the others will fail by themselves."""
+    for index, name in enumerate(plan.dataset.names[: plan.limit]):
+        try:
+            table = plan.dataset[index].relabel
+        except Exception:
+            continue
+        yield name, table
 
 
 def _reason(error: Exception) -> str:

@@ -171,7 +171,7 @@ def test_what_is_no_video_is_refused_at_once(frames: object) -> None:
         (np.zeros((3, 4, 5), np.uint8), "frame 1 has shape .* channels-first"),
         (np.zeros((4, 5), np.uint8), "frame 1 has shape"),
         (np.zeros((0, 5, 3), np.uint8), "at least one pixel"),
-        ("frame", "frame 1 is a str"),
+        (3, "frame 1 is a int"),
         (np.zeros((4, 6, 3), np.uint8), r"frame 1 is \(4, 6\) .* frame 0 is \(4, 5\)"),
     ],
 )

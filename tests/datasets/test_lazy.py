@@ -52,7 +52,7 @@ LABELS = [np.zeros((2, 3), np.uint8), None, None]
 
 
 def test_labelled_video_from_lists() -> None:
-    video = LabelledVideo("a", FRAMES, LABELS, relabel=np.array([0, 1, 255]))
+    video = LabelledVideo("a", FRAMES, LABELS, relabel=np.array([0, 1, 254]))
     assert (video.name, len(video.frames), len(video.labels)) == ("a", 3, 3)
     assert LabelledVideo("a", FRAMES, LABELS).relabel is None
 
@@ -63,3 +63,6 @@ def test_labelled_video_checks_what_it_is_given() -> None:
     for relabel in (np.array([0.0, 1.0]), np.zeros((2, 2), np.int64), np.array([True])):
         with pytest.raises(InputError, match="relabel has shape"):
             LabelledVideo("a", FRAMES, LABELS, relabel)
+    for values in ([0, 255], [-1, 0], [300]):
+        with pytest.raises(InputError, match=r"relabel has values from .* 255 is the label of"):
+            LabelledVideo("a", FRAMES, LABELS, np.array(values))

@@ -173,6 +173,31 @@ def test_predictions_are_relabelled(tmp_path: Path) -> None:
     assert result.confusion.sum() == LENGTH * 32 * 40
 
 
+@pytest.mark.parametrize("table", [[0, 1, 2, 0], [0, 1]])
+def test_tables_that_do_not_fit_are_refused_before_a_video_is_run(
+    table: list[int], tmp_path: Path
+) -> None:
+    """Also those of a later video."""
+
+    def open_video(name: str) -> LabelledVideo:
+        if name == "broken":
+            raise OSError("the disk is gone")
+        labels = [np.zeros((32, 40), np.uint8)] * LENGTH
+        fits = np.array([0, 1, 1, 0])
+        own = np.array(table) if name == "b" else fits
+        return LabelledVideo(name, toy_video(LENGTH, (32, 40)), labels, own)
+
+    names = ["broken", "a", "b"]
+    dataset = ListedDataset("objects", names, open_video, class_names=("rest", "object"))
+    plan = toy_plan(dataset=dataset, methods=["image-model"], warmups=[0])
+    with pytest.raises(InputError, match="video 'b': relabel turns"):
+        evaluate(plan, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    first, second = evaluate(replace(plan, limit=2), tmp_path / "out")
+    assert "disk is gone" in first.error
+    assert not second.error
+
+
 def test_truth_in_the_models_classes() -> None:
     truth = [np.array([[0, 1, 255]], np.uint8)]
     parts = Parts(toy_segmenter(), OpticalFlowPropagator(), truth=truth)
