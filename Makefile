@@ -1,9 +1,11 @@
-# Each target sets up the environment it needs, in .venv, from the package registry alone.
+# Each target sets up the environment it needs, in .venv or .venv-lowest, from the package registry
+# alone.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
 
-.PHONY: demo test test-all test-wheel lint clean
+.PHONY: demo test test-all test-wheel test-lowest lint clean
 
 demo: $(VENV)/.ready
 	$(BIN)/ditta-adapt demo
@@ -13,10 +15,18 @@ test: $(VENV)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 
 # The core, and what needs an environment of its own: each part by its own name.
-test-all: test test-wheel
+test-all: test test-wheel test-lowest
 
 test-wheel: $(VENV)/.ready
 	PYTHON=$(PYTHON) BIN=$(BIN) .ci/test_wheel
+
+# The lowest versions that pyproject.toml allows. Folders that compute with torch alone are left out:
+# its lowest version is the one that `make test` runs. By name, so that a new folder is run.
+test-lowest: $(LOWEST)/.ready
+	$(LOWEST)/bin/python .ci/check_lowest.py
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --numprocesses 2 \
+	  $(addprefix --ignore tests/,baselines evaluation safety streaming targets teachers testing training)
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/ditta-adapt demo --output build/demo-lowest
 
 # Types are checked as a user gets the package, with the adapters in it.
 lint: $(VENV)/.ready
@@ -28,11 +38,13 @@ lint: $(VENV)/.ready
 	cp -r adapters build/typed/ditta_adapt/adapters
 	cd build/typed && $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache
 
-$(VENV)/.ready: pyproject.toml constraints.txt tests/no-deps.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	SAM2_BUILD_CUDA=0 $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --requirement tests/no-deps.txt
+$(VENV)/.ready: constraints.txt
+$(LOWEST)/.ready: constraints-lowest.txt
+$(VENV)/.ready $(LOWEST)/.ready: pyproject.toml tests/no-deps.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --constraint $(filter constraints%,$^) --editable '.[dev]'
+	SAM2_BUILD_CUDA=0 $(@D)/bin/python -m pip install --quiet --no-deps --no-build-isolation --requirement tests/no-deps.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo-output
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info demo-output

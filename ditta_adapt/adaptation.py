@@ -11,6 +11,7 @@ from ditta_adapt.clock import Clock
 from ditta_adapt.config import AdaptConfig, CacheBudget
 from ditta_adapt.models.caller_state import own_gradient_mode, seeded
 from ditta_adapt.models.encodings import is_passed_through
+from ditta_adapt.models.forward import preprocess_frame
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import ProgressCallback, check_progress
@@ -76,16 +77,16 @@ def adapt_to_frames(
             monitor=monitor_of(trained, config.safety),
         )
         stream.begin_after(warm_up, resolution.session)
-    notes = (resolution.note, trained.note, _whole_model_note(segmenter, warm_up))
+    notes = (resolution.note, trained.note, _whole_model_note(warm_up))
     report = report_of(
         segmenter, propagator, config, warm_up, targets, trained, clock.seconds, notes
     )
     return Adaptation(stream, warm_up, report)
 
 
-def _whole_model_note(segmenter: Segmenter, warm_up: WarmUp) -> str:
+def _whole_model_note(warm_up: WarmUp) -> str:
     """In plain words, that nothing of the model is frozen, where that is so."""
-    images = segmenter.preprocess(warm_up.frames[0].unsqueeze(0).to(device_of(segmenter)))
+    images = preprocess_frame(warm_up.segmenter, warm_up.frames[0])
     if not is_passed_through(images, warm_up.encodings[0]):
         return ""
     return (

@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0; 1 if some of the work failed, such as a video or a check; 2 if what was
-        asked for is wrong, with one line on standard error, and nothing was done.
+        asked for is wrong, or cannot be written, with one line on standard error.
     """
     # A table is of more use with question marks than not at all.
     for stream in (sys.stdout, sys.stderr):

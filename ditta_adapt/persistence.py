@@ -13,8 +13,8 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig, AttentionAddon, Checks, WarpedVotes
-from ditta_adapt.errors import CheckpointError, ConfigError
-from ditta_adapt.io.files import as_path, write_files
+from ditta_adapt.errors import CheckpointError, ConfigError, InputError
+from ditta_adapt.io.files import as_path, make_folder, write_files
 from ditta_adapt.models.caller_state import seeded
 from ditta_adapt.models.parameters import adaptable_state, device_of, weight_hash
 from ditta_adapt.models.private_copy import private_copy
@@ -43,6 +43,7 @@ def save(path: str | Path, stream: Stream, segmenter: Segmenter) -> None:
         "schema_version": SCHEMA_VERSION,
         "versions": library_versions(),
         "model_hash": weight_hash(segmenter),
+        "adapted": stream.adapted,
         "has_memory": stream.memory is not None,
         "has_addon": student.addon is not None,
         "full_precision": student.precision is not None,
@@ -50,7 +51,7 @@ def save(path: str | Path, stream: Stream, segmenter: Segmenter) -> None:
         "config": stream.config.to_dict(),
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_files(
             {
                 # Not by safetensors' own `save_file`, whose files only their owner can read.
@@ -58,7 +59,7 @@ def save(path: str | Path, stream: Stream, segmenter: Segmenter) -> None:
                 folder / _CONFIG: json.dumps(description, indent=2) + "\n",
             }
         )
-    except (OSError, SafetensorError) as error:
+    except (InputError, SafetensorError) as error:
         raise CheckpointError(f"cannot write to {folder}: {error}") from error
 
 
@@ -92,14 +93,16 @@ def load(path: str | Path, segmenter: Segmenter, propagator: Callable[[], Propag
         memory = config.memory if description["has_memory"] else None
         addon = memory if description["has_addon"] else None
         full_precision = bool(description["full_precision"])
+        adapted = bool(description["adapted"])
         if isinstance(memory, str) or not (addon is None or isinstance(addon, AttentionAddon)):
             raise ConfigError(f"memory is {memory!r}, which is none that could have been used.")
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / _CONFIG} holds no valid config: {error!r}") from error
     frozen = Student.pretrained(segmenter)
-    student = Student(private_copy(segmenter))
     if full_precision:
         student = full_precision_student(segmenter)
+    else:
+        student = Student(private_copy(segmenter))
     if addon is not None:
         device = device_of(student.segmenter)
         # Its start is drawn at random, and replaced by what is read.
@@ -108,6 +111,8 @@ def load(path: str | Path, segmenter: Segmenter, propagator: Callable[[], Propag
         student = replace(student, addon=module)
     _copy_weights(folder / _WEIGHTS, student)
     warper = propagator() if isinstance(memory, WarpedVotes) else None
+    if not adapted:
+        student = frozen
     return Stream(student, frozen, config, memory=memory, propagator=warper, monitor=monitor)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from ditta_adapt.config import AdaptConfig
-from ditta_adapt.errors import InputError
 from ditta_adapt.io.files import as_path, write_files
 from ditta_adapt.models.parameters import weight_hash
 from ditta_adapt.models.segmenter import Segmenter
@@ -74,10 +73,7 @@ class AdaptationReport:
         Raises:
             InputError: it cannot be written.
         """
-        try:
-            write_files({as_path(path): json.dumps(self.to_dict(), indent=2) + "\n"})
-        except OSError as error:
-            raise InputError(f"the report cannot be written to {path}: {error}") from error
+        write_files({as_path(path): json.dumps(self.to_dict(), indent=2) + "\n"})
 
     def __str__(self) -> str:
         seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in self.seconds.items())

@@ -27,7 +27,11 @@ def wrap(
     The model itself is never changed: adaptation works on a private copy of its decoder, and the
     frozen encoder is shared, not copied. So a second video model of the same model, for another
     camera or another thread, costs hardly any memory until it is adapted. Move the model to its
-    device before wrapping it, and wrap it again after training it further.
+    device before wrapping it, and wrap it again after training it further. A model whose forward
+    pass writes into its own weights does so here as well.
+
+    Several threads may adapt several video models; they take turns, since torch has one state of
+    random numbers for all of them.
 
     Args:
         model: a model of a known type, or any `Segmenter`. `DataParallel`, `torch.compile`, PEFT

@@ -89,7 +89,9 @@ def test_only_what_was_adapted_is_written(adapted: VideoSegmenter, folder: Path)
     assert written["config"]["memory"]["kind"] in ("AttentionAddon", "WarpedVotes")
 
 
-@pytest.mark.parametrize("key", ["has_memory", "has_addon", "monitor", "full_precision", "config"])
+@pytest.mark.parametrize(
+    "key", ["has_memory", "has_addon", "monitor", "full_precision", "config", "adapted"]
+)
 def test_an_entry_that_is_missing(folder: Path, key: str) -> None:
     path = folder / "config.json"
     written = json.loads(path.read_text())
@@ -245,10 +247,15 @@ def test_failed_save_leaves_the_old_files(
 ) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def full_disk(*_: object) -> None:
-        raise OSError("no space left")
+    written: list[Path] = []
 
-    monkeypatch.setattr("ditta_adapt.persistence.write_files", full_disk)
+    def full_disk(path: Path, data: bytes) -> None:
+        if written:
+            raise OSError("no space left")
+        written.append(path)
+        path.touch()
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(CheckpointError, match="no space"):
         adapted.save_pretrained(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

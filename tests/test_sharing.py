@@ -171,6 +171,18 @@ def test_what_it_says_of_itself() -> None:
     assert "not adapted, 0 frames seen" in repr(model)
 
 
+@pytest.mark.parametrize("adapt", [True, False])
+def test_it_says_the_same_after_loading(adapt: bool, tmp_path: Path) -> None:
+    model = wrap(toy_segmenter())
+    if adapt:
+        model.adapt(FRAMES[:4])
+    model.save_pretrained(tmp_path)
+    loaded = wrap(toy_segmenter()).load_pretrained(tmp_path)
+    assert ("not adapted" in repr(loaded)) is not adapt
+    model.clear_memory()
+    assert torch.equal(loaded(FRAMES[4]), model(FRAMES[4]))
+
+
 def test_to() -> None:
     model = wrap(toy_segmenter())
     assert model.to("cpu") is model.to(torch.device("cpu")) is model

@@ -24,7 +24,7 @@ from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter, check_output
 from ditta_adapt.ops.resize import resize_logits
-from ditta_adapt.progress import ProgressCallback, silent
+from ditta_adapt.progress import ProgressCallback, check_progress, silent
 from ditta_adapt.report import AdaptationReport, report_of
 from ditta_adapt.safety.guarded_training import Trained
 from ditta_adapt.targets.build import build_targets
@@ -34,8 +34,10 @@ from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.checked_calls import open_warper, warp_maps
 from ditta_adapt.teachers.propagator import DenseWarper, Propagator
 from ditta_adapt.teachers.registry import find_propagator
+from ditta_adapt.training.changes import buffers_kept, check_finite
 from ditta_adapt.training.descent import Descent
 from ditta_adapt.training.distillation import Distillation
+from ditta_adapt.training.single_values import single_value_norms
 from ditta_adapt.training.student import Student
 
 
@@ -160,6 +162,7 @@ class AccelSegmenter:
 
         Whatever is raised, this method is as it was before.
         """
+        check_progress(progress)
         tensors = frames_to_tensors(frames)
         clock = Clock()
         losses: list[dict[str, float]] = []
@@ -182,9 +185,11 @@ class AccelSegmenter:
                         fusion = AccelFusion(student.segmenter.num_classes)
                         fusion.to(device_of(student.segmenter))
                     with clock.stage("adapt"), without_autocast(device_of(self.segmenter)):
-                        losses = _train(
-                            student, fusion, session, warm_up, targets, config, progress
-                        )
+                        with buffers_kept(student):
+                            losses = _train(
+                                student, fusion, session, warm_up, targets, config, progress
+                            )
+                        check_finite(student, frozen)
             with torch.no_grad():
                 last = student.decode(warm_up.encodings[len(tensors) - 1])
         report = report_of(
@@ -274,7 +279,9 @@ def _train(
     )
     total = options.passes * len(warm_up.frames)
     descent = Descent(student.segmenter, parameters, optimizer, total=total, progress=progress)
-    student.set_training(options.module_mode == "train")
+    in_train = options.module_mode == "train"
+    in_eval = single_value_norms(student, warm_up.encodings[0]) if in_train else frozenset()
+    student.set_training(in_train, in_eval=in_eval)
     device, frozen = device_of(student.segmenter), warm_up.grid_logits
     previous: Tensor | None = None
     for step in range(total):

@@ -22,7 +22,7 @@ from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.private_copy import frozen_copy
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter
-from ditta_adapt.progress import ProgressCallback, silent
+from ditta_adapt.progress import ProgressCallback, check_progress, silent
 
 Answer: TypeAlias = Callable[[Tensor], Tensor]
 """From a frame `(3, H, W)` uint8 to scores `(1, C, H, W)`, whose largest is the label."""
@@ -73,6 +73,7 @@ class FrameByFrame(ABC):
         Returns:
             The loss of every step.
         """
+        check_progress(progress)
         tensors = frames_to_tensors(frames)
         with own_gradient_mode(), seeded(self._seed, device_of(self.segmenter)):
             answer, losses = self._adapted(tensors, progress)

@@ -12,7 +12,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from ditta_adapt.baselines.arguments import check_choice, check_count
-from ditta_adapt.errors import CheckpointError
+from ditta_adapt.errors import CheckpointError, InputError
 from ditta_adapt.io.files import as_path, write_files
 from ditta_adapt.models.caller_state import OWN_LAYER
 
@@ -102,7 +102,7 @@ class MaskClassifier(nn.Module):
         try:
             content = to_bytes(tensors, metadata={"mask_classifier": json.dumps(about)})
             write_files({as_path(path): content})
-        except (OSError, SafetensorError) as error:
+        except (InputError, SafetensorError) as error:
             raise CheckpointError(f"cannot write to {path}: {error}") from error
 
     @classmethod

@@ -20,7 +20,7 @@ from ditta_adapt.models.caller_state import own_gradient_mode
 from ditta_adapt.models.private_copy import frozen_copy
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter
-from ditta_adapt.progress import Progress, ProgressCallback, silent
+from ditta_adapt.progress import Progress, ProgressCallback, check_progress, silent
 from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.teachers.registry import find_propagator
 
@@ -82,6 +82,7 @@ class StreamedMethod(ABC):
 
         Whatever is raised, the method is as it was before.
         """
+        check_progress(progress)
         tensors = frames_to_tensors(frames)
         stream = self._new_stream()
         try:

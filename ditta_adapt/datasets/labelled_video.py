@@ -45,12 +45,14 @@ class LabelledVideo:
                 "expected one entry a frame, None where a frame has no label."
             )
         table = self.relabel
-        if table is not None and (table.ndim != 1 or table.dtype.kind not in "iu"):
+        if table is not None and (
+            table.ndim != 1 or not table.size or table.dtype.kind not in "iu"
+        ):
             raise InputError(
                 f"video {self.name!r}: relabel has shape {table.shape} and dtype {table.dtype}; "
                 "expected (number of the model's classes,) integers."
             )
-        if table is not None and table.size and (table.min() < 0 or table.max() >= IGNORE):
+        if table is not None and (table.min() < 0 or table.max() >= IGNORE):
             raise InputError(
                 f"video {self.name!r}: relabel has values from {table.min()} to {table.max()}; "
                 f"expected label classes, from 0 on. {IGNORE} is the label of pixels that do not "

@@ -1,5 +1,6 @@
 """`ditta-adapt demo`: a flickering image model before and after, in pictures and numbers."""
 
+import io
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -151,7 +152,9 @@ def _write_pictures(output: Path, clip: Clip, labels: Mapping[str, Sequence[np.n
     write_video(output / "before-after.mp4", map(panel, range(count)), times=times)
     rows = np.linspace(0, count - 1, 5).round().astype(int)
     strip = np.concatenate([panel(int(row)) for row in rows])
-    require("PIL.Image").fromarray(strip).save(output / "strip.png")
+    picture = io.BytesIO()
+    require("PIL.Image").fromarray(strip).save(picture, format="png")
+    write_files({output / "strip.png": picture.getvalue()})
 
 
 def _report(

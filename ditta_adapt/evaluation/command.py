@@ -115,10 +115,7 @@ def run(options: argparse.Namespace) -> int:
         results = evaluate(plan, options.out, _Progress())
     rows, comparisons = pool(results), compare(results)
     text = render(rows, markdown=True) + "\n" + render_comparison(comparisons, markdown=True)
-    try:
-        write_files({options.out / "table.md": text, options.out / "table.csv": to_csv(rows)})
-    except OSError as error:
-        raise InputError(f"the tables cannot be written to {options.out}: {error}") from error
+    write_files({options.out / "table.md": text, options.out / "table.csv": to_csv(rows)})
     print("\n" + render(rows) + "\n" + render_comparison(comparisons))
     return 1 if any(result.error for result in results) else 0
 

@@ -26,6 +26,7 @@ class VideoFile:
     * Frames are `(H, W, 3)` uint8 RGB, arrays of the caller's own, turned and mirrored by the
       file's display matrix; a matrix that is no quarter turn, mirrored or not, leaves them as
       stored.
+    * Pixels that are not square stay as they are stored.
     * Colours are converted by the matrix (BT.709, BT.601, ...) and the range that the file names;
       where it names none, as BT.601 in limited range, as FFmpeg does.
 
@@ -97,6 +98,8 @@ def _decoded(container: Any, stream: Any, problems: list[str]) -> Iterator[Any]:
         return
     packets = 0
     for packet in _packets(container, stream, problems):
+        if packet is not None and packet.size == 0 and packet.dts is not None:
+            continue  # Holds nothing, and would end the decoding.
         packets += packet is not None and packet.size > 0
         try:
             frames = stream.decode(packet)
@@ -104,9 +107,11 @@ def _decoded(container: Any, stream: Any, problems: list[str]) -> Iterator[Any]:
             problems.append(error.strerror)
             continue
         yield from frames
-    # MP4 lists its packets in front: this shows where the file ends between two of them.
-    if packets < len(stream.index_entries) and not problems:
-        problems.append("the file ends early")
+    # MP4 lists its packets in one place: this shows where the file ends between two of them.
+    if not problems and "mp4" in container.format.name:
+        listed = sum(entry.size > 0 for entry in stream.index_entries)
+        if packets < listed:
+            problems.append("the file ends early")
 
 
 def _packets(container: Any, stream: Any, problems: list[str]) -> Iterator[Any]:
@@ -127,5 +132,5 @@ def _shown(frame: Any, max_side: int | None) -> np.ndarray:
         width, height = (
             max(2, 2 * round(side * max_side / longer / 2)) for side in (frame.width, frame.height)
         )
-        frame = frame.reformat(width=width, height=height)
+        frame = frame.reformat(width=width, height=height, format="rgb24")
     return np.array(turned(frame.to_ndarray(format="rgb24"), orientation), order="C")

@@ -67,7 +67,8 @@ def _rate(fps: float | Fraction) -> Fraction:
     if not (math.isfinite(fps) and _SLOWEST <= fps <= 1 / _TICK):
         raise InputError(f"fps is {fps}; expected frames a second, {_SLOWEST} to {1 / _TICK}.")
     # 1001 is the denominator of the rates of NTSC.
-    return Fraction(fps).limit_denominator(1001)
+    exact = fps if isinstance(fps, Fraction) else Fraction(float(fps))
+    return exact.limit_denominator(1001)
 
 
 def _stamped(
@@ -83,7 +84,7 @@ def _stamped(
             )
         if not math.isfinite(time):
             raise InputError(f"time {index} is {time}; expected seconds.")
-        seconds = Fraction(time)
+        seconds = time if isinstance(time, Fraction) else Fraction(float(time))
         first = seconds if first is None else first
         stamp = round((seconds - first) / _TICK)
         if stamp <= last:

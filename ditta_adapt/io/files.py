@@ -1,6 +1,7 @@
 """Paths that a caller gives, and files that are written as a whole or not at all."""
 
 import os
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -55,21 +56,28 @@ def write_files(contents: Mapping[Path, str | bytes]) -> None:
     """Write files, text as UTF-8, with the caller's own file mode.
 
     All of them are complete beside their places before the first takes its place, so that what was
-    there before stays if the disk is full or the program is killed on the way.
+    there before stays if the disk is full or the program is killed on the way. A link stays one;
+    what is no file, such as a pipe, is written to.
 
     Args:
         contents: by path; in folders that exist.
 
     Raises:
-        OSError: one cannot be written; nothing is left beside the places.
+        InputError: one cannot be written; nothing is left beside the places.
     """
-    beside = {path: path.with_name(f".{path.name}.tmp") for path in contents}
+    places = {path: Path(os.path.realpath(path)) for path in contents}
+    beside = {path: place.with_name(f".{uuid.uuid4().hex}.tmp") for path, place in places.items()}
+    writing = next(iter(contents), None)
     try:
-        for path, content in contents.items():
+        for writing, content in contents.items():
             data = content if isinstance(content, bytes) else content.encode("utf-8")
-            beside[path].write_bytes(data)
-        for path, complete in beside.items():
-            os.replace(complete, path)
+            special = os.path.lexists(places[writing]) and not os.path.isfile(places[writing])
+            (places if special else beside)[writing].write_bytes(data)
+        for writing, complete in beside.items():
+            if complete.exists():
+                os.replace(complete, places[writing])
+    except OSError as error:
+        raise InputError(f"{writing} cannot be written: {error}") from error
     finally:
         for left in beside.values():
             # An error of its own, such as in a read-only folder, is not what went wrong.

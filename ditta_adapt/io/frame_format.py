@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, get_args
 
 import numpy as np
@@ -70,9 +71,12 @@ class FrameFormat:
                 f"{name} has dtype {dtype}; expected uint8 in 0..255. Float images are taken if "
                 "their range is said: wrap(model, value_range=(0, 1))."
             )
-        black, white = self.value_range
-        values = torch.from_numpy(np.array(image)) if isinstance(image, np.ndarray) else image
-        share = (values.detach().double() - black) / (white - black)
+        black, white = (float(end) for end in self.value_range)
+        if isinstance(image, np.ndarray):
+            # In the machine's own byte order, and of no more bits than torch has.
+            image = torch.from_numpy(image.astype(np.float64 if dtype.itemsize > 4 else np.float32))
+        values = image.detach() if image.dtype == torch.float64 else image.detach().float()
+        share = (values - black) / (white - black)
         # Also false for NaN.
         if not bool(((share >= -_SLACK) & (share <= 1 + _SLACK)).all()):
             low, high = float(values.min()), float(values.max())
@@ -91,6 +95,6 @@ def _is_range(value: object) -> bool:
     return (
         isinstance(value, tuple | list)
         and len(value) == 2
-        and all(isinstance(end, int | float) and math.isfinite(end) for end in value)
+        and all(isinstance(end, Real) and math.isfinite(end) for end in value)
         and value[0] < value[1]
     )

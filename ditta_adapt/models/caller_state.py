@@ -28,7 +28,11 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """
     devices = [device] if device.type == "cuda" else []
     with _RANDOM_STATE, torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+        # Not `torch.manual_seed`, which also seeds devices whose state is not put back.
+        torch.default_generator.manual_seed(seed)
+        for each in devices:
+            with torch.cuda.device(each):
+                torch.cuda.manual_seed(seed)
         yield
 
 

@@ -35,7 +35,7 @@ def model_errors(segmenter: Segmenter, call: str) -> Iterator[None]:
 
 def preprocess_frame(
     segmenter: Segmenter, frame: UInt8[Tensor, "3 H W"]
-) -> Float[Tensor, "1 3 H2 W2"]:
+) -> Float[Tensor, "1 *image"]:
     """The model's input for one frame, on its device, without gradients.
 
     Raises:
@@ -45,7 +45,7 @@ def preprocess_frame(
         return segmenter.preprocess(frame.unsqueeze(0).to(device_of(segmenter)))
 
 
-def encode(segmenter: Segmenter, images: Float[Tensor, "B 3 H2 W2"]) -> Encoded:
+def encode(segmenter: Segmenter, images: Float[Tensor, "B *image"]) -> Encoded:
     """Run the encoder, with gradients if the caller has them on.
 
     Raises:

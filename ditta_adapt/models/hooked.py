@@ -9,6 +9,7 @@ from typing import Any
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 from ditta_adapt.errors import InputError, SegmenterError
 from ditta_adapt.models.hooks import caught_inputs, caught_outputs
@@ -33,7 +34,8 @@ class HookedSegmenter:
     Args:
         model: takes a float image batch `(B, 3, H, W)`; what is wrapped around it is taken off, as
             `wrap` does.
-        features: name of the layer that gives the feature map, as in `model.named_modules()`;
+        features: name of the layer that gives the feature map, as in `named_modules()` of the model
+            that is inside of what is wrapped around it;
             inside the decoder if one is named. Its output must be `(B, D, h, w)`. Prefix the name
             with `"input:"` to take what goes *into* the layer, such as `"input:classifier"`.
         decoder: name of the submodule that turns encoder features into logits.
@@ -169,16 +171,28 @@ class HookedSegmenter:
         Raises:
             NoReference: its output has none that `logits`, or what is done by default, finds.
         """
-        output = self.model(images)
-        for find in (self._logits, _find_logits):
-            # `logits` was made for the output of the decoder.
-            with suppress(Exception):
-                logits = find(output)
-                if logits.shape[:2] == (len(images), self.num_classes) and logits.ndim == 4:
-                    return logits
+        try:
+            output = self.model(images)
+        # Such as for want of labels, after the decoder was run.
+        except Exception as error:
+            raise NoReference(f"the model's forward pass raised {error}") from error
+        shape = (len(images), self.num_classes)
+        with suppress(Exception):
+            # It was made for the output of the decoder, and may fit that of the model.
+            logits = self._logits(output)
+            if logits.ndim == 4 and logits.shape[:2] == shape and self._logits is not _find_logits:
+                return logits
+        found = [
+            leaf
+            for leaf in pytree.tree_leaves(output)
+            if isinstance(leaf, Tensor) and leaf.ndim == 4 and leaf.shape[:2] == shape
+        ]
+        # Of several, such as those of an auxiliary head, none is known to be the answer.
+        if len(found) == 1:
+            return found[0]
         raise NoReference(
-            f"no logits (B, {self.num_classes}, h, w) are found in what the model's forward pass "
-            f"returns, a {type(output).__name__}."
+            f"{len(found)} tensors (B, {self.num_classes}, h, w) are in what the model's forward "
+            f"pass returns, a {type(output).__name__}; expected one, the logits."
         )
 
     def adaptable_modules(self) -> Mapping[str, nn.Module]:
@@ -205,18 +219,28 @@ class HookedSegmenter:
         if not self._probed:
             # A stand-in, as checks of types along the way ask for the counts.
             known = copy.copy(self)
-            known._num_classes, known._feature_dim, known._probed = 2, 1, True
-            output = probe(frozen_copy(known))
-            known._num_classes = self._num_classes or output.logits.shape[1]
-            known._feature_dim = self._feature_dim or output.features.shape[1]
-            # Without parts nothing can be lost between them.
-            if self._decoder is not None:
-                check_own_forward(frozen_copy(known))
-            self._num_classes, self._feature_dim = known._num_classes, known._feature_dim
+            known._num_classes, known._feature_dim = self._num_classes or 2, self._feature_dim or 1
+            known._probed = True
+            self._run_once(frozen_copy(known))
             self._probed = True
         assert self._num_classes is not None
         assert self._feature_dim is not None
         return self._num_classes, self._feature_dim
+
+    def _run_once(self, own: "HookedSegmenter") -> None:
+        try:
+            frames, output = probe(own)
+        except SegmenterError:
+            if self._num_classes is None or self._feature_dim is None:
+                raise
+            return
+        counts = output.logits.shape[1], output.features.shape[1]
+        own._num_classes = self._num_classes or counts[0]
+        # Without parts nothing can be lost between them.
+        if self._decoder is not None:
+            check_own_forward(own, frames)
+        self._num_classes = self._num_classes or counts[0]
+        self._feature_dim = self._feature_dim or counts[1]
 
 
 class _ReachedDecoder(Exception):

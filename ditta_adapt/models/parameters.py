@@ -144,7 +144,11 @@ def weight_hash(segmenter: Segmenter) -> str:
     digest = hashlib.sha256()
     for module in modules_of(segmenter):
         for name, tensor in sorted(module.state_dict().items()):
+            if not isinstance(tensor, Tensor) or tensor.is_quantized:
+                # What a layer packs, or keeps beside its weights.
+                digest.update(f"{name}:{tensor!r};".encode())
+                continue
             digest.update(f"{name}:{tuple(tensor.shape)}:{tensor.dtype};".encode())
             data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-            digest.update(data.numpy())
+            digest.update(data.numpy().tobytes())
     return digest.hexdigest()

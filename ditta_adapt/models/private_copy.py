@@ -52,7 +52,9 @@ def private_copy(
             "adapter (locks, open files, non-leaf tensors), or give it a __deepcopy__."
         ) from error
     for module in modules_of(duplicate):
-        module.eval()
+        for layer in module.modules():
+            # Not `eval`, which some layers use to write into their weights, shared here.
+            layer.training = False
     for parameter in trained(duplicate):
         parameter.requires_grad_(True)
     return duplicate

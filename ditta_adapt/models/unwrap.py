@@ -36,7 +36,7 @@ _WRAPPERS: Mapping[str, Callable[[Any], Any]] = {
     "AveragedModel": lambda wrapper: wrapper.module,
     "OptimizedModule": lambda wrapper: wrapper._orig_mod,
     "PeftModel": lambda wrapper: wrapper.get_base_model(),
-    "PeftMixedModel": lambda wrapper: wrapper.get_base_model(),
+    "PeftMixedModel": lambda wrapper: wrapper.base_model.model,
 }
 _REFUSED: Mapping[str, str] = {
     "FullyShardedDataParallel": (

@@ -1,11 +1,13 @@
 """What a segmenter must have, found before anything of it is copied or trained."""
 
 from collections.abc import Iterator, Mapping
+from numbers import Integral
 
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from ditta_adapt.errors import DittaError, SegmenterError
+from ditta_adapt.errors import SegmenterError
+from ditta_adapt.models.forward import model_errors
 from ditta_adapt.models.parameters import adaptable_parameters, modules_of
 from ditta_adapt.models.segmenter import Segmenter
 
@@ -25,7 +27,7 @@ def check_usable(segmenter: Segmenter) -> None:
     name = type(segmenter).__name__
     for count, least in (("num_classes", 2), ("feature_dim", 1)):
         number = _asked(segmenter, count)
-        if isinstance(number, bool) or not isinstance(number, int) or number < least:
+        if isinstance(number, bool) or not isinstance(number, Integral) or number < least:
             hint = ""
             if number == 1 and least == 2:
                 hint = (
@@ -38,16 +40,9 @@ def check_usable(segmenter: Segmenter) -> None:
 
 
 def _asked(segmenter: Segmenter, what: str) -> object:
-    try:
+    with model_errors(segmenter, what):
         found = getattr(segmenter, what.removesuffix("()"))
         return found() if what.endswith("()") else found
-    except DittaError:
-        raise
-    # Whatever an adapter raises here, it cannot be used.
-    except Exception as error:
-        raise SegmenterError(
-            f"{what} of {type(segmenter).__name__} raised {type(error).__name__}: {error}."
-        ) from error
 
 
 def _check_modules(modules: object) -> None:
@@ -82,9 +77,13 @@ def _check_weights(segmenter: Segmenter) -> None:
 
 
 def _weights(segmenter: Segmenter) -> Iterator[tuple[nn.Module, str, Tensor]]:
-    """Parameters and buffers, with the module that was asked and their name in it."""
+    """Parameters and buffers that must be there, with a module and their name in it."""
+    adaptable = list(segmenter.adaptable_modules().values())
+    for module in adaptable:
+        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+            yield module, name, tensor
     for module in modules_of(segmenter):
-        for name, parameter in module.named_parameters():
-            yield module, name, parameter
-        for name, buffer in module.named_buffers():
-            yield module, name, buffer
+        # Frozen weights may be elsewhere, if something brings them when the module is run.
+        if not any(hasattr(layer, "_hf_hook") for layer in module.modules()):
+            for name, parameter in module.named_parameters():
+                yield module, name, parameter

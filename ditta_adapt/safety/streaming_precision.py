@@ -6,11 +6,11 @@ import torch
 
 from ditta_adapt.models.caller_state import without_autocast
 from ditta_adapt.models.encodings import FrameCache
-from ditta_adapt.models.parameters import adaptable_parameters, adaptable_state, device_of
+from ditta_adapt.models.parameters import adaptable_state, device_of
 from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import Encoded, Segmenter
 from ditta_adapt.safety.disagreement import labels_of
-from ditta_adapt.training.student import Student
+from ditta_adapt.training.student import Student, is_half
 
 LEAST_AGREEMENT = 0.999
 """Share of the cells in which both precisions must give the same label."""
@@ -33,8 +33,7 @@ def in_models_precision(
         The student; and in plain words why it streams in another precision than the image model,
         or `""`.
     """
-    dtype = adaptable_parameters(segmenter)[0].dtype
-    if dtype == student.precision:
+    if not is_half(segmenter):
         # Encodings come as the model gives them, so nothing need be cast, and autocast may act.
         return replace(student, precision=None), ""
     own = private_copy(segmenter)
@@ -53,8 +52,7 @@ def in_models_precision(
             same, cells = same + int(equal.sum()), cells + equal.numel()
     if same >= LEAST_AGREEMENT * cells:
         return half, ""
-    shown = str(dtype).removeprefix("torch.")
     return student, (
-        f"the adapted decoder streams in float32, since in {shown} {1 - same / cells:.1%} of its "
-        "labels would differ"
+        "the adapted decoder streams in float32, since in the model's precision "
+        f"{1 - same / cells:.1%} of its labels would differ"
     )

@@ -79,9 +79,14 @@ class Stream:
             self._warper = LiveWarper(propagator)
 
     @property
+    def adapted(self) -> bool:
+        """Whether there are other weights than the image model's."""
+        return self.student is not self._frozen
+
+    @property
     def summary(self) -> str:
-        """Whether there are other weights than the image model's, and how many frames came."""
-        adapted = "adapted" if self.student is not self._frozen else "not adapted"
+        """Whether it is adapted, and how many frames came."""
+        adapted = "adapted" if self.adapted else "not adapted"
         return f"{adapted}, {0 if self.state is None else self.state.count} frames seen"
 
     def begin_after(self, warm_up: WarmUp, session: DenseWarper | None) -> None:

@@ -181,16 +181,22 @@ def leaving_object(case: PropagatorCase) -> None:
     require(largest <= 2 * start, f"leaving, an object of {start} pixels grows to {largest}.")
 
 
-@rule(hint="Resize masks to the frame's own size, not to a multiple of a stride.", needs=CONTRACT)
+@rule(
+    hint="Resize masks to the frame's own size, not to a multiple of a stride, and crop what was "
+    "padded before.",
+    needs=("prompted_object",),
+)
 def odd_sizes(case: PropagatorCase) -> None:
-    """Frames of 97 x 131 pixels work like any other."""
+    """Frames of 97 x 131 pixels work like any other (IoU of 0.5 or more with the prompt)."""
     frames: list[Frame] = []
     for frame in case.video.frames[:3]:
         image = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
         frames.append(F.interpolate(image, ODD_SIZE)[0].byte().permute(1, 2, 0).numpy())
     region = F.interpolate(case.video.truth[0, MOVER][None, None].float(), ODD_SIZE)[0, 0] > 0
     with case.open(frames=frames) as session:
-        follow(session, frames, range(3), {0: [prompt_on(region, 1)]})
+        tracks = follow(session, frames, range(3), {0: [prompt_on(region, 1)]})
+    score = iou(tracks[0][0], region)
+    require(score >= _HONOURED, f"the mask has an IoU of {score:.2f} with the prompted object.")
 
 
 @rule(hint="Take numpy arrays and torch tensors.", needs=CONTRACT)

@@ -37,15 +37,18 @@ def buffers_kept(student: Student) -> Iterator[None]:
     So a student is what its weights say, and is the same after they were saved and loaded.
     """
     before = {
-        name: each.detach().clone() for name, each in other_buffers(student.segmenter).items()
+        name: (buffer, buffer.detach().clone())
+        for name, buffer in other_buffers(student.segmenter).items()
     }
     yield
-    with torch.no_grad():
-        for name, buffer in other_buffers(student.segmenter).items():
-            kept = before.get(name)
-            # A buffer that is made for the size of a frame may be another one by now.
-            if kept is not None and kept.shape == buffer.shape and not torch.equal(kept, buffer):
-                buffer.copy_(kept)
+    modules = dict(student.segmenter.adaptable_modules())
+    for name, buffer in other_buffers(student.segmenter).items():
+        same, kept = before.get(name, (buffer, buffer))
+        if buffer is not same or not torch.equal(buffer, kept):
+            # Put back as a whole: it may have got another size, or be expanded from one value.
+            module, _, path = name.partition(".")
+            owner, _, leaf = path.rpartition(".")
+            setattr(modules[module].get_submodule(owner), leaf, kept)
 
 
 def check_finite(student: Student, start: Student) -> None:

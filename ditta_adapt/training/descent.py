@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ditta_adapt.errors import AdaptationError
+from ditta_adapt.models.forward import model_errors
 from ditta_adapt.models.parameters import adaptable_parameters, adaptable_state, all_parameters
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import Progress, ProgressCallback
@@ -56,7 +57,8 @@ class Descent:
         if not (missed and self.history):
             return ""
         shown = ", ".join(missed[:3]) + (", ..." if len(missed) > 3 else "")
-        return f"no gradient reaches {len(missed)} of its {len(named)} weights: {shown}"
+        own = sum(id(each) in named for each in self._parameters)
+        return f"no gradient reaches {len(missed)} of its {own} weights: {shown}"
 
     def step(self, losses: Mapping[str, Tensor]) -> None:
         """One step down the sum of some losses, each a scalar.
@@ -75,7 +77,8 @@ class Descent:
             )
         gradients: Sequence[Tensor | None] = [None] * len(self._parameters)
         if total.requires_grad:
-            gradients = torch.autograd.grad(total, self._parameters, allow_unused=True)
+            with model_errors(self._segmenter, "the backward pass"):
+                gradients = torch.autograd.grad(total, self._parameters, allow_unused=True)
         self._check(gradients)
         self._reached = [
             before or gradient is not None

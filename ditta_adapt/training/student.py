@@ -131,12 +131,16 @@ def full_precision_student(segmenter: Segmenter) -> Student:
     train; a model of 32 bits and more is copied as it is.
     """
     own = private_copy(segmenter)
-    dtype = adaptable_parameters(own)[0].dtype
-    if dtype in (torch.float16, torch.bfloat16):
+    if is_half(own):
         for module in modules_of(own):
             module.float()
-        dtype = torch.float32
-    return Student(own, precision=dtype)
+    return Student(own, precision=adaptable_parameters(own)[0].dtype)
+
+
+def is_half(segmenter: Segmenter) -> bool:
+    """Whether any weight that is adapted is in half precision."""
+    half = (torch.float16, torch.bfloat16)
+    return any(parameter.dtype in half for parameter in adaptable_parameters(segmenter))
 
 
 def make_addon(segmenter: Segmenter, options: AttentionAddon) -> TemporalAddon:

@@ -1,6 +1,10 @@
 """The architecture: SAM2 as in transformers, with every width a fraction of the original's."""
 
-from transformers import Sam2VideoConfig
+from transformers import (
+    Sam2VideoConfig,
+    Sam2VideoMaskDecoderConfig,
+    Sam2VideoPromptEncoderConfig,
+)
 
 WIDTH = 128
 MLP = 256
@@ -33,14 +37,15 @@ def small_config(side: int) -> Sam2VideoConfig:
             "backbone_feature_sizes": [[side // stride] * 2 for stride in STRIDES],
             "fpn_hidden_size": WIDTH,
         },
-        prompt_encoder_config={"hidden_size": WIDTH, "image_size": side},
-        mask_decoder_config={
-            "hidden_size": WIDTH,
-            "mlp_dim": MLP,
-            "num_attention_heads": 4,
-            "iou_head_hidden_dim": MLP,
-            "dynamic_multimask_via_stability": False,
-        },
+        # Not dicts: before 5.20 transformers reads the decoder's as a prompt encoder's.
+        prompt_encoder_config=Sam2VideoPromptEncoderConfig(hidden_size=WIDTH, image_size=side),
+        mask_decoder_config=Sam2VideoMaskDecoderConfig(
+            hidden_size=WIDTH,
+            mlp_dim=MLP,
+            num_attention_heads=4,
+            iou_head_hidden_dim=MLP,
+            dynamic_multimask_via_stability=False,
+        ),
         num_maskmem=4,
         max_object_pointers_in_encoder=8,
         multimask_output_for_tracking=False,

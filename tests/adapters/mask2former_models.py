@@ -48,7 +48,13 @@ def small_mask2former(**changes: Any) -> Mask2FormerForUniversalSegmentation:
         "num_labels": CLASSES,
     }
     model = Mask2FormerForUniversalSegmentation(Mask2FormerConfig(**settings | changes)).eval()
-    return sharpen(model, model.model.transformer_module.decoder.mask_predictor.mask_embedder)
+    transformer = model.model.transformer_module
+    mask_embedder = transformer.decoder.mask_predictor.mask_embedder
+    # As torch draws them: before some version transformers does so with a fiftieth of the spread.
+    for module in (*transformer.children(), *mask_embedder.modules()):
+        if isinstance(module, (torch.nn.Embedding, torch.nn.Linear)):
+            module.reset_parameters()
+    return sharpen(model, mask_embedder)
 
 
 def small_maskformer(**changes: Any) -> MaskFormerForInstanceSegmentation:

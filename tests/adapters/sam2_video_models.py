@@ -49,10 +49,13 @@ def config_of(kind: str, side: int = SIDE) -> Any:
             "perceiver_resampler_num_latents_2d": 4,
         },
     }
+    # Not dicts: before 5.20 transformers reads the decoder's as a prompt encoder's.
+    prompts = getattr(transformers, kind + "PromptEncoderConfig")
+    decoder = getattr(transformers, kind + "MaskDecoderConfig")
     return getattr(transformers, kind + "Config")(
         vision_config=vision,
-        prompt_encoder_config={"hidden_size": WIDTH, "image_size": side},
-        mask_decoder_config={**head, "num_attention_heads": 2},
+        prompt_encoder_config=prompts(hidden_size=WIDTH, image_size=side),
+        mask_decoder_config=decoder(**head, num_attention_heads=2),
         image_size=side,
         num_maskmem=4,
         max_object_pointers_in_encoder=8,

@@ -60,7 +60,8 @@ def test_labelled_video_from_lists() -> None:
 def test_labelled_video_checks_what_it_is_given() -> None:
     with pytest.raises(InputError, match="'a' has 3 frames and 2 labels"):
         LabelledVideo("a", FRAMES, LABELS[:2])
-    for relabel in (np.array([0.0, 1.0]), np.zeros((2, 2), np.int64), np.array([True])):
+    for table in ([0.0, 1.0], [[0, 0], [0, 0]], [True], []):
+        relabel = np.array(table)
         with pytest.raises(InputError, match="relabel has shape"):
             LabelledVideo("a", FRAMES, LABELS, relabel)
     for values in ([0, 255], [-1, 0], [300]):

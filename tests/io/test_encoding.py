@@ -116,3 +116,12 @@ def test_files_that_cannot_be_written(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=rf"{name} cannot be written"):
             write_video(tmp_path / name, toy_video(2))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.mp4"]
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_numbers_of_any_library(tmp_path: Path) -> None:
+    frames = toy_video(3, size=(32, 32))
+    write_video(tmp_path / "a.mp4", frames, fps=np.float32(12))
+    write_video(tmp_path / "b.mp4", frames, times=np.array([0, 0.5, 1.5], np.float32))
+    times = [float(time) for time, _ in read_timed_video(tmp_path / "b.mp4")]
+    assert times == [0, 0.5, 1.5]

@@ -67,6 +67,24 @@ def test_values_outside_of_the_range(beyond: float) -> None:
         frames_to_tensors([np.full((2, 2, 3), 0.5), frame], layout=UNIT)
 
 
+@pytest.mark.parametrize("dtype", [">f4", ">f8", "<f2", np.longdouble])
+def test_floats_of_any_layout(dtype: str) -> None:
+    frame = np.linspace(0, 1, 12).reshape(2, 2, 3)
+    expected = frame_to_tensor(frame, layout=UNIT)
+    # Half precision rounds where it has less than a grey level.
+    found = frame_to_tensor(frame.astype(dtype), layout=UNIT)
+    assert int((found.int() - expected.int()).abs().max()) <= (dtype == "<f2")
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_ranges_in_numbers_of_any_library() -> None:
+    for ends in ((np.float32(0), np.float32(1)), (np.int64(0), np.int64(1)), [0, 1.0]):
+        layout = FrameFormat(value_range=tuple(ends))
+        assert torch.equal(
+            frame_to_tensor(np.full((1, 1, 3), 0.2), layout=layout), torch.full((3, 1, 1), 51)
+        )
+
+
 def test_what_rounding_leaves_beyond_the_ends() -> None:
     frame = np.array([-1e-6, 1 + 1e-6, 0.5]).reshape(1, 1, 3)
     assert frame_to_tensor(frame, layout=UNIT).flatten().tolist() == [0, 255, 128]

@@ -1,5 +1,6 @@
 """Naming the parts of a model must not lose what its forward pass does around them."""
 
+import re
 from typing import Any
 
 import pytest
@@ -84,24 +85,137 @@ def test_what_is_done_anyway_is_taken(network: type[ToyNet]) -> None:
     wrap(HookedSegmenter(network().eval(), **PARTS))
 
 
-class Two(nn.Module):
+class Nested(ToyNet):
     """Returns features first, in a form of its own."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.net = ToyNet()
+    def forward(self, images: Tensor) -> Any:
+        return {"features": images, "answer": {"mine": super().forward(images)}}
+
+
+class Deep(ToyNet):
+    """With the logits of an auxiliary head, which come first, as in OCRNet."""
 
     def forward(self, images: Tensor) -> Any:
-        logits = self.net.decoder(self.net.encoder(images))
-        return {"features": images, "answer": {"mine": logits}}
+        logits = super().forward(images)
+        return [-logits, logits]
 
 
-def test_an_output_without_logits_that_can_be_found_is_not_compared() -> None:
-    segmenter = HookedSegmenter(Two().eval(), decoder="net.decoder", features="input:net.decoder.4")
+class NeedsLabels(ToyNet):
+    def forward(self, images: Tensor) -> Any:
+        super().forward(images)
+        raise ValueError("labels are missing")
+
+
+def test_logits_are_found_in_an_output_of_any_form() -> None:
+    segmenter = HookedSegmenter(Nested().eval(), **PARTS)
+    wrap(segmenter)
+    (result,) = check_segmenter(lambda: segmenter, include=["own_forward"]).results
+    assert result.status == "passed"
+
+
+@pytest.mark.parametrize(
+    ("network", "said"), [(Deep, r"2 tensors \(B, 4, h, w\)"), (NeedsLabels, "labels are missing")]
+)
+def test_what_cannot_be_compared_is_not_refused(network: type[ToyNet], said: str) -> None:
+    segmenter = HookedSegmenter(network().eval(), **PARTS)
     wrap(segmenter)
     (result,) = check_segmenter(lambda: segmenter, include=["own_forward"]).results
     assert result.status == "skipped"
-    assert "no logits (B, 4, h, w)" in result.message
+    assert re.search(said, result.message)
+
+
+class Scaled(ToyNet):
+    def forward(self, images: Tensor) -> Tensor:
+        return F.interpolate(super().forward(images), scale_factor=4, mode="bilinear")
+
+
+@pytest.mark.parametrize("classes", [2, 19, 150])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("size", [None, (64, 64), (60, 84)])
+@pytest.mark.parametrize("network", [Resizes, Scaled])
+def test_near_ties_of_any_precision_are_no_loss(
+    network: type[ToyNet], size: tuple[int, int] | None, dtype: torch.dtype, classes: int
+) -> None:
+    torch.manual_seed(classes)
+    model = network()
+    model.decoder[4] = nn.Conv2d(model.decoder[4].in_channels, classes, 1)
+    model.eval().to(dtype)
+    wrap(HookedSegmenter(model, **PARTS, size=size))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        wrap(HookedSegmenter(model.float(), **PARTS, size=size))
+
+
+class Drops(Resizes):
+    """Dropout that is always on, as for uncertainty."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        encoder = self.encoder
+        self.encoder = nn.Sequential(encoder, Always())
+
+
+class Always(nn.Module):
+    def forward(self, maps: Tensor) -> Tensor:
+        return F.dropout(maps, 0.5, training=True)
+
+
+def test_a_model_that_draws_random_numbers() -> None:
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    wrap(HookedSegmenter(Drops().eval(), **PARTS))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+class Fourteen(Resizes):
+    def forward(self, images: Tensor) -> Tensor:
+        if images.shape[2] % 14 or images.shape[3] < 224:
+            raise ValueError("the sides must divide by 14")
+        return super().forward(images)
+
+
+def test_other_sizes_are_tried_and_known_counts_need_none() -> None:
+    wrap(HookedSegmenter(Fourteen().eval(), **PARTS))
+    wrap(HookedSegmenter(Picky().eval(), **PARTS, num_classes=4, feature_dim=6))
+
+
+class OutOfMemory(ToyNet):
+    def forward(self, images: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("20 GiB")
+
+
+def test_running_out_of_memory_stays_what_it_is() -> None:
+    with pytest.raises(torch.OutOfMemoryError):
+        wrap(HookedSegmenter(OutOfMemory().eval(), **PARTS))
+
+
+class Merges(nn.Module):
+    """Adds an update into its weight where it is put in eval mode, as some LoRA layers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+        self.merged = False
+
+    def train(self, mode: bool = True) -> "Merges":
+        if not mode and not self.merged:
+            self.weight.data += 1
+            self.merged = True
+        return super().train(mode)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps * self.weight.mean()
+
+
+def test_a_layer_that_writes_where_its_mode_changes() -> None:
+    model = ToyNet()
+    model.decoder.insert(2, Merges())
+    model.train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    parts = {"decoder": "decoder", "features": "input:decoder.5"}
+    video_model = wrap(HookedSegmenter(model, **parts))
+    video_model(toy_video(1)[0])
+    video_model.reset()
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
 def test_a_model_that_cannot_be_run() -> None:
@@ -145,7 +259,7 @@ def test_disagreement_by_hand() -> None:
             return torch.cat([torch.zeros(1, 1, 2, 4), second], dim=1)
 
     frames = torch.zeros(1, 3, 2, 4, dtype=torch.uint8)
-    assert forward_disagreement(Two(), Two(), frames) == 0.25  # type: ignore[arg-type]
+    assert forward_disagreement(Two(), Two().reference, frames) == 0.25  # type: ignore[arg-type]
 
 
 class CallsByName(ToyNet):

@@ -116,7 +116,7 @@ class TestPeft:
             segformer(),
             peft.LoraConfig(
                 r=2,
-                target_modules=["query", "value", "linear_fuse"],
+                target_modules=["q_proj", "v_proj", "linear_fuse"],
                 modules_to_save=["classifier"],
                 init_lora_weights=False,  # So that they change what the model says.
             ),
@@ -147,6 +147,14 @@ class TestPeft:
         assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
         assert grads == [parameter.requires_grad for parameter in model.parameters()]
         assert list(video_model.segmenter.adaptable_modules()) == ["decode_head"]
+
+
+def test_mixed_adapters_of_peft() -> None:
+    peft = pytest.importorskip("peft")
+    model = segformer()
+    mixed = peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules=["q_proj"]), mixed=True)
+    assert unwrap(mixed) is model
+    assert torch.is_tensor(wrap(mixed)(FRAMES[0]))
 
 
 def test_without_peft_nothing_of_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:

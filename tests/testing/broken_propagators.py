@@ -103,6 +103,25 @@ class EvenSizes(Answers):
         return Masks(masks.object_ids, masks.masks[:, :height, :width])
 
 
+class SqueezesPadding(Answers):
+    """Pads frames to a multiple of 32, and resizes what comes of them without a crop."""
+
+    @staticmethod
+    def squeezed(maps: Tensor) -> Tensor:
+        height, width = maps.shape[1:]
+        if not len(maps):
+            return maps
+        padded = F.pad(maps, (0, -width % 32, 0, -height % 32))
+        return F.interpolate(padded[None], (height, width))[0]
+
+    def bend(self, masks: Masks) -> Any:
+        return Masks(masks.object_ids, self.squeezed(masks.masks.float()) > 0)
+
+    def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
+        moved, valid = super().warp(maps, t, to)
+        return self.squeezed(moved), valid
+
+
 class Random(Answers):
     def bend(self, masks: Masks) -> Any:
         return Masks(masks.object_ids, masks.masks ^ (torch.rand(masks.masks.shape) < 1e-4))
@@ -350,6 +369,7 @@ BROKEN: dict[str, tuple[Callable[[], object], set[str]]] = {
     "short ids": (_with(ShortIds), {"ids"}),
     "drops at the border": (_with(DropsAtTheBorder), {"one_pixel", "full_frame", "leaving_object"}),
     "fills from the border": (_with(FillsFromTheBorder), {"leaving_object"}),
+    "squeezes padding": (_with(SqueezesPadding), {"odd_sizes", "warp_still"}),
     "even sizes": (_with(EvenSizes), {"odd_sizes"}),
     "random": (
         _with(Random),

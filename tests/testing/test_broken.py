@@ -69,7 +69,7 @@ def test_the_unbent_ones_pass() -> None:
 )
 def test_another_forward_pass(reference: Callable[[torch.Tensor], object], said: str) -> None:
     report = check_segmenter(LeavesOutALayer, reference=reference, on_fail="report")
-    assert failing(report) == {"reference"}
+    assert "reference" in failing(report) <= {"reference", "own_forward"}
     assert said in report.failures[0].message
 
 

@@ -43,7 +43,7 @@ def test_raising_lists_all_failures() -> None:
         check_segmenter(WrongCounts)
     message = str(caught.value)
     assert isinstance(caught.value, DittaError)
-    assert "WrongCounts fails 2 of 27 checks" in message
+    assert "WrongCounts fails 2 of 29 checks" in message
     assert "num_classes: logits have 4 channels; num_classes is 21. Make num_classes" in message
     assert "feature_dim: features have 6 channels; feature_dim is 256." in message
 
@@ -119,7 +119,7 @@ def test_table() -> None:
     assert "BGR are the same" in lines[row + 1]
     assert "no conversion to grey" in lines[row + 2]
     counts = [result.status for result in report.results]
-    assert lines[-1].startswith("27 checks: ")
+    assert lines[-1].startswith("29 checks: ")
     assert f"{counts.count('passed')} passed" in lines[-1]
     assert "1 failed" in lines[-1]
     assert all(result.seconds >= 0 for result in report.results)

@@ -12,12 +12,14 @@ from torch import Tensor, nn
 from ditta_adapt import (
     AdaptationError,
     AdaptConfig,
+    CrossEntropy,
     SegmenterOutput,
     SelfLabels,
     Training,
     VideoSegmenter,
     wrap,
 )
+from ditta_adapt.baselines.accel import AccelSegmenter
 from tests.toys import FEATURES, ToyNet, ToySegmenter, toy_video
 
 FRAMES = toy_video(6)
@@ -104,6 +106,19 @@ class Counting(Decoder):
         return super().features(encoded) + 0.01 * self.calls
 
 
+class Renewing(Decoder):
+    """Makes its table anew in every step of training, expanded from one value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("table", torch.zeros(FEATURES))
+
+    def features(self, encoded: Tensor) -> Tensor:
+        if self.training:
+            self.table = torch.ones(1).expand(FEATURES)
+        return super().features(encoded) + self.table.view(1, -1, 1, 1)
+
+
 class Pooled(Decoder):
     """A branch pooled to 1 x 1 and normalised, as in PSPNet and ASPP."""
 
@@ -164,8 +179,11 @@ def adapted(decoder: type[Decoder], config: AdaptConfig) -> VideoSegmenter:
     return model
 
 
+BUFFERED = [Masked, MaskedByAWeight, Gridded, Expanded, Counting, Renewing, Pooled]
+
+
 @pytest.mark.parametrize("config", [LEARNS, IN_TRAIN_MODE, HALF], ids=["all", "train", "half"])
-@pytest.mark.parametrize("decoder", [Masked, MaskedByAWeight, Gridded, Expanded, Counting, Pooled])
+@pytest.mark.parametrize("decoder", BUFFERED)
 class TestBuffers:
     def test_streams_and_is_the_same_after_loading(
         self, decoder: type[Decoder], config: AdaptConfig, tmp_path: Path
@@ -225,6 +243,35 @@ def test_a_batch_norm_that_sees_one_value_stays_in_eval_mode() -> None:
     own = model._stream.student.segmenter.model.decoder
     assert torch.equal(own.pooled[2].running_mean, start.pooled[2].running_mean)
     assert not torch.equal(own.layers[1].running_mean, start.layers[1].running_mean)
+
+
+class PooledByName(Pooled):
+    """Another norm, whose input is given by its name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.InstanceNorm2d(FEATURES, affine=True, track_running_stats=True)
+
+    def features(self, encoded: Tensor) -> Tensor:
+        maps = super().features(encoded)
+        return maps + self.norm(input=maps.mean(dim=(2, 3), keepdim=True))
+
+
+def test_other_norms_and_calls_by_name() -> None:
+    report = wrap(segmenter_with(PooledByName), config=IN_TRAIN_MODE).adapt(FRAMES[:4])
+    assert "decoder.norm, decoder.pooled.2 stay in eval mode" in report.reason
+
+
+def test_accel_takes_the_same_care() -> None:
+    training = Training(module_mode="train", adapted_share=1.0, distillation=CrossEntropy())
+    config = AdaptConfig(training=training, memory=None, safety=None)
+    for decoder in (Pooled, Counting, Renewing):
+        method = AccelSegmenter(segmenter_with(decoder), propagator="flow", config=config)
+        method.adapt(FRAMES[:3])
+        assert method(FRAMES[3]).shape == FRAMES[3].shape[:2]
+        buffers = dict(method._student.segmenter.model.decoder.named_buffers())
+        assert not buffers.get("calls", torch.zeros(1)).any()
+        assert not buffers.get("table", torch.zeros(1)).any()
 
 
 def test_paper_adapts_a_model_with_pooling() -> None:
