@@ -50,7 +50,7 @@ def small_mask2former(**changes: Any) -> Mask2FormerForUniversalSegmentation:
     model = Mask2FormerForUniversalSegmentation(Mask2FormerConfig(**settings | changes)).eval()
     transformer = model.model.transformer_module
     mask_embedder = transformer.decoder.mask_predictor.mask_embedder
-    # As torch draws them: before some version transformers does so with a fiftieth of the spread.
+    # As torch draws them: before 5.23 transformers does so with a fiftieth of the spread.
     for module in (*transformer.children(), *mask_embedder.modules()):
         if isinstance(module, (torch.nn.Embedding, torch.nn.Linear)):
             module.reset_parameters()
