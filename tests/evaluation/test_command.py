@@ -178,8 +178,7 @@ def test_names_are_refused_before_anything_is_loaded(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "mine.py"]
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
-def test_a_terminal_that_cannot_show_everything(tmp_path: Path, encoding: str) -> None:
+def test_a_terminal_that_cannot_show_everything(tmp_path: Path) -> None:
     """The files hold all; the terminal gets a question mark for what it has no letter for."""
     program = "import sys; from ditta_adapt.cli import main; sys.exit(main(sys.argv[1:]))"
     paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
@@ -189,7 +188,7 @@ def test_a_terminal_that_cannot_show_everything(tmp_path: Path, encoding: str) -
     done = subprocess.run(
         [sys.executable, "-c", program, *asked, "--methods", "image-model", "--out", "out"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
         capture_output=True,
     )
     assert done.returncode == 0, done.stderr

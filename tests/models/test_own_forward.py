@@ -129,10 +129,11 @@ class Scaled(ToyNet):
         return F.interpolate(super().forward(images), scale_factor=4, mode="bilinear")
 
 
-@pytest.mark.parametrize("classes", [2, 19, 150])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("size", [None, (64, 64), (60, 84)])
-@pytest.mark.parametrize("network", [Resizes, Scaled])
+@pytest.mark.parametrize("classes", [19, 150])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("network", "size"), [(Resizes, None), (Resizes, (60, 84)), (Scaled, None)]
+)
 def test_near_ties_of_any_precision_are_no_loss(
     network: type[ToyNet], size: tuple[int, int] | None, dtype: torch.dtype, classes: int
 ) -> None:
