@@ -5,23 +5,30 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 
-.PHONY: demo test test-all test-wheel test-lowest lint clean
+.PHONY: demo test test-all test-programs test-wheel test-lowest lint clean
 
 demo: $(VENV)/.ready
 	$(BIN)/ditta-adapt demo
 
 # The core. Two processes of one thread each finish sooner than one of two threads.
-test: $(VENV)/.ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
+PROGRAMS := tests/benchmarks tests/examples
 
-# The core, and what needs an environment of its own: each part by its own name.
-test-all: test test-wheel test-lowest
+test: $(VENV)/.ready
+	$(PYTEST) $(addprefix --ignore ,$(PROGRAMS))
+
+# Benchmarks and examples, which no program of a user imports.
+test-programs: $(VENV)/.ready
+	$(PYTEST) $(PROGRAMS)
+
+# The core, and the other parts, each by its own name.
+test-all: test test-programs test-wheel test-lowest
 
 test-wheel: $(VENV)/.ready
 	PYTHON=$(PYTHON) BIN=$(BIN) .ci/test_wheel
 
-# The lowest versions that pyproject.toml allows. Folders that compute with torch alone are left out:
-# its lowest version is the one that `make test` runs. By name, so that a new folder is run.
+# The lowest versions that pyproject.toml allows. Folders that compute with hardly more than torch are
+# left out: its lowest version is the one that `make test` runs. By name, so that a new folder is run.
 test-lowest: $(LOWEST)/.ready
 	$(LOWEST)/bin/python .ci/check_lowest.py
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --numprocesses 2 \

@@ -15,6 +15,7 @@ from ditta_adapt.baselines import CoTTA
 from ditta_adapt.baselines.accel import AccelSegmenter
 from ditta_adapt.corruptions import corruption_names, parse_corruption
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
+from ditta_adapt.testing import check_propagator
 from tests.toys import prompting, toy_segmenter, toy_video
 
 
@@ -171,3 +172,9 @@ def test_metrics_in_any_process() -> None:
     for setting in (numpy_raises, default_dtype, default_device, deterministic):
         with setting():
             assert measured() == expected
+
+
+def test_the_conformance_suites_make_their_own_data_on_the_cpu() -> None:
+    with default_device():
+        report = check_propagator(OpticalFlowPropagator, on_fail="report")
+    assert report.ok, str(report)

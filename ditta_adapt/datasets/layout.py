@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ditta_adapt.datasets.natural_order import natural_key
 from ditta_adapt.errors import InputError
+from ditta_adapt.io.files import is_file
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -27,7 +28,7 @@ def need_file(path: Path, expected: str) -> Path:
     Raises:
         InputError: it is missing, with what was expected there.
     """
-    if not os.path.isfile(path):
+    if not is_file(path):
         raise InputError(f"there is no file {path}; expected {expected}.")
     return path
 

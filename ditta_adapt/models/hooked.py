@@ -35,8 +35,8 @@ class HookedSegmenter:
         model: takes a float image batch `(B, 3, H, W)`; what is wrapped around it is taken off, as
             `wrap` does.
         features: name of the layer that gives the feature map, as in `named_modules()` of the model
-            that is inside of what is wrapped around it;
-            inside the decoder if one is named. Its output must be `(B, D, h, w)`. Prefix the name
+            without its wrappers; inside the decoder if one is named. Its output must be
+            `(B, D, h, w)`. Prefix the name
             with `"input:"` to take what goes *into* the layer, such as `"input:classifier"`.
         decoder: name of the submodule that turns encoder features into logits.
         adapt: shell-style patterns of parameter names, such as `"head.*"`; only without `decoder`.

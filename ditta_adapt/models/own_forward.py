@@ -1,7 +1,7 @@
 """Whether a segmenter says what its model says when it is called as a whole."""
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import torch
 from jaxtyping import Float, UInt8
@@ -26,7 +26,6 @@ class NoReference(SegmenterError):
     """A model's own forward pass raised, or its output has no logits that can be found."""
 
 
-@runtime_checkable
 class HasReference(Protocol):
     """A segmenter that can also run its model as a whole; optional, for checks."""
 

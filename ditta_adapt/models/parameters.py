@@ -105,14 +105,15 @@ def _running_statistics(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
             yield name, buffer
 
 
-def other_buffers(segmenter: Segmenter) -> dict[str, Tensor]:
-    """The buffers of the adaptable modules that are no running statistics, as `adaptable_state`."""
-    return {
-        f"{name}.{key}": buffer
-        for name, module in segmenter.adaptable_modules().items()
-        for key, buffer in module.named_buffers()
-        if key.rpartition(".")[2] not in _RUNNING_STATISTICS
-    }
+def other_buffers(segmenter: Segmenter) -> list[tuple[nn.Module, str, Tensor]]:
+    """The buffers of the adaptable modules that are no running statistics: owner, name, buffer."""
+    return [
+        (owner, name, buffer)
+        for module in segmenter.adaptable_modules().values()
+        for owner in module.modules()
+        for name, buffer in owner.named_buffers(recurse=False)
+        if name not in _RUNNING_STATISTICS
+    ]
 
 
 def device_of(segmenter: Segmenter) -> torch.device:

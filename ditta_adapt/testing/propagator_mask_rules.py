@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ditta_adapt.io.frames import Frame
+from ditta_adapt.models.own_forward import ODD_SIZES
 from ditta_adapt.teachers.propagator import Masks, Prompt
 from ditta_adapt.testing.propagator_case import (
     PropagatorCase,
@@ -19,7 +20,6 @@ from ditta_adapt.testing.propagator_case import (
 from ditta_adapt.testing.rule import require, rule
 from ditta_adapt.testing.shapes_video import LATE, LEAVER, MOVER
 
-ODD_SIZE = (97, 131)
 # A mask that stays where it was prompted scores 0.2 after five frames of the moving square.
 _FOLLOWS, _HONOURED, _UNCHANGED = 0.4, 0.5, 0.95
 
@@ -106,7 +106,7 @@ def one_pixel(case: PropagatorCase) -> None:
     height, width = case.video.truth.shape[2:]
     prompts = []
     for number, (y, x) in enumerate(((26, 30), (0, 0), (height - 1, width - 1)), start=1):
-        region = torch.zeros(height, width, dtype=torch.bool)
+        region = torch.zeros(height, width, dtype=torch.bool, device="cpu")
         region[y, x] = True
         prompts.append(prompt_on(region, number))
     with case.open() as session:
@@ -116,7 +116,7 @@ def one_pixel(case: PropagatorCase) -> None:
 @rule(hint="Handle a region without background.", needs=CONTRACT)
 def full_frame(case: PropagatorCase) -> None:
     """An object that fills the frame can be prompted and followed."""
-    region = torch.ones(case.video.truth.shape[2:], dtype=torch.bool)
+    region = torch.ones(case.video.truth.shape[2:], dtype=torch.bool, device="cpu")
     with case.open() as session:
         follow(session, case.video.frames, range(3), {0: [prompt_on(region, 1)]})
 
@@ -191,8 +191,8 @@ def odd_sizes(case: PropagatorCase) -> None:
     frames: list[Frame] = []
     for frame in case.video.frames[:3]:
         image = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
-        frames.append(F.interpolate(image, ODD_SIZE)[0].byte().permute(1, 2, 0).numpy())
-    region = F.interpolate(case.video.truth[0, MOVER][None, None].float(), ODD_SIZE)[0, 0] > 0
+        frames.append(F.interpolate(image, ODD_SIZES[0])[0].byte().permute(1, 2, 0).numpy())
+    region = F.interpolate(case.video.truth[0, MOVER][None, None].float(), ODD_SIZES[0])[0, 0] > 0
     with case.open(frames=frames) as session:
         tracks = follow(session, frames, range(3), {0: [prompt_on(region, 1)]})
     score = iou(tracks[0][0], region)

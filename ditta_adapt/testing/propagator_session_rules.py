@@ -151,7 +151,7 @@ def warp_contract(case: PropagatorCase) -> None:
             (0, frame, (1, 2)),
             (3, half, (0, 1)),
         ):
-            maps = torch.rand(count, *size)
+            maps = torch.rand(count, *size, device="cpu")
             kept = maps.clone()
             moved, valid = session.warp(maps, t, to)
             require(torch.equal(maps, kept), "warp changed the maps it was given.")
@@ -180,8 +180,9 @@ def warp_still(case: PropagatorCase) -> None:
 
 def _require_still(case: PropagatorCase, frame: np.ndarray) -> None:
     height, width = frame.shape[:2]
-    down, right = torch.linspace(0, 1, height)[:, None], torch.linspace(0, 1, width)
-    maps = torch.stack([down.expand(height, width), right.expand(height, width).square()])
+    down, right = (torch.linspace(0, 1, side, device="cpu") for side in (height, width))
+    whole = (height, width)
+    maps = torch.stack([down[:, None].expand(whole), right.expand(whole).square()])
     with case.open(frames=[frame, frame.copy()]) as session:
         _skip_without_warp(session)
         moved, valid = (answer.cpu() for answer in session.warp(maps.clone(), 0, 1))

@@ -8,12 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from ditta_adapt.models.own_forward import ODD_SIZES
 from ditta_adapt.models.parameters import adaptable_state
 from ditta_adapt.models.segmenter import SegmenterOutput, check_output, is_segmenter
 from ditta_adapt.testing.rule import require, require_close, require_equal, rule, skip
 from ditta_adapt.testing.segmenter_case import SegmenterCase, encode, predict, tensors_in
-
-ODD_SIZE = (97, 131)
 
 CONTRACT = ("finite", "shared_grid", "num_classes", "feature_dim")
 """The checks that one look at the output of `decode` is made of."""
@@ -151,7 +150,7 @@ def shared_grid(case: SegmenterCase) -> None:
 def odd_sizes(case: SegmenterCase) -> None:
     """Frames of 97 x 131 pixels work like any other."""
     segmenter = case.copy()
-    frames = F.interpolate(case.frames_for(segmenter).float(), ODD_SIZE).byte()
+    frames = F.interpolate(case.frames_for(segmenter).float(), ODD_SIZES[0]).byte()
     output = predict(segmenter, frames)
     check_output(output, segmenter.num_classes, segmenter.feature_dim)
     count = output.logits.shape[0]

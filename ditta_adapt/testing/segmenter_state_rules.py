@@ -131,8 +131,9 @@ def restores(case: SegmenterCase) -> None:
     frames = case.frames_for(segmenter)
     encoded = encode(segmenter, frames)
     before = predict(segmenter, frames)
-    state = adaptable_state(segmenter) | other_buffers(segmenter)
+    state = adaptable_state(segmenter)
     kept = {name: tensor.detach().clone() for name, tensor in state.items()}
+    buffers = [(buffer, buffer.detach().clone()) for *_, buffer in other_buffers(segmenter)]
     training_step(segmenter, encoded)
     stepped = predict(segmenter, frames)
     require(
@@ -140,9 +141,10 @@ def restores(case: SegmenterCase) -> None:
         "a training step changed no logit, so decode does not use the weights it trains.",
     )
     with torch.no_grad():
-        for name, tensor in (adaptable_state(segmenter) | other_buffers(segmenter)).items():
-            if not torch.equal(tensor, kept[name]):
-                tensor.copy_(kept[name])
+        pairs = [(tensor, kept[name]) for name, tensor in adaptable_state(segmenter).items()]
+        for tensor, before_step in pairs + buffers:
+            if not torch.equal(tensor, before_step):
+                tensor.copy_(before_step)
     after = predict(segmenter, frames)
     require_equal(after.logits, before.logits, "logits before a step and after undoing it")
 

@@ -34,12 +34,15 @@ def shapes_video(num_frames: int = 6, size: tuple[int, int] = (96, 128)) -> Shap
     height, width = size
     back = 80 + _texture(0, size) // 4
     # Colour alone tells the shapes from what is behind them, and from each other.
-    tints = torch.tensor([[110, 20, 0], [0, 110, 20], [20, 0, 110]], dtype=torch.uint8)
+    tints = torch.tensor(
+        [[110, 20, 0], [0, 110, 20], [20, 0, 110]], dtype=torch.uint8, device="cpu"
+    )
     fronts = [
         tint.view(3, 1, 1) + _texture(1 + i, (2 * height, 2 * width)) // 2
         for i, tint in enumerate(tints)
     ]
-    ys, xs = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    rows, columns = (torch.arange(side, device="cpu") for side in size)
+    ys, xs = torch.meshgrid(rows, columns, indexing="ij")
     frames, truth = [], []
     for t in range(num_frames):
         centres = ((26, 30 + 4 * t), (66, 16 - 8 * t), (64 - t, width - 38))
@@ -59,6 +62,7 @@ def shapes_video(num_frames: int = 6, size: tuple[int, int] = (96, 128)) -> Shap
 def _texture(seed: int, size: tuple[int, int]) -> UInt8[Tensor, "3 H W"]:
     """Smooth random colours with detail of about four pixels."""
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.rand(1, 3, size[0] // 4, size[1] // 4, generator=generator)
+    coarse = (1, 3, size[0] // 4, size[1] // 4)
+    noise = torch.rand(coarse, generator=generator, device="cpu")
     smooth = F.interpolate(noise, size, mode="bicubic", align_corners=False)
     return (smooth.clamp(0, 1)[0] * 255).byte()

@@ -36,19 +36,16 @@ def buffers_kept(student: Student) -> Iterator[None]:
 
     So a student is what its weights say, and is the same after they were saved and loaded.
     """
-    before = {
-        name: (buffer, buffer.detach().clone())
-        for name, buffer in other_buffers(student.segmenter).items()
-    }
+    before = [
+        (owner, leaf, buffer, buffer.detach().clone())
+        for owner, leaf, buffer in other_buffers(student.segmenter)
+    ]
     yield
-    modules = dict(student.segmenter.adaptable_modules())
-    for name, buffer in other_buffers(student.segmenter).items():
-        same, kept = before.get(name, (buffer, buffer))
+    for owner, leaf, same, kept in before:
+        buffer = getattr(owner, leaf)
         if buffer is not same or not torch.equal(buffer, kept):
             # Put back as a whole: it may have got another size, or be expanded from one value.
-            module, _, path = name.partition(".")
-            owner, _, leaf = path.rpartition(".")
-            setattr(modules[module].get_submodule(owner), leaf, kept)
+            setattr(owner, leaf, kept)
 
 
 def check_finite(student: Student, start: Student) -> None:
