@@ -133,7 +133,7 @@ def restores(case: SegmenterCase) -> None:
     before = predict(segmenter, frames)
     state = adaptable_state(segmenter)
     kept = {name: tensor.detach().clone() for name, tensor in state.items()}
-    buffers = [(buffer, buffer.detach().clone()) for *_, buffer in other_buffers(segmenter)]
+    buffers = [(at, name, buffer.detach().clone()) for at, name, buffer in other_buffers(segmenter)]
     training_step(segmenter, encoded)
     stepped = predict(segmenter, frames)
     require(
@@ -141,10 +141,10 @@ def restores(case: SegmenterCase) -> None:
         "a training step changed no logit, so decode does not use the weights it trains.",
     )
     with torch.no_grad():
-        pairs = [(tensor, kept[name]) for name, tensor in adaptable_state(segmenter).items()]
-        for tensor, before_step in pairs + buffers:
-            if not torch.equal(tensor, before_step):
-                tensor.copy_(before_step)
+        for name, tensor in adaptable_state(segmenter).items():
+            tensor.copy_(kept[name])
+        for owner, name, buffer in buffers:
+            setattr(owner, name, buffer)
     after = predict(segmenter, frames)
     require_equal(after.logits, before.logits, "logits before a step and after undoing it")
 
