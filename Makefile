@@ -5,24 +5,34 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 
-.PHONY: demo test test-all test-programs test-wheel test-lowest lint clean
+.PHONY: demo test test-all test-programs test-libraries test-wheel test-lowest lint clean
 
 demo: $(VENV)/.ready
 	$(BIN)/ditta-adapt demo
 
 # The core. Two processes of one thread each finish sooner than one of two threads.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
+PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 PROGRAMS := tests/benchmarks tests/examples
+LIBRARIES := build/libraries
 
 test: $(VENV)/.ready
-	$(PYTEST) $(addprefix --ignore ,$(PROGRAMS))
+	$(PYTEST) $(addprefix --ignore ,$(PROGRAMS) tests/libraries)
 
 # Benchmarks and examples, which no program of a user imports.
 test-programs: $(VENV)/.ready
 	$(PYTEST) $(PROGRAMS)
 
 # The core, and the other parts, each by its own name.
-test-all: test test-programs test-wheel test-lowest
+test-all: test test-programs test-libraries test-wheel test-lowest
+
+# Libraries that want torchvision, on the path of these tests alone.
+test-libraries: $(VENV)/.ready $(LIBRARIES)/.ready
+	PYTHONPATH=$(LIBRARIES) $(PYTEST) tests/libraries
+
+$(LIBRARIES)/.ready: tests/libraries/requirements.txt | $(VENV)/.ready
+	rm -rf $(@D)
+	$(BIN)/python -m pip install --quiet --no-deps --target $(@D) --requirement $<
+	touch $@
 
 test-wheel: $(VENV)/.ready
 	PYTHON=$(PYTHON) BIN=$(BIN) .ci/test_wheel
@@ -32,7 +42,7 @@ test-wheel: $(VENV)/.ready
 test-lowest: $(LOWEST)/.ready
 	$(LOWEST)/bin/python .ci/check_lowest.py
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --numprocesses 2 \
-	  $(addprefix --ignore tests/,baselines evaluation safety streaming targets teachers testing training)
+	  $(addprefix --ignore tests/,baselines evaluation libraries safety streaming targets teachers testing training)
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/ditta-adapt demo --output build/demo-lowest
 
 # Types are checked as a user gets the package, with the adapters in it.

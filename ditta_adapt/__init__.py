@@ -27,6 +27,7 @@ from ditta_adapt.errors import (
     UnknownModelError,
 )
 from ditta_adapt.io.frames import Frame, FrameLike
+from ditta_adapt.models.description import Description, describe
 from ditta_adapt.models.hooked import HookedSegmenter
 from ditta_adapt.models.segmenter import Segmenter, SegmenterOutput
 from ditta_adapt.progress import Progress
@@ -63,6 +64,7 @@ __all__ = [
     "CrossEntropy",
     "DenseVote",
     "DenseWarper",
+    "Description",
     "DittaError",
     "FeatureSource",
     "Frame",
@@ -93,5 +95,6 @@ __all__ = [
     "WarmUp",
     "WarpedVotes",
     "__version__",
+    "describe",
     "wrap",
 ]

@@ -77,7 +77,8 @@ def adapt_to_frames(
             monitor=monitor_of(trained, config.safety),
         )
         stream.begin_after(warm_up, resolution.session)
-    notes = (resolution.note, trained.note, _whole_model_note(warm_up))
+    about = getattr(segmenter, "notes", ())
+    notes = (resolution.note, trained.note, _whole_model_note(warm_up), *about)
     report = report_of(
         segmenter, propagator, config, warm_up, targets, trained, clock.seconds, notes
     )

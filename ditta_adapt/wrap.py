@@ -15,6 +15,8 @@ from ditta_adapt.video_segmenter import VideoSegmenter
 def wrap(
     model: Any,
     *,
+    processor: Any = None,
+    threshold: float = 0.5,
     propagator: Propagator | str = "flow",
     config: AdaptConfig | None = None,
     target_builder: TargetBuilder = build_targets,
@@ -34,8 +36,15 @@ def wrap(
     random numbers for all of them.
 
     Args:
-        model: a model of a known type, or any `Segmenter`. `DataParallel`, `torch.compile`, PEFT
-            and the like are taken off, see `ditta_adapt.models.unwrap`.
+        model: any torch model that labels pixels, or a `Segmenter`. Its parts are found by running
+            it on noise, see `describe`; or named, with `HookedSegmenter`. `DataParallel`,
+            `torch.compile`, PEFT and the like are taken off, see `ditta_adapt.models.unwrap`.
+        processor: what images are prepared with for the model: its image processor of
+            transformers, the `transforms()` of torchvision's weights, transforms of albumentations,
+            settings such as those of a `preprocessor_config.json`, or a function of an image. By
+            default what the model carries says it, else ImageNet's normalisation is taken. What
+            would cut the border of a frame off is not done.
+        threshold: probability above which a pixel is of the class, for a model with a single one.
         propagator: the teacher, which follows objects or warps maps through the video; or the
             registered name of one, which is built when it is first needed and then kept. Needed by
             `adapt`, and by streaming afterwards if it warps votes.
@@ -48,11 +57,12 @@ def wrap(
             uint8 frames are taken.
 
     Raises:
-        UnknownModelError: the model's type has no adapter; the message shows the two ways on.
-        SegmenterError: the segmenter cannot be copied, its weights are not there, or it has
-            nothing to adapt.
+        UnknownModelError: it is no model, or one that does another task.
+        SegmenterError: the model cannot be run on an image alone or returns no scores of classes;
+            the segmenter cannot be copied, its weights are not there, or it has nothing to adapt.
         InputError: no propagator has that name, and nothing is imported or loaded to find out; or
-            a wrong `color` or `value_range`.
+            a wrong `color` or `value_range`; a processor that cannot be used, or one for a
+            segmenter, which prepares images itself.
         ConfigError: nothing is learned, and training is configured; or another kind of object.
 
     Example:
@@ -66,7 +76,7 @@ def wrap(
                 f"{name} is {value!r}; expected {kind.__name__}(...), or nothing for the default."
             )
     return VideoSegmenter(
-        find_segmenter(model),
+        find_segmenter(model, processor=processor, threshold=threshold),
         propagator=propagator,
         config=config or AdaptConfig(),
         target_builder=target_builder,

@@ -181,7 +181,7 @@ def test_frame_that_fails_in_mid_stream_leaves_the_memory() -> None:
     [
         ((1, FEATURES, 5, 5), (1, 9, 5, 5), "num_classes = 4"),
         ((1, 2, 5, 5), (1, NUM_CLASSES, 5, 5), "feature_dim = 6"),
-        ((1, FEATURES, 4, 5), (1, NUM_CLASSES, 5, 5), "share it"),
+        ((1, FEATURES, 3, 5), (1, NUM_CLASSES, 5, 5), "do not lie over the same image"),
         ((FEATURES, 5, 5), (1, NUM_CLASSES, 5, 5), "four axes"),
         (None, (1, NUM_CLASSES, 5, 5), "a tuple"),
     ],

@@ -33,6 +33,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("baselines",),
     ("reporting",),
     ("demo",),
+    ("model_loading",),
     ("evaluation", "testing"),
     (FRONT_DOOR,),
     ("adapters",),

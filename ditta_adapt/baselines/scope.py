@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from ditta_adapt.errors import SegmenterError
+from ditta_adapt.models.named_modules import named_modules
 from ditta_adapt.models.parameters import adaptable_parameters, all_parameters, modules_of
 from ditta_adapt.models.segmenter import Segmenter
 
@@ -27,12 +28,14 @@ def norm_layers(segmenter: Segmenter, scope: Scope) -> list[nn.Module]:
     """Batch, synchronised batch, instance, layer and group norms in a scope."""
     adaptable = {id(parameter) for parameter in adaptable_parameters(segmenter)}
     inside = {
-        id(layer) for module in segmenter.adaptable_modules().values() for layer in module.modules()
+        id(layer)
+        for module in segmenter.adaptable_modules().values()
+        for layer in named_modules(module).values()
     }
     layers = {
         id(layer): layer
         for module in modules_of(segmenter)
-        for layer in module.modules()
+        for layer in named_modules(module).values()
         if isinstance(layer, _NORMS)
     }
     return [
@@ -72,7 +75,7 @@ def local_names(segmenter: Segmenter) -> dict[int, str]:
     """What the module that holds a parameter calls it, such as `"weight"`, by `id(parameter)`."""
     names: dict[int, str] = {}
     for module in modules_of(segmenter):
-        for layer in module.modules():
+        for layer in named_modules(module).values():
             for name, parameter in layer.named_parameters(recurse=False):
                 names.setdefault(id(parameter), name)
     return names

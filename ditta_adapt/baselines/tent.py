@@ -17,6 +17,7 @@ from ditta_adapt.baselines.trained_encoder import encode_in_scope
 from ditta_adapt.errors import AdaptationError, SegmenterError
 from ditta_adapt.models.caller_state import own_gradient_mode, seeded
 from ditta_adapt.models.forward import decode, preprocess_frame
+from ditta_adapt.models.named_modules import named_modules
 from ditta_adapt.models.parameters import device_of, modules_of
 from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import Segmenter, check_output
@@ -159,7 +160,7 @@ class Tent(FrameByFrame):
     def _set_training(self, own: Segmenter, training: bool) -> None:
         modules = modules_of(own) if self.scope == "all" else own.adaptable_modules().values()
         for module in modules:
-            for layer in module.modules():
+            for layer in named_modules(module).values():
                 # In train mode a norm would write into its running statistics.
                 layer.training = training and not isinstance(layer, _NormBase)
 

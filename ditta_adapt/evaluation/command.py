@@ -17,12 +17,12 @@ from ditta_adapt.errors import InputError
 from ditta_adapt.evaluation.comparison import compare, render_comparison
 from ditta_adapt.evaluation.evaluate import Plan, evaluate
 from ditta_adapt.evaluation.method_names import Parts, check_method, method_names
-from ditta_adapt.evaluation.model_loading import check_model_name, load_segmenter
 from ditta_adapt.evaluation.result import VideoResult
 from ditta_adapt.evaluation.table import pool, render, to_csv
 from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.io.factories import importable_folder
 from ditta_adapt.io.files import check_output_folder, is_file, write_files
+from ditta_adapt.model_loading import check_model_name, load_segmenter
 from ditta_adapt.teachers.registry import check_propagator, find_propagator
 
 

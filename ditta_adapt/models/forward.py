@@ -14,7 +14,7 @@ from ditta_adapt.ops.resize import resize_logits
 
 
 @contextmanager
-def model_errors(segmenter: Segmenter, call: str) -> Iterator[None]:
+def model_errors(segmenter: object, call: str) -> Iterator[None]:
     """Turn whatever a model raises inside into one error that names the call.
 
     Running out of memory is left as it is, since programs catch it to go on with less.

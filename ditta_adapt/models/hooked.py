@@ -1,57 +1,66 @@
-"""Any torch model as a segmenter, by naming its parts."""
+"""Any torch model as a segmenter: its parts are found by running it, or named."""
 
-import copy
 import fnmatch
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, overload
 
-import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
 from ditta_adapt.errors import InputError, SegmenterError
-from ditta_adapt.models.hooks import caught_inputs, caught_outputs
-from ditta_adapt.models.own_forward import NoReference
-from ditta_adapt.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from ditta_adapt.models.private_copy import frozen_copy
-from ditta_adapt.models.probe import check_own_forward, probe
-from ditta_adapt.models.segmenter import Encoded, SegmenterOutput
+from ditta_adapt.models.carried import NOTHING_SAID, preprocessing_for
+from ditta_adapt.models.discovery.discover import Discovery
+from ditta_adapt.models.discovery.hints import Hints
+from ditta_adapt.models.discovery.known import discovery_of
+from ditta_adapt.models.forward import model_errors
+from ditta_adapt.models.image_function import ImageFunction
+from ditta_adapt.models.named_modules import named_modules
+from ditta_adapt.models.parameters import dtype_of
+from ditta_adapt.models.parts import Layer, Parts
+from ditta_adapt.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from ditta_adapt.models.replay import call_model
+from ditta_adapt.models.replayed import ReplayedSegmenter
 from ditta_adapt.models.unwrap import unwrap
+from ditta_adapt.models.usable import check_weights
 
 
-class HookedSegmenter:
-    """A segmenter made from any torch model, with no adapter class.
+class HookedSegmenter(ReplayedSegmenter):
+    """A segmenter made from any torch model, with no adapter class; `wrap(model)` makes it.
 
-    With `decoder` named, `encode` runs the model up to the decoder's door and keeps the decoder's
-    inputs; `decode` runs the decoder on them. What the model does *around* its decoder is not run.
-    Resizing the logits to the image is done anyway; if a model does more, such as padding and
-    cropping, that is found by a run on noise, and refused. With no decoder named, `encode` passes
-    the image through, `decode` runs the whole model, and `adapt` names the parameters to adapt;
-    this costs a full pass per adaptation step, where a decoder costs its own pass only.
+    What is not named is found when it is first needed, by running the model on noise: which part
+    of it is frozen, which layer is the classifier, where the logits are in what it returns, which
+    sizes it takes; see `ditta_adapt.describe`. `decode` is the model's own forward pass, in which
+    the frozen modules answer from what `encode` recorded.
 
     Args:
         model: takes a float image batch `(B, 3, H, W)`; what is wrapped around it is taken off, as
             `wrap` does.
         features: name of the layer that gives the feature map, as in `named_modules()` of the model
-            without its wrappers; inside the decoder if one is named. Its output must be
-            `(B, D, h, w)`. Prefix the name
-            with `"input:"` to take what goes *into* the layer, such as `"input:classifier"`.
-        decoder: name of the submodule that turns encoder features into logits.
-        adapt: shell-style patterns of parameter names, such as `"head.*"`; only without `decoder`.
-        logits: takes the decoder's (or model's) output and returns the logits `(B, C, h, w)`. By
-            default a tensor is taken as it is, else `.logits`, else the entry `"out"` or
-            `"logits"`, else the first item of a tuple or list.
-        mean: of the normalisation, in [0, 1] units; ImageNet's by default.
+            without its wrappers; `"input:classifier"` for what goes into a layer.
+        decoder: name of the submodule that is adapted; what runs before it is frozen.
+        adapt: shell-style patterns of the names of parameters that are adapted, such as
+            `"head.*"`; in place of `decoder`. All of the model is then run at every step.
+        frozen: names of the submodules that are frozen, in place of `decoder`; what is run after
+            them is adapted.
+        start: name of a submodule, in place of `decoder`: what runs before it is frozen, and what
+            is run after that is adapted.
+        call: how the model is run, `call(model, images)`, such as for a second input; by default
+            `model(images)`.
+        calls_vary: whether the number of times that the frozen part is called depends on the size
+            of the image, as where a window slides.
+        logits: takes the model's output, or the decoder's, and returns the scores `(B, C, h, w)`.
+        mean: of the normalisation, in [0, 1] units.
         std: likewise.
         size: `(H, W)` to resize frames to, anti-aliased; by default frames keep their size.
-        num_classes: found by a run on noise if not given.
+        processor: what images are prepared with, see `wrap`; in place of `mean`, `std` and `size`.
+        threshold: probability above which a pixel is of the class, of a model with a single one.
+        num_classes: checked against what is found.
         feature_dim: likewise.
 
     Raises:
-        InputError: a name or pattern that matches nothing; both or neither of `decoder`, `adapt`;
-            a model that is no module.
+        InputError: a name or pattern that matches nothing; more than one way to say what is
+            adapted; a model that is no module; a processor that cannot be used.
 
     Example:
         >>> HookedSegmenter(net, decoder="head", features="input:head.classifier")
@@ -62,227 +71,179 @@ class HookedSegmenter:
         self,
         model: nn.Module,
         *,
-        features: str,
+        features: str | None = None,
         decoder: str | None = None,
         adapt: str | Sequence[str] | None = None,
+        frozen: str | Sequence[str] | None = None,
+        start: str | None = None,
+        call: Callable[[Any, Tensor], Any] | None = None,
+        calls_vary: bool = False,
         logits: Callable[[Any], Tensor] | None = None,
-        mean: Sequence[float] = IMAGENET_MEAN,
-        std: Sequence[float] = IMAGENET_STD,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
         size: tuple[int, int] | None = None,
+        processor: Any = None,
+        threshold: float = 0.5,
         num_classes: int | None = None,
         feature_dim: int | None = None,
     ) -> None:
-        if (decoder is None) == (adapt is None):
+        self.model: Any = unwrap(model)
+        if not isinstance(self.model, nn.Module):
             raise InputError(
-                "name either the decoder, decoder='decode_head', or the parameters to adapt, "
-                "adapt='head.*'; not both, not neither."
+                f"model is a {type(self.model).__name__}; expected a torch.nn.Module, whose parts "
+                "can be found."
             )
-        self.model = model = unwrap(model)
-        if not isinstance(model, nn.Module):
+        if sum(named is not None for named in (decoder, adapt, frozen, start)) > 1:
             raise InputError(
-                f"model is a {type(model).__name__}; expected a torch.nn.Module, whose parts can "
-                "be named."
+                "decoder, adapt, frozen and start are ways to say the same; give one of them at "
+                "most, such as decoder='decode_head' or adapt='head.*'."
             )
-        self._decoder = decoder
-        self._features = features
-        self._patterns = (adapt,) if isinstance(adapt, str) else tuple(adapt or ())
-        self._logits = logits or _find_logits
-        self._mean, self._std, self._size = tuple(mean), tuple(std), size
-        self._num_classes, self._feature_dim = num_classes, feature_dim
-        self._probed = False
-        _submodule(model, features.removeprefix("input:"))
-        if decoder is not None:
-            _submodule(model, decoder)
-        else:
-            self._selected_parameters()
-
-    def __repr__(self) -> str:
-        part = "all of it at every step" if self._decoder is None else f"decoder {self._decoder!r}"
-        return f"HookedSegmenter({type(self.model).__name__}, {part})"
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes `C`."""
-        return self._probe()[0]
-
-    @property
-    def feature_dim(self) -> int:
-        """Number of feature channels `D`."""
-        return self._probe()[1]
-
-    def preprocess(self, frames: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H2 W2"]:
-        """Scale to [0, 1], resize if asked to, normalise."""
-        images = frames.float() / 255
-        if self._size is not None:
-            images = F.interpolate(images, self._size, mode="bilinear", antialias=True)
-        mean, std = (images.new_tensor(v).view(3, 1, 1) for v in (self._mean, self._std))
-        return ((images - mean) / std).to(next(self.model.parameters()).dtype)
-
-    def encode(self, images: Float[Tensor, "B 3 H2 W2"]) -> Encoded:
-        """The decoder's inputs `(args, kwargs)`, or the images where no decoder is named."""
-        if self._decoder is None:
-            return images
-
-        def stop(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            raise _ReachedDecoder((args, kwargs))
-
-        decoder = _submodule(self.model, self._decoder)
-        handle = decoder.register_forward_pre_hook(stop, with_kwargs=True)
-        try:
-            self.model(images)
-        except _ReachedDecoder as reached:
-            return reached.inputs
-        finally:
-            handle.remove()
-        raise SegmenterError(
-            f"the model's forward pass never called its submodule {self._decoder!r}; name the "
-            "submodule that forward calls directly."
+        decoder, start = self._name(decoder), self._name(start)
+        layer = None if features is None else Layer.parse(features)
+        if layer is not None:
+            layer = replace(layer, name=self._name(layer.name))
+        patterns = _all_of(adapt)
+        self._check_patterns(patterns)
+        self._declared = {"num_classes": num_classes, "feature_dim": feature_dim}
+        self._images = self._given_preprocessing(mean, std, size, processor)
+        self._hints = Hints(
+            call=call or call_model,
+            decoder=decoder,
+            adapt=patterns,
+            frozen=tuple(map(self._name, _all_of(frozen))),
+            start=start,
+            calls_vary=calls_vary,
+            features=layer,
+            logits=logits,
+            sizes=_known_sizes(self.model, size),
+            threshold=threshold,
         )
+        self._discovery: Discovery | None = None
 
-    def decode(self, encoded: Encoded) -> SegmenterOutput:
-        """Run the decoder (or the model), and catch the feature layer's output on the way."""
-        layer = _submodule(self.model, self._features.removeprefix("input:"))
-        catch = caught_inputs if self._features.startswith("input:") else caught_outputs
-        with catch(layer) as caught:
-            if self._decoder is None:
-                output = self.model(encoded)
-            else:
-                args, kwargs = encoded
-                output = _submodule(self.model, self._decoder)(*args, **kwargs)
-        if not caught:
-            raise SegmenterError(
-                f"the feature layer {self._features!r} was not run by decode; name a layer inside "
-                "the decoder."
-            )
-        features, logits = caught[-1], self._logits(output)
-        for what, tensor in (("the feature layer", features), ("logits", logits)):
-            if not isinstance(tensor, Tensor) or tensor.ndim != 4:
-                shown = tuple(tensor.shape) if isinstance(tensor, Tensor) else type(tensor).__name__
-                raise SegmenterError(f"{what} gave {shown}; expected a (B, channels, h, w) tensor.")
-        if features.shape[2:] != logits.shape[2:]:
-            features = F.interpolate(
-                features, logits.shape[2:], mode="bilinear", align_corners=False
-            )
-        return SegmenterOutput(features=features, logits=logits)
-
-    def reference(self, images: Float[Tensor, "B 3 H2 W2"]) -> Float[Tensor, "B C h2 w2"]:
-        """Logits of the model's own forward pass, all of it.
+    @property
+    def discovery(self) -> Discovery:
+        """What was found of the model, by running it when this is first asked for.
 
         Raises:
-            NoReference: its output has none that `logits`, or what is done by default, finds.
+            SegmenterError: the model cannot be run on an image alone, returns no scores of
+                classes, lets no gradient pass, or has no weights here.
         """
-        try:
-            output = self.model(images)
-        # Such as for want of labels, after the decoder was run.
-        except Exception as error:
-            raise NoReference(f"the model's forward pass raised {error}") from error
-        shape = (len(images), self.num_classes)
-        with suppress(Exception):
-            # It was made for the output of the decoder, and may fit that of the model.
-            logits = self._logits(output)
-            if logits.ndim == 4 and logits.shape[:2] == shape and self._logits is not _find_logits:
-                return logits
-        found = [
-            leaf
-            for leaf in pytree.tree_leaves(output)
-            if isinstance(leaf, Tensor) and leaf.ndim == 4 and leaf.shape[:2] == shape
-        ]
-        # Of several, such as those of an auxiliary head, none is known to be the answer.
-        if len(found) == 1:
-            return found[0]
-        raise NoReference(
-            f"{len(found)} tensors (B, {self.num_classes}, h, w) are in what the model's forward "
-            f"pass returns, a {type(output).__name__}; expected one, the logits."
+        if self._discovery is None:
+            check_weights([self.model])
+            with model_errors(self, "a run on noise"):
+                found = discovery_of(self.model, self._hints)
+            self._check_declared(found.parts)
+            self._discovery = found
+        return self._discovery
+
+    @property
+    def parts(self) -> Parts:
+        """What is frozen, adapted, and where features and scores are."""
+        return self.discovery.parts
+
+    @property
+    def preprocessing(self) -> Preprocessing | ImageFunction:
+        """From frames to images of a size that the model takes."""
+        return self._images.for_sizes(self.discovery.sizes)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know, in plain words; empty where nothing had to be assumed."""
+        said = () if str(self._images) != NOTHING_SAID else (NOTHING_SAID,)
+        return (*self.discovery.notes, *said)
+
+    def preprocess(self, frames: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H2 W2"]:
+        """Resize, scale and normalise, as the processor or the model says; in its precision."""
+        return self.preprocessing(frames).to(dtype_of(self.model))
+
+    def __repr__(self) -> str:
+        head = f"{type(self).__name__}({type(self.model).__name__}"
+        if self._discovery is None:
+            return f"{head}, not run yet)"
+        parts, found = self.parts, self.discovery
+        adapted = ", ".join((*parts.modules, *parts.parameters))
+        frozen = "all of it is run at every step"
+        if parts.split.frozen:
+            frozen = f"frozen: {', '.join(parts.split.frozen)}"
+        notes = "".join(f"; {note}" for note in self.notes)
+        return (
+            f"{head}, {parts.num_classes} classes, {found.sizes}; {frozen}; adapted: {adapted}"
+            f"{notes})"
         )
 
-    def adaptable_modules(self) -> Mapping[str, nn.Module]:
-        """The decoder, or the parameters that match the patterns."""
-        if self._decoder is not None:
-            return {"decoder": _submodule(self.model, self._decoder)}
-        return {"parameters": _ParameterSubset(self._selected_parameters())}
-
-    def _selected_parameters(self) -> dict[str, nn.Parameter]:
-        selected = {
-            name: parameter
-            for name, parameter in self.model.named_parameters()
-            if any(fnmatch.fnmatchcase(name, pattern) for pattern in self._patterns)
+    def _given_preprocessing(
+        self,
+        mean: Sequence[float] | None,
+        std: Sequence[float] | None,
+        size: tuple[int, int] | None,
+        processor: Any,
+    ) -> Preprocessing | ImageFunction:
+        given = [value for value in (mean, std, size) if value is not None]
+        if not given:
+            return preprocessing_for(self.model, processor)
+        if processor is not None:
+            raise InputError("give either processor, or mean, std and size; not both.")
+        settings: dict[str, Any] = {
+            "image_mean": IMAGENET_MEAN if mean is None else tuple(mean),
+            "image_std": IMAGENET_STD if std is None else tuple(std),
         }
-        if not selected:
-            names = [name for name, _ in self.model.named_parameters()]
-            raise InputError(
-                f"no parameter matches {list(self._patterns)}; the last ones are {names[-5:]}."
-            )
-        return selected
+        if size is not None:
+            settings |= {"do_resize": True, "size": {"height": size[0], "width": size[1]}}
+        return Preprocessing(settings, "as mean, std and size say")
 
-    def _probe(self) -> tuple[int, int]:
-        """Class and feature counts, and a look at whether the parts make up the model; once."""
-        if not self._probed:
-            # A stand-in, as checks of types along the way ask for the counts.
-            known = copy.copy(self)
-            known._num_classes, known._feature_dim = self._num_classes or 2, self._feature_dim or 1
-            known._probed = True
-            self._run_once(frozen_copy(known))
-            self._probed = True
-        assert self._num_classes is not None
-        assert self._feature_dim is not None
-        return self._num_classes, self._feature_dim
-
-    def _run_once(self, own: "HookedSegmenter") -> None:
+    @overload
+    def _name(self, name: str) -> str: ...
+    @overload
+    def _name(self, name: None) -> None: ...
+    def _name(self, name: str | None) -> str | None:
+        """The name a module goes by, of the several that one in several places has."""
+        if name is None:
+            return None
         try:
-            frames, output = probe(own)
-        except SegmenterError:
-            if self._num_classes is None or self._feature_dim is None:
-                raise
-            return
-        counts = output.logits.shape[1], output.features.shape[1]
-        own._num_classes = self._num_classes or counts[0]
-        # Without parts nothing can be lost between them.
-        if self._decoder is not None:
-            check_own_forward(own, frames)
-        self._num_classes = self._num_classes or counts[0]
-        self._feature_dim = self._feature_dim or counts[1]
+            module = self.model.get_submodule(name)
+        except AttributeError:
+            module = self.model
+        if module is self.model:
+            raise InputError(
+                f"{type(self.model).__name__} has no submodule {name!r}; its top level has "
+                f"{[child for child, _ in self.model.named_children()]}."
+            )
+        return next(key for key, each in named_modules(self.model).items() if each is module)
+
+    def _check_patterns(self, patterns: Sequence[str]) -> None:
+        names = [name for name, _ in self.model.named_parameters()]
+        if patterns and not any(
+            fnmatch.fnmatchcase(name, pattern) for name in names for pattern in patterns
+        ):
+            raise InputError(
+                f"no parameter matches {list(patterns)}; the last ones are {names[-5:]}."
+            )
+
+    def _check_declared(self, parts: Parts) -> None:
+        for name, declared in self._declared.items():
+            found = getattr(parts, name)
+            if declared not in (None, found):
+                raise SegmenterError(
+                    f"{name} is given as {declared}, and the model has {found}. Leave it out, or "
+                    "name other parts."
+                )
 
 
-class _ReachedDecoder(Exception):
-    """Carries the decoder's inputs out of a forward pass that need not go on."""
-
-    def __init__(self, inputs: tuple[tuple[Any, ...], dict[str, Any]]) -> None:
-        super().__init__("the decoder was reached")
-        self.inputs = inputs
+def _all_of(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names or ())
 
 
-class _ParameterSubset(nn.Module):
-    """Some of a model's parameters, under their own names, as a module."""
-
-    def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
-        super().__init__()
-        for name, parameter in parameters.items():
-            # Module names may not contain dots.
-            self.register_parameter(name.replace(".", "/"), parameter)
-
-
-def _submodule(model: nn.Module, name: str) -> nn.Module:
-    try:
-        return model.get_submodule(name)
-    except AttributeError:
-        raise InputError(
-            f"{type(model).__name__} has no submodule {name!r}; its top level has "
-            f"{[child for child, _ in model.named_children()]}."
-        ) from None
-
-
-def _find_logits(output: Any) -> Tensor:
-    if isinstance(output, Mapping):
-        for key in ("out", "logits"):
-            if key in output:
-                output = output[key]
-                break
-    elif hasattr(output, "logits"):
-        output = output.logits
-    elif isinstance(output, tuple | list):
-        output = output[0]
-    if not isinstance(output, Tensor):
-        raise SegmenterError(
-            f"cannot find logits in a {type(output).__name__}; pass logits=lambda output: ..."
-        )
-    return output
+def _known_sizes(model: nn.Module, size: tuple[int, int] | None) -> tuple[tuple[int, int], ...]:
+    """`(H, W)` that the caller or the configuration of a model names."""
+    named: list[Any] = [size]
+    configs = [getattr(model, "config", None)]
+    configs.append(getattr(configs[0], "backbone_config", None))
+    named += [getattr(config, "image_size", None) for config in configs]
+    for module in named_modules(model).values():
+        named += [getattr(module, key, None) for key in ("img_size", "image_size")]
+    sizes: dict[tuple[int, int], None] = {}
+    for each in named:
+        pair = (each, each) if isinstance(each, int) else each
+        if isinstance(pair, Sequence) and len(pair) == 2 and all(isinstance(s, int) for s in pair):
+            sizes[pair[0], pair[1]] = None
+    return tuple(sizes)

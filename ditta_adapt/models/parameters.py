@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ditta_adapt.errors import InputError, SegmenterError
+from ditta_adapt.models.named_modules import named_modules
 from ditta_adapt.models.segmenter import Segmenter
 
 
@@ -110,7 +111,7 @@ def other_buffers(segmenter: Segmenter) -> list[tuple[nn.Module, str, Tensor]]:
     return [
         (owner, name, buffer)
         for module in segmenter.adaptable_modules().values()
-        for owner in module.modules()
+        for owner in named_modules(module).values()
         for name, buffer in owner.named_buffers(recurse=False)
         if name not in _RUNNING_STATISTICS
     ]
@@ -119,6 +120,12 @@ def other_buffers(segmenter: Segmenter) -> list[tuple[nn.Module, str, Tensor]]:
 def device_of(segmenter: Segmenter) -> torch.device:
     """The device the adaptable parameters are on."""
     return adaptable_parameters(segmenter)[0].device
+
+
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """The precision that a model takes images in: that of its first floating-point parameter."""
+    floating = (each.dtype for each in model.parameters() if each.is_floating_point())
+    return next(floating, torch.float32)
 
 
 def check_device(segmenter: Segmenter, device: torch.device | str) -> None:

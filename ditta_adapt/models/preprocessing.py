@@ -1,16 +1,17 @@
-"""What image models want of an image before they see it: its size, scale and normalisation.
+"""What image models want of an image before they see it: its size, scale and normalisation."""
 
-Settings are those of a `preprocessor_config.json` of transformers, as a mapping.
-"""
-
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from jaxtyping import Float
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ditta_adapt.errors import InputError
+from ditta_adapt.models.input_size import input_size
+from ditta_adapt.models.sizes import ANY_SIZE, SizeRule
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of ImageNet's pixels, RGB in [0, 1]; most image models are trained with it."""
@@ -27,6 +28,92 @@ DEFAULT_SETTINGS: Mapping[str, Any] = {
     "image_std": IMAGENET_STD,
 }
 """For a model that comes without settings: ImageNet normalisation, the frame's own size."""
+
+# As Pillow numbers them; its other filters have no counterpart in torch.
+_FILTERS = {0: "nearest-exact", 2: "bilinear", 3: "bicubic"}
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """From frames to what a model takes, by the settings of a `preprocessor_config.json`.
+
+    Read are `do_resize`, `size`, `size_divisor`, `keep_aspect_ratio`, `ensure_multiple_of` and
+    `resample`, `do_rescale` and `rescale_factor`, `do_normalize`, `image_mean` and `image_std`,
+    `do_flip_channel_order`. What is missing is as in `DEFAULT_SETTINGS`. Not done are what would
+    take the frame's border away (`do_center_crop`) and padding (`do_pad`). With `resample` frames
+    are resized to whole grey levels, as image processors do; without it, bilinearly.
+
+    Attributes:
+        settings: the settings.
+        source: where they are from, in plain words.
+        sizes: that the model takes; frames are resized to the nearest one.
+
+    Raises:
+        InputError: `size`, `resample`, mean or standard deviation are unusable.
+    """
+
+    settings: Mapping[str, Any]
+    source: str
+    sizes: SizeRule = ANY_SIZE
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", {**DEFAULT_SETTINGS, **self.settings})
+        if self.settings["do_resize"]:
+            input_size(self.settings, 1, 1)
+            if _filter_of(self.settings) is None:
+                raise InputError(
+                    f"settings ask to resize with resample = {self.settings['resample']!r}; "
+                    f"expected one of Pillow's {sorted(_FILTERS)} (nearest, bilinear, bicubic)."
+                )
+        for name in ("image_mean", "image_std"):
+            values = self.settings[name]
+            if self.settings["do_normalize"] and not _are_three_numbers(values):
+                raise InputError(f"settings have {name} = {values!r}; expected three numbers.")
+
+    def for_sizes(self, sizes: SizeRule) -> "Preprocessing":
+        """The same for a model that takes these sizes."""
+        return replace(self, sizes=sizes)
+
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        """The `(H, W)` that a frame of this size is resized to."""
+        if self.settings["do_resize"]:
+            height, width = input_size(self.settings, height, width)
+        return self.sizes.nearest(height, width)
+
+    def __call__(self, frames: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H2 W2"]:
+        """Resize, rescale, normalise, and swap channels for a model that takes BGR."""
+        size = self.size_of(frames.shape[2], frames.shape[3])
+        if self.settings.get("resample") is None:
+            images = frames.float()
+            if size != tuple(frames.shape[2:]):
+                images = F.interpolate(images, size, mode="bilinear", antialias=True)
+        else:
+            images = resize_frames(frames, size, _filter_of(self.settings) or "").float()
+        images = rescale_and_normalise(images, self.settings)
+        return images.flip(1) if self.settings.get("do_flip_channel_order") else images
+
+    def __str__(self) -> str:
+        return self.source
+
+
+def resize_frames(
+    frames: UInt8[Tensor, "B 3 H W"], size: tuple[int, int], mode: str
+) -> UInt8[Tensor, "B 3 H2 W2"]:
+    """Frames of another size, anti-aliased and rounded to whole levels.
+
+    Args:
+        frames: RGB.
+        size: `(H, W)`.
+        mode: `"bilinear"`, `"bicubic"` or `"nearest-exact"`.
+    """
+    if size == tuple(frames.shape[2:]):
+        return frames
+    if mode == "nearest-exact":
+        return F.interpolate(frames, size, mode=mode)
+    if frames.device.type == "cpu":
+        return F.interpolate(frames, size, mode=mode, antialias=True)
+    resized = F.interpolate(frames.float(), size, mode=mode, antialias=True)
+    return resized.clamp(0, 255).round().to(torch.uint8)
 
 
 def normalise(
@@ -61,47 +148,13 @@ def rescale_and_normalise(
     return images
 
 
-def fixed_input_size(settings: Mapping[str, Any]) -> tuple[int, int]:
-    """The `(H, W)` all images are resized to.
-
-    Raises:
-        InputError: `size` is neither an int (a square) nor a mapping with height and width.
-    """
-    size = settings.get("size")
-    if isinstance(size, int):
-        return size, size
-    if isinstance(size, Mapping) and {"height", "width"} <= set(size):
-        return int(size["height"]), int(size["width"])
-    raise InputError(
-        f"settings ask to resize to size = {size!r}; expected an int or a mapping with height and "
-        "width, or do_resize = False."
-    )
+def _filter_of(settings: Mapping[str, Any]) -> str | None:
+    resample = settings.get("resample")
+    return "bilinear" if resample is None else _FILTERS.get(int(resample))
 
 
-def input_size(settings: Mapping[str, Any], height: int, width: int) -> tuple[int, int]:
-    """The `(H, W)` an image of this size is resized to, fixed or with its proportions kept.
-
-    With `size["shortest_edge"]` the shorter side gets that many pixels, fewer where the longer
-    would exceed `size["longest_edge"]`. Either way both are rounded up to `size_divisor`.
-
-    Raises:
-        InputError: `size` is neither of the two.
-    """
-    size = settings.get("size")
-    if isinstance(size, int):
-        size = {"shortest_edge": size, "longest_edge": settings.get("max_size")}
-    if isinstance(size, Mapping) and "shortest_edge" in size:
-        short, long = sorted((height, width))
-        edge, limit = size["shortest_edge"], size.get("longest_edge")
-        if limit is not None and long / short * edge > limit:
-            edge = limit * short / long
-        if round(edge) != short:
-            short, long = round(edge), int(edge * long / short)
-        resized = (short, long) if height <= width else (long, short)
-    else:
-        resized = fixed_input_size(settings)
-    divisor = settings.get("size_divisor") or 1
-    return (
-        math.ceil(resized[0] / divisor) * divisor,
-        math.ceil(resized[1] / divisor) * divisor,
-    )
+def _are_three_numbers(values: Any) -> bool:
+    try:
+        return len([float(value) for value in values]) == 3
+    except (TypeError, ValueError):
+        return False

@@ -1,12 +1,13 @@
 """Private copies: the user's model is read, never written."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
 from torch import nn
 
 from ditta_adapt.errors import SegmenterError
+from ditta_adapt.models.named_modules import named_modules
 from ditta_adapt.models.parameters import adaptable_parameters, modules_of
 from ditta_adapt.models.segmenter import Segmenter
 
@@ -32,29 +33,9 @@ def private_copy(
     """
     trained = trained or adaptable_parameters
     owned = {id(parameter) for parameter in trained(segmenter)}
-    memo: dict[int, object] = {}
-    for module in modules_of(segmenter):
-        for parameter in module.parameters():
-            # A subclass of Parameter is left to its own way of copying, and gradients cannot pass
-            # one made in inference mode.
-            if (
-                id(parameter) not in owned
-                and type(parameter) is nn.Parameter
-                and not parameter.is_inference()
-            ):
-                memo[id(parameter)] = nn.Parameter(parameter.detach(), requires_grad=False)
-    try:
-        duplicate = copy.deepcopy(segmenter, memo)
-    except Exception as error:
-        raise SegmenterError(
-            f"{type(segmenter).__name__} cannot be copied ({error}). Adaptation works on a copy so "
-            "that the model itself stays as it is: remove what cannot be copied from the model or "
-            "adapter (locks, open files, non-leaf tensors), or give it a __deepcopy__."
-        ) from error
+    duplicate = _copied(segmenter, modules_of(segmenter), owned)
     for module in modules_of(duplicate):
-        for layer in module.modules():
-            # Not `eval`, which some layers use to write into their weights, shared here.
-            layer.training = False
+        _to_eval_mode(module)
     for parameter in trained(duplicate):
         parameter.requires_grad_(True)
     return duplicate
@@ -67,3 +48,46 @@ def frozen_copy(segmenter: S) -> S:
         SegmenterError: the segmenter cannot be copied.
     """
     return private_copy(segmenter, lambda _: [])
+
+
+def model_copy(model: nn.Module) -> nn.Module:
+    """A private copy of a model alone, in eval mode, that shares the memory of all parameters.
+
+    Raises:
+        SegmenterError: the model cannot be copied.
+    """
+    duplicate = _copied(model, [model], set())
+    _to_eval_mode(duplicate)
+    return duplicate
+
+
+T = TypeVar("T")
+
+
+def _copied(original: T, modules: Iterable[nn.Module], owned: Collection[int]) -> T:
+    """A copy whose parameters share their memory with the original's, but for those owned."""
+    memo: dict[int, object] = {}
+    for module in modules:
+        for parameter in module.parameters():
+            # A subclass of Parameter is left to its own way of copying, and gradients cannot pass
+            # one made in inference mode.
+            if (
+                id(parameter) not in owned
+                and type(parameter) is nn.Parameter
+                and not parameter.is_inference()
+            ):
+                memo[id(parameter)] = nn.Parameter(parameter.detach(), requires_grad=False)
+    try:
+        return copy.deepcopy(original, memo)
+    except Exception as error:
+        raise SegmenterError(
+            f"{type(original).__name__} cannot be copied ({error}). Adaptation works on a copy so "
+            "that the model itself stays as it is: remove what cannot be copied from the model or "
+            "adapter (locks, open files, non-leaf tensors), or give it a __deepcopy__."
+        ) from error
+
+
+def _to_eval_mode(module: nn.Module) -> None:
+    for layer in named_modules(module).values():
+        # Not `eval`, which some layers use to write into their weights, shared here.
+        layer.training = False

@@ -3,7 +3,10 @@
 from importlib.metadata import entry_points
 from typing import Any
 
-from ditta_adapt.errors import UnknownModelError
+from torch import nn
+
+from ditta_adapt.errors import InputError, UnknownModelError
+from ditta_adapt.models.hooked import HookedSegmenter
 from ditta_adapt.models.segmenter import Segmenter, is_segmenter
 from ditta_adapt.models.unwrap import unwrap
 from ditta_adapt.models.usable import check_usable
@@ -11,42 +14,69 @@ from ditta_adapt.models.usable import check_usable
 SEGMENTERS = "ditta_adapt.segmenters"
 
 
-def find_segmenter(model: object) -> Segmenter:
-    """The segmenter for a model: itself if it is one, else the adapter registered for its type.
+def find_segmenter(model: object, *, processor: Any = None, threshold: float = 0.5) -> Segmenter:
+    """The segmenter for a model: itself if it is one, a registered adapter's, or a discovered one.
 
     What programs put around a model for training or speed is taken off, see `unwrap`.
 
     An adapter is registered in the entry-point group `ditta_adapt.segmenters` under
     `"<top-level package>.<class name>"` of the model; a subclass is served by its base's adapter.
+    The parts of any other model are found by running it, see `HookedSegmenter`.
+
+    Args:
+        model: the image model, or a segmenter.
+        processor: what images are prepared with for the model, see `wrap`.
+        threshold: of a model with a single class, see `wrap`.
 
     Raises:
-        UnknownModelError: no adapter is registered for the model's type or any of its bases.
+        UnknownModelError: it is no model, or one that does another task.
         MissingDependencyError: the adapter's library is not installed.
-        SegmenterError: it cannot be adapted, see `check_usable`.
+        InputError: a processor or threshold for a segmenter, which has its own; or a processor
+            that cannot be used.
+        SegmenterError: it cannot be adapted, see `check_usable` and `HookedSegmenter`.
     """
     if isinstance(model, type):
         raise UnknownModelError(
             f"wrap was given the class {model.__name__}; expected an instance of it."
         )
-    segmenter = _segmenter_of(unwrap(model))
+    if not 0 < threshold < 1:
+        raise InputError(f"threshold is {threshold!r}; expected a probability between 0 and 1.")
+    options = {} if processor is None else {"processor": processor}
+    if threshold != 0.5:
+        options["threshold"] = threshold
+    segmenter: Segmenter = _segmenter_of(unwrap(model), options)
     check_usable(segmenter)
     return segmenter
 
 
-def _segmenter_of(model: Any) -> Segmenter:
+def _segmenter_of(model: Any, options: dict[str, Any]) -> Any:
     if is_segmenter(model):
-        segmenter: Segmenter = model
-        return segmenter
+        if options:
+            raise InputError(
+                f"{' and '.join(options)} belong to a model; {type(model).__name__} is a "
+                "segmenter, which prepares images itself."
+            )
+        return model
+    if not isinstance(model, nn.Module):
+        raise UnknownModelError(
+            f"wrap was given a {type(model).__name__}; expected a torch.nn.Module that labels "
+            "pixels, or a segmenter with preprocess, encode, decode and adaptable_modules."
+        )
     registered = {point.name: point for point in entry_points(group=SEGMENTERS)}
     for base in type(model).__mro__:
         name = f"{base.__module__.partition('.')[0]}.{base.__name__}"
         if name in registered:
-            adapted: Segmenter = registered[name].load()(model)
-            return adapted
-    raise UnknownModelError(
-        f"no adapter is known for {type(model).__module__}.{type(model).__name__}; there are "
-        f"adapters for {sorted(registered)}. Two ways on: name its parts, "
-        'wrap(HookedSegmenter(model, decoder="decode_head", features="decode_head.fuse")); or '
-        "write an adapter: a class with preprocess, encode, decode and adaptable_modules (see "
-        "ditta_adapt.Segmenter), and wrap(MySegmenter(model))."
-    )
+            return registered[name].load()(model, **options)
+    _check_task(model)
+    return HookedSegmenter(model, **options)
+
+
+def _check_task(model: nn.Module) -> None:
+    """Refuse a model of transformers that says, by its name, that it does something else."""
+    kind = type(model)
+    if kind.__module__.partition(".")[0] == "transformers" and "Segmentation" not in kind.__name__:
+        raise UnknownModelError(
+            f"{kind.__name__} does not label pixels with classes; expected a "
+            "...ForSemanticSegmentation or ...ForUniversalSegmentation. A model of your own around "
+            "it, which returns logits (B, C, h, w), can be wrapped."
+        )

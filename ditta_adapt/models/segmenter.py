@@ -9,6 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ditta_adapt.errors import SegmenterError
+from ditta_adapt.models.feature_maps import same_proportions
 
 Encoded: TypeAlias = Any
 """Output of a frozen encoder: a tensor or any nest of tuples, lists and dicts of tensors."""
@@ -19,11 +20,12 @@ class SegmenterOutput:
     """What a decoder gives for a batch of frames, on its own grid.
 
     Attributes:
-        features: `(B, D, h, w)` float; what the classifier sees.
+        features: `(B, D, h2, w2)` float; what the classifier sees. On the grid of the logits, or
+            on a coarser one, if the model resizes its logits itself.
         logits: `(B, C, h, w)` float; class scores before the softmax.
     """
 
-    features: Float[Tensor, "B D h w"]
+    features: Float[Tensor, "B D h2 w2"]
     logits: Float[Tensor, "B C h w"]
 
 
@@ -101,8 +103,9 @@ def check_output(output: SegmenterOutput, num_classes: int, feature_dim: int) ->
                 "Check the model's weights and the preprocessing, and its precision if it runs "
                 "in half precision."
             )
-    if output.logits.shape[2:] != output.features.shape[2:]:
+    grids = output.features.shape[2:], output.logits.shape[2:]
+    if grids[0] != grids[1] and not same_proportions(*grids):
         raise SegmenterError(
             f"features are on a {tuple(output.features.shape[2:])} grid and logits on a "
-            f"{tuple(output.logits.shape[2:])} grid; resize one in decode so that they share it."
+            f"{tuple(output.logits.shape[2:])} grid, which do not lie over the same image."
         )

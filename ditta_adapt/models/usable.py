@@ -1,6 +1,6 @@
 """What a segmenter must have, found before anything of it is copied or trained."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from torch.nn.parameter import is_lazy
 
 from ditta_adapt.errors import SegmenterError
 from ditta_adapt.models.forward import model_errors
+from ditta_adapt.models.named_modules import named_modules
 from ditta_adapt.models.parameters import adaptable_parameters, modules_of
 from ditta_adapt.models.segmenter import Segmenter
 
@@ -22,7 +23,10 @@ def check_usable(segmenter: Segmenter) -> None:
             is asked.
     """
     _check_modules(_asked(segmenter, "adaptable_modules()"))
-    _check_weights(segmenter)
+    for module in segmenter.adaptable_modules().values():
+        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+            _check_weight(f"{type(module).__name__}.{name}", tensor)
+    check_weights(modules_of(segmenter))
     adaptable_parameters(segmenter)
     name = type(segmenter).__name__
     for count, least in (("num_classes", 2), ("feature_dim", 1)):
@@ -55,35 +59,33 @@ def _check_modules(modules: object) -> None:
         )
 
 
-def _check_weights(segmenter: Segmenter) -> None:
-    for owner, name, tensor in _weights(segmenter):
-        shown = f"{type(owner).__name__}.{name}"
-        if is_lazy(tensor):
-            raise SegmenterError(
-                f"the weight {shown} has no size yet, since its lazy layer has seen no input. Run "
-                "the model on an image once, then wrap it."
-            )
-        if tensor.is_meta:
-            raise SegmenterError(
-                f"the weight {shown} is on the meta device, where nothing has values. Load the "
-                "weights first: model.to_empty(device=...) and model.load_state_dict(...), or "
-                "build the model outside of torch.device('meta')."
-            )
-        if type(tensor).__name__ == "DTensor" or type(tensor.data).__name__ == "DTensor":
-            raise SegmenterError(
-                f"the weight {shown} is a DTensor, in pieces on several devices. Wrap the plain "
-                "model with the gathered weights."
-            )
+def check_weights(modules: Iterable[nn.Module]) -> None:
+    """Refuse weights that have no values here.
 
-
-def _weights(segmenter: Segmenter) -> Iterator[tuple[nn.Module, str, Tensor]]:
-    """Parameters and buffers that must be there, with a module and their name in it."""
-    adaptable = list(segmenter.adaptable_modules().values())
-    for module in adaptable:
-        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-            yield module, name, tensor
-    for module in modules_of(segmenter):
-        # Frozen weights may be elsewhere, if something brings them when the module is run.
-        if not any(hasattr(layer, "_hf_hook") for layer in module.modules()):
+    Raises:
+        SegmenterError: one is without memory, without a size, or in pieces on several devices.
+    """
+    for module in modules:
+        # They may be elsewhere, if something brings them when the module is run.
+        if not any(hasattr(layer, "_hf_hook") for layer in named_modules(module).values()):
             for name, parameter in module.named_parameters():
-                yield module, name, parameter
+                _check_weight(f"{type(module).__name__}.{name}", parameter)
+
+
+def _check_weight(shown: str, tensor: Tensor) -> None:
+    if is_lazy(tensor):
+        raise SegmenterError(
+            f"the weight {shown} has no size yet, since its lazy layer has seen no input. Run "
+            "the model on an image once, then wrap it."
+        )
+    if tensor.is_meta:
+        raise SegmenterError(
+            f"the weight {shown} is on the meta device, where nothing has values. Load the "
+            "weights first: model.to_empty(device=...) and model.load_state_dict(...), or "
+            "build the model outside of torch.device('meta')."
+        )
+    if type(tensor).__name__ == "DTensor" or type(tensor.data).__name__ == "DTensor":
+        raise SegmenterError(
+            f"the weight {shown} is a DTensor, in pieces on several devices. Wrap the plain "
+            "model with the gathered weights."
+        )

@@ -32,7 +32,8 @@ class Evidence:
     Attributes:
         size: `(H, W)` of the frame.
         logits: of the decoder.
-        addon_logits: of the attention add-on, if there is one and a frame before.
+        addon_logits: of the attention add-on, on the grid of the features, if there is one and a
+            frame before.
         votes: of this frame and those before it, if votes are remembered; they take the place of
             the decoder's own prediction.
         normalizer: of the reliability.
@@ -41,7 +42,7 @@ class Evidence:
 
     size: tuple[int, int]
     logits: Float[Tensor, "1 C h w"]
-    addon_logits: Float[Tensor, "1 C h w"] | None
+    addon_logits: Float[Tensor, "1 C h2 w2"] | None
     votes: Float[Tensor, "C h w"] | None
     normalizer: Normalizer
     threshold: float

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from ditta_adapt.models.feature_maps import same_proportions
 from ditta_adapt.models.own_forward import ODD_SIZES
 from ditta_adapt.models.parameters import adaptable_state
 from ditta_adapt.models.segmenter import SegmenterOutput, check_output, is_segmenter
@@ -134,13 +135,16 @@ def finite(case: SegmenterCase) -> None:
         require(bad == 0, f"{bad} values of {name} are not finite.")
 
 
-@rule(hint="Resize one of the two in decode.", needs=("ranks",))
+@rule(hint="Return both uncropped, and one of them resized if need be.", needs=("ranks",))
 def shared_grid(case: SegmenterCase) -> None:
-    """Features and logits are on one grid."""
+    """Features and logits are on one grid, or on two that lie over the same image."""
     segmenter = case.copy()
     output = predict(segmenter, case.frames_for(segmenter))
     grids = [tuple(tensor.shape[2:]) for tensor in (output.features, output.logits)]
-    require(grids[0] == grids[1], f"features are on a {grids[0]} grid, logits on {grids[1]}.")
+    require(
+        grids[0] == grids[1] or same_proportions(*grids),
+        f"features are on a {grids[0]} grid, logits on {grids[1]}.",
+    )
 
 
 @rule(

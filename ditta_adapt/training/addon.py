@@ -52,14 +52,20 @@ class TemporalAddon(nn.Module):
         self,
         features: Float[Tensor, "B D h w"],
         previous_features: Float[Tensor, "B D h w"],
-        previous_logits: Float[Tensor, "B C h w"],
+        previous_logits: Float[Tensor, "B C h2 w2"],
     ) -> Float[Tensor, "B C h w"]:
-        """Second logits `A_t` for the frame of `features`, on the same grid."""
+        """Second logits `A_t` for the frame of `features`, on the same grid.
+
+        Logits of a model that resizes them itself are brought to the grid of its features first.
+        """
         query = self._embed(self.query, features)
         key = self._embed(self.key, previous_features)
         if self.residual:
             query = query * self.log_temperature.exp()
-        return local_window_attention(query, key, previous_logits.float(), radius=self.radius)
+        logits = previous_logits.float()
+        if logits.shape[2:] != features.shape[2:]:
+            logits = F.interpolate(logits, features.shape[2:], mode="bilinear", antialias=True)
+        return local_window_attention(query, key, logits, radius=self.radius)
 
     def _embed(
         self, branch: nn.Sequential, features: Float[Tensor, "B D h w"]

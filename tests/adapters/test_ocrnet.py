@@ -13,6 +13,7 @@ from ditta_adapt.adapters.ocrnet import OCRNetSegmenter
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.models.parameters import adaptable_parameters
 from ditta_adapt.models.private_copy import private_copy
+from ditta_adapt.testing.segmenter_case import tensors_in
 from tests.adapters.ocrnet_models import (
     CLASSES,
     IMAGENET,
@@ -58,13 +59,24 @@ def test_labels_are_those_of_the_model_as_it_predicts(models: Any, size: tuple[i
 
 
 @pytest.mark.filterwarnings("ignore:When align_corners=True")
-def test_what_the_model_does_around_its_head_is_refused(models: Any) -> None:
-    with pytest.raises(InputError, match="align_corners=True; expected False"):
-        wrap(ocrnet(models, align_corners=True))
-    model = ocrnet(models)
-    model.test_cfg = {"mode": "slide", "crop_size": (64, 64), "stride": (32, 32)}
-    with pytest.raises(InputError, match=r"mode 'slide'; expected 'whole'"):
-        wrap(model)
+@pytest.mark.parametrize("mode", ["whole", "slide"])
+@pytest.mark.parametrize("align_corners", [True, False])
+@pytest.mark.parametrize("size", [(97, 131), (60, 84)])
+def test_what_the_model_does_around_its_head_is_done(
+    models: Any, size: tuple[int, int], align_corners: bool, mode: str
+) -> None:
+    from mmengine import ConfigDict
+
+    model = ocrnet(models, align_corners=align_corners)
+    model.test_cfg = ConfigDict(mode=mode, crop_size=(64, 64), stride=(32, 32))
+    about = {"ori_shape": size, "img_shape": size, "pad_shape": size, "padding_size": [0] * 4}
+    with torch.no_grad(), old_library():
+        video_model = wrap(model)
+        images = video_model.segmenter.preprocess(frames_of(size))
+        own = model.inference(images, [about]).argmax(1)[0]
+        labels = video_model(toy_video(1, size=size)[0])
+    assert len(own.unique()) > 1
+    assert float((labels != own).double().mean()) <= 1e-4
 
 
 # DAHead has its dropout in front of three classifiers and returns all three; the others have one.
@@ -109,7 +121,8 @@ def test_a_neck_belongs_to_the_encoder(models: Any) -> None:
     images = segmenter.preprocess(frames_of((64, 80)))
     with torch.no_grad():
         encoded = segmenter.encode(images)
-        assert [tensor.shape[1] for tensor in encoded] == [8] * 4
+        (maps,) = encoded[1]["neck"]
+        assert [tensor.shape[1] for tensor in maps] == [8] * 4
         assert torch.equal(segmenter.decode(encoded).logits, model(images, mode="tensor"))
 
 
@@ -142,13 +155,18 @@ def test_preprocessing_is_that_of_the_models_data_preprocessor(
     torch.testing.assert_close(OCRNetSegmenter(model).preprocess(frame), own)
 
 
-def test_heads_that_cannot_be_used(models: Any) -> None:
-    with pytest.raises(InputError, match="one output channel"):
-        OCRNetSegmenter(plain(models, "FCNHead", num_classes=2, out_channels=1, threshold=0.3))
-    model = plain(models, "FCNHead")
-    del model.decode_head.conv_seg
-    with pytest.raises(InputError, match="FCNHead has no conv_seg"):
-        OCRNetSegmenter(model)
+def test_one_output_channel_is_two_classes(models: Any) -> None:
+    size = (97, 131)
+    model = plain(models, "FCNHead", num_classes=2, out_channels=1, threshold=0.3)
+    frame = toy_video(1, size=size)[0]
+    with torch.no_grad(), old_library():
+        video_model = wrap(model)
+        images = video_model.segmenter.preprocess(frames_of(size))
+        own = model.encode_decode(images, [{"img_shape": size, "pad_shape": size}])[0, 0]
+    assert video_model.segmenter.num_classes == 2
+    labels = video_model(frame)
+    assert torch.equal(labels, (own.sigmoid() > 0.3).long())
+    assert len(labels.unique()) == 2
 
 
 @pytest.mark.parametrize("size", [(64, 64), (97, 131), (48, 96)])
@@ -218,14 +236,14 @@ def test_gradients_reach_exactly_the_adaptable_modules(
     segmenter = private_copy(OCRNetSegmenter(builder(request)))
     with torch.no_grad():
         encoded = segmenter.encode(segmenter.preprocess(frames_of((64, 80))))
-        before = [tensor.clone() for tensor in encoded]
+        before = [tensor.clone() for tensor in tensors_in(encoded)]
     output = segmenter.decode(encoded)
     (output.logits.square().sum() + output.features.sum()).backward()
     adaptable = {id(parameter) for parameter in adaptable_parameters(segmenter)}
     for name, parameter in segmenter.model.named_parameters():
         assert (parameter.grad is not None) == (id(parameter) in adaptable), name
         assert (id(parameter) in adaptable) == (not name.startswith(frozen)), name
-    assert all(torch.equal(a, b) for a, b in zip(before, encoded, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(before, tensors_in(encoded), strict=True))
 
 
 @ALL

@@ -7,7 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ditta_adapt import AdaptConfig, HookedSegmenter, InputError, SegmenterError, Training, wrap
+from ditta_adapt import (
+    AdaptConfig,
+    AttentionAddon,
+    HookedSegmenter,
+    InputError,
+    SegmenterError,
+    Training,
+    wrap,
+)
 from tests.toys import FEATURES, NUM_CLASSES, ToyNet, toy_video
 
 
@@ -99,14 +107,20 @@ def test_resizing_is_anti_aliased() -> None:
     )
 
 
-def test_features_on_another_grid_are_resized_to_the_logits() -> None:
+def test_features_stay_on_their_grid_where_the_model_resizes_its_logits() -> None:
     class Upsampling(ToyNet):
         def forward(self, images: Tensor) -> Tensor:
             return F.interpolate(super().forward(images), scale_factor=2)
 
     segmenter = HookedSegmenter(Upsampling().eval(), adapt="decoder.*", features="decoder.2")
     output = segmenter.decode(segmenter.preprocess(images_of()))
-    assert output.features.shape[2:] == output.logits.shape[2:] == (38, 50)
+    assert output.features.shape[2:] == (19, 25)
+    assert output.logits.shape[2:] == (38, 50)
+    config = AdaptConfig(memory=AttentionAddon(radius=2), safety=None)
+    video_model = wrap(segmenter, config=config)
+    frames = toy_video(4)
+    assert video_model.adapt(frames[:3]).adapted
+    assert video_model(frames[3]).shape == frames[3].shape[:2]
 
 
 def test_probe_leaves_train_flags_alone() -> None:
@@ -123,8 +137,10 @@ def test_probe_leaves_train_flags_alone() -> None:
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"features": "decoder.2"}, "name either"),
-        ({"features": "decoder.2", "decoder": "decoder", "adapt": "*"}, "name either"),
+        ({"features": "decoder.2", "decoder": "decoder", "adapt": "*"}, "one of them at most"),
+        ({"frozen": "encoder", "start": "decoder"}, "one of them at most"),
+        ({"frozen": "nope"}, "no submodule 'nope'"),
+        ({"start": ""}, "no submodule ''"),
         ({"features": "nope", "decoder": "decoder"}, r"no submodule 'nope'.*encoder"),
         ({"features": "decoder.2", "decoder": "nope"}, r"no submodule 'nope'"),
         ({"features": "decoder.2", "adapt": "head.*"}, r"no parameter matches"),
@@ -145,20 +161,18 @@ def test_decoder_that_is_never_called(unchecked: None) -> None:
 
 def test_feature_layer_outside_the_decoder(unchecked: None) -> None:
     segmenter = HookedSegmenter(ToyNet(), decoder="decoder", features="encoder.0")
-    with pytest.raises(SegmenterError, match="inside the decoder"):
+    with pytest.raises(SegmenterError, match="not run by decode"):
         wrap(segmenter).adapt(toy_video(2))
 
 
 def test_logits_that_cannot_be_found() -> None:
     class Odd(ToyNet):
-        def forward(self, images: Tensor) -> dict[str, Tensor]:
-            return {"seg": super().forward(images)}
+        def forward(self, images: Tensor) -> Any:
+            return lambda: super(Odd, self).forward(images)
 
-    found = HookedSegmenter(
-        Odd(), adapt="decoder.*", features="decoder.2", logits=lambda output: output["seg"]
-    )
+    found = HookedSegmenter(Odd(), logits=lambda output: output())
     assert found.num_classes == NUM_CLASSES
-    with pytest.raises(SegmenterError, match="pass logits="):
+    with pytest.raises(SegmenterError, match=r"no map of class scores.*logits="):
         _ = HookedSegmenter(Odd(), adapt="decoder.*", features="decoder.2").num_classes
 
 
@@ -172,16 +186,16 @@ def test_hooks_are_removed_when_the_model_raises() -> None:
     segmenter = HookedSegmenter(
         net, adapt="decoder.*", features="decoder.2", num_classes=4, feature_dim=6
     )
-    with pytest.raises(RuntimeError, match="broken"):
+    with pytest.raises(SegmenterError, match="broken"):
         segmenter.decode(segmenter.preprocess(images_of()))
     assert not any(module._forward_hooks for module in net.modules())
 
 
-def test_declared_counts_that_are_wrong() -> None:
+def test_declared_counts_that_are_wrong(unchecked: None) -> None:
     segmenter = HookedSegmenter(
         ToyNet(), decoder="decoder", features="decoder.2", num_classes=7, feature_dim=6
     )
-    with pytest.raises(SegmenterError, match="num_classes = 7"):
+    with pytest.raises(SegmenterError, match="num_classes is given as 7, and the model has 4"):
         wrap(segmenter)(toy_video(1)[0])
 
 
@@ -189,11 +203,13 @@ def test_it_says_when_nothing_is_frozen() -> None:
     frames = toy_video(5)
     whole = HookedSegmenter(ToyNet().eval(), adapt="decoder.*", features="input:decoder.4")
     parts = HookedSegmenter(ToyNet().eval(), decoder="decoder", features="input:decoder.4")
-    assert repr(wrap(whole)) == (
-        "VideoSegmenter(HookedSegmenter(ToyNet, all of it at every step), 4 classes, "
-        "propagator 'flow', not adapted, 0 frames seen)"
+    assert repr(whole) == "HookedSegmenter(ToyNet, not run yet)"
+    assert "all of it is run at every step; adapted: decoder" in repr(wrap(whole))
+    wrap(parts)
+    assert repr(parts) == (
+        "HookedSegmenter(ToyNet, 4 classes, at any size; frozen: encoder; adapted: decoder; "
+        "ImageNet's normalisation, since neither model nor processor says otherwise)"
     )
-    assert repr(parts) == "HookedSegmenter(ToyNet, decoder 'decoder')"
     note = "every step ran all of the model, since no part of it is frozen"
     assert note in wrap(whole).adapt(frames[:4]).reason
     assert note not in wrap(parts).adapt(frames[:4]).reason

@@ -37,7 +37,11 @@ def test_normalise_keeps_the_dtype() -> None:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"size": 48}, (48, 64)),
+        ({"size": 48}, (48, 48)),
+        ({"size": 48, "size_divisor": 1}, (48, 64)),
+        # One of the two sides is met: that for which the image changes less.
+        ({"size": {"height": 90, "width": 160}, "keep_aspect_ratio": True}, (90, 120)),
+        ({"size": {"height": 90, "width": 120}, "ensure_multiple_of": 32}, (96, 128)),
         ({"size": 48, "max_size": 60}, (45, 60)),
         ({"size": {"shortest_edge": 48, "longest_edge": 60}}, (45, 60)),
         ({"size": {"shortest_edge": 48}, "size_divisor": 32}, (64, 64)),

@@ -7,7 +7,13 @@ from importlib.metadata import EntryPoint, entry_points
 import pytest
 from torch import nn
 
-from ditta_adapt import UnknownModelError, wrap
+from ditta_adapt import (
+    HookedSegmenter,
+    InputError,
+    SegmenterError,
+    UnknownModelError,
+    wrap,
+)
 from ditta_adapt.models.registry import SEGMENTERS
 from ditta_adapt.teachers.registry import PROPAGATORS
 from tests.toys import ToyNet, toy_segmenter
@@ -18,20 +24,38 @@ def test_segmenter_is_taken_as_it_is() -> None:
     assert wrap(segmenter).segmenter is segmenter
 
 
-def test_unknown_model_shows_two_ways_on() -> None:
-    with pytest.raises(UnknownModelError) as caught:
-        wrap(ToyNet())
-    message = str(caught.value)
-    assert "ToyNet" in message
-    assert "HookedSegmenter(" in message
-    assert "write an adapter" in message
-    assert "transformers.SegformerForSemanticSegmentation" in message
+def test_any_other_module_is_looked_at() -> None:
+    segmenter = wrap(ToyNet()).segmenter
+    assert isinstance(segmenter, HookedSegmenter)
+    assert set(segmenter.adaptable_modules()) == {"decoder"}
 
 
-@pytest.mark.parametrize("model", [None, 3, "model", nn.Identity()])
+@pytest.mark.parametrize("model", [None, 3, "model", len])
 def test_things_that_are_no_model(model: object) -> None:
-    with pytest.raises(UnknownModelError):
+    with pytest.raises(UnknownModelError, match=r"expected a torch.nn.Module.*four|decode"):
         wrap(model)
+
+
+def test_a_module_without_weights(unchecked: None) -> None:
+    with pytest.raises(SegmenterError, match="no gradient passes"):
+        wrap(nn.Identity())
+
+
+def test_a_model_of_another_task() -> None:
+    from transformers import GLPNConfig, GLPNForDepthEstimation
+
+    config = GLPNConfig(hidden_sizes=[8, 16, 20, 24], depths=[1] * 4, decoder_hidden_size=16)
+    with pytest.raises(UnknownModelError, match=r"GLPNForDepthEstimation does not label pixels"):
+        wrap(GLPNForDepthEstimation(config))
+
+
+def test_options_belong_to_models() -> None:
+    with pytest.raises(InputError, match=r"processor.*is a segmenter"):
+        wrap(toy_segmenter(), processor={"do_normalize": False})
+    with pytest.raises(InputError, match=r"threshold is 1.5; expected a probability"):
+        wrap(ToyNet(), threshold=1.5)
+    with pytest.raises(InputError, match=r"processor is a int"):
+        wrap(ToyNet(), processor=3)
 
 
 def test_class_instead_of_instance() -> None:

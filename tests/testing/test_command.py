@@ -29,9 +29,10 @@ def make():
     return HookedSegmenter(Net(), decoder="head", features="head.0")
 
 def wrong():
-    segmenter = make()
-    segmenter._num_classes, segmenter._feature_dim = 9, 8
-    return segmenter
+    class Wrong(HookedSegmenter):
+        num_classes = 9
+
+    return Wrong(Net(), decoder="head", features="head.0")
 
 def fails():
     raise OSError("no weights")
@@ -105,3 +106,31 @@ def test_wrong_factories(spec: str, match: str) -> None:
     with pytest.raises(InputError, match=match):
         command(spec)
     assert sys.path == path
+
+
+def test_a_model_is_checked_in_place_of_an_adapter(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("--model", "my_adapter:Net") == 0
+    assert "29 checks: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", [("--model", "my_adapter:Net"), ("my_adapter:make",)])
+def test_it_explains(line: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("--explain", *line) == 0
+    shown = capsys.readouterr().out
+    for row in ("model     Net, by HookedSegmenter", "classes   4", "adapted   head"):
+        assert row in shown
+    assert "checks" not in shown
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ((), "give either"),
+        (("my_adapter:make", "--model", "demo"), "give either"),
+        (("--explain", "my_adapter:Teacher"), "--explain is about segmenters"),
+        (("--model", "no_such_package:make"), "there is no package 'no_such_package'"),
+    ],
+)
+def test_what_there_is_to_check_is_clear(line: tuple[str, ...], match: str) -> None:
+    with pytest.raises(InputError, match=match):
+        command(*line)

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("transformers")
 
 from ditta_adapt.demo.model import load_demo_model
-from ditta_adapt.evaluation.model_loading import load_segmenter
+from ditta_adapt.model_loading import load_segmenter
 from ditta_adapt.models.parameters import weight_hash
 
 
