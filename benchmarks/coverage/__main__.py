@@ -109,12 +109,15 @@ def table(rows: list[Row], *, as_markdown: bool) -> str:
         if not row.found:
             lines.append([name, "refused" if not row.expected else "no", *[""] * 6])
             continue
+        checks = "not run"
+        if row.failed_checks is not None:
+            checks = ", ".join(row.failed_checks) or "all"
         lines.append(
             [
                 name,
                 "yes",
                 f"{row.disagreement:.2%}",
-                ", ".join(row.failed_checks) or "all",
+                checks,
                 "yes" if row.adapts else "no",
                 f"{row.frozen_work:.0%}",
                 f"{row.decode_time:.2f}",

@@ -42,7 +42,7 @@ class Row:
         expected: whether it is to be taken.
         found: whether `wrap` took it with nothing named.
         disagreement: greatest share of labels of a frame that are not the network's own.
-        failed_checks: names of the conformance checks that fail.
+        failed_checks: names of the conformance checks that fail; none where they were not run.
         adapts: whether two passes over four frames and streaming left all but the adapted weights
             as they were, and gave labels; and a saved adaptation gives the same labels.
         frozen_work: share of the operations that is frozen.
@@ -56,7 +56,7 @@ class Row:
     expected: bool
     found: bool
     disagreement: float = 0.0
-    failed_checks: tuple[str, ...] = ()
+    failed_checks: tuple[str, ...] | None = None
     adapts: bool = False
     frozen_work: float = 0.0
     decode_time: float = 1.0

@@ -200,7 +200,7 @@ def _maskformer() -> dict[str, Any]:
     return {
         "backbone_config": hf.SwinConfig(**SWIN),
         "decoder_config": decoder,
-        "fpn_feature_size": 16,
+        "fpn_feature_size": 32,
         "mask_feature_size": 16,
         "num_labels": CLASSES,
     }
@@ -209,9 +209,9 @@ def _maskformer() -> dict[str, Any]:
 def _mask2former() -> dict[str, Any]:
     return {
         "backbone_config": hf.SwinConfig(**SWIN),
-        "feature_size": 16,
-        "mask_feature_size": 16,
-        "hidden_dim": 16,
+        "feature_size": 32,
+        "mask_feature_size": 32,
+        "hidden_dim": 32,
         "encoder_feedforward_dim": 32,
         "encoder_layers": 1,
         "decoder_layers": 3,
@@ -229,7 +229,7 @@ def _oneformer() -> dict[str, Any]:
         "num_queries": 6,
         "conv_dim": 32,
         "mask_dim": 32,
-        "hidden_dim": 16,
+        "hidden_dim": 32,
         "encoder_feedforward_dim": 32,
         "encoder_layers": 1,
         "decoder_layers": 3,

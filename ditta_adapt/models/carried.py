@@ -16,6 +16,10 @@ NOTHING_SAID = "ImageNet's normalisation, since neither model nor processor says
 """The source of the preprocessing of a model that carries none."""
 
 
+# Image processors that do not normalise do not write that they do not.
+_AS_WRITTEN = {"do_normalize": False}
+
+
 def preprocessing_for(model: nn.Module, processor: Any = None) -> Preprocessing | ImageFunction:
     """How frames become what a model takes.
 
@@ -54,7 +58,7 @@ def of_processor(processor: Any) -> Preprocessing | ImageFunction:
     # A processor of text and images has one of images.
     processor = getattr(processor, "image_processor", processor)
     if hasattr(processor, "to_dict") and hasattr(processor, "do_normalize"):
-        return Preprocessing(processor.to_dict(), source)
+        return Preprocessing(_AS_WRITTEN | processor.to_dict(), source)
     if isinstance(processor, Mapping):
         return Preprocessing(_of_smp(processor), "as its settings say")
     if isinstance(processor, functools.partial) and not processor.args:
@@ -78,11 +82,14 @@ def _of_smp(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     if not {"mean", "std"} <= set(settings):
         return settings
     scale = max(settings.get("input_range") or (0, 1))
+    swapped = settings.get("input_space") == "BGR"
+    # Both are in the order of the model's own channels.
+    order = -1 if swapped else 1
     return {
         "rescale_factor": scale / 255,
-        "image_mean": settings["mean"],
-        "image_std": settings["std"],
-        "do_flip_channel_order": settings.get("input_space") == "BGR",
+        "image_mean": list(settings["mean"])[::order],
+        "image_std": list(settings["std"])[::order],
+        "do_flip_channel_order": swapped,
     }
 
 
@@ -96,7 +103,8 @@ def _of_torchvision(transforms: Any) -> Mapping[str, Any]:
     edges = {"shortest_edge": size[0]}
     if len(size) == 2:
         edges = {"height": size[0], "width": size[1]}
-    return settings | {"do_resize": True, "size": edges, "resample": filters.get(name, name)}
+    resize = {"do_resize": True, "size": edges, "resample": filters.get(name, name)}
+    return settings | resize | {"resize_in_float": True}
 
 
 def settings_beside_weights(model: Any) -> Mapping[str, Any] | None:
@@ -124,7 +132,9 @@ def _beside_weights(model: Any) -> Preprocessing | None:
     settings = settings_beside_weights(model)
     if settings is None:
         return None
-    return Preprocessing(settings, "as preprocessor_config.json beside the weights says")
+    return Preprocessing(
+        {**_AS_WRITTEN, **settings}, "as preprocessor_config.json beside the weights says"
+    )
 
 
 def _of_data_preprocessor(model: Any) -> Preprocessing | None:

@@ -88,7 +88,8 @@ class Preprocessing:
             if size != tuple(frames.shape[2:]):
                 images = F.interpolate(images, size, mode="bilinear", antialias=True)
         else:
-            images = resize_frames(frames, size, _filter_of(self.settings) or "").float()
+            mode, exactly = _filter_of(self.settings), "resize_in_float" in self.settings
+            images = resize_frames(frames, size, mode or "", in_float=exactly).float()
         images = rescale_and_normalise(images, self.settings)
         return images.flip(1) if self.settings.get("do_flip_channel_order") else images
 
@@ -97,7 +98,7 @@ class Preprocessing:
 
 
 def resize_frames(
-    frames: UInt8[Tensor, "B 3 H W"], size: tuple[int, int], mode: str
+    frames: UInt8[Tensor, "B 3 H W"], size: tuple[int, int], mode: str, *, in_float: bool = False
 ) -> UInt8[Tensor, "B 3 H2 W2"]:
     """Frames of another size, anti-aliased and rounded to whole levels.
 
@@ -105,12 +106,14 @@ def resize_frames(
         frames: RGB.
         size: `(H, W)`.
         mode: `"bilinear"`, `"bicubic"` or `"nearest-exact"`.
+        in_float: whether only the result is rounded, as torchvision's older transforms do; else
+            torch's own kernel for uint8 is taken where there is one, as its newer ones do.
     """
     if size == tuple(frames.shape[2:]):
         return frames
     if mode == "nearest-exact":
         return F.interpolate(frames, size, mode=mode)
-    if frames.device.type == "cpu":
+    if frames.device.type == "cpu" and not in_float:
         return F.interpolate(frames, size, mode=mode, antialias=True)
     resized = F.interpolate(frames.float(), size, mode=mode, antialias=True)
     return resized.clamp(0, 255).round().to(torch.uint8)
