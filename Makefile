@@ -42,7 +42,7 @@ test-wheel: $(VENV)/.ready
 test-lowest: $(LOWEST)/.ready
 	$(LOWEST)/bin/python .ci/check_lowest.py
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --numprocesses 2 \
-	  $(addprefix --ignore tests/,baselines evaluation libraries safety streaming targets teachers testing training)
+	  $(addprefix --ignore tests/,baselines benchmarks evaluation libraries safety streaming targets teachers testing training)
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/ditta-adapt demo --output build/demo-lowest
 
 # Types are checked as a user gets the package, with the adapters in it.

@@ -3,11 +3,17 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ditta_adapt import HookedSegmenter, InputError
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ditta_adapt import HookedSegmenter, InputError, ShapeError
 from ditta_adapt.models import unwrap
 
 if TYPE_CHECKING:
     from transformers import SegformerForSemanticSegmentation
+
+# The encoder reduces 32-fold; a smaller image has no cell left in its last stage.
+_MIN_SIDE = 32
 
 
 class SegformerSegmenter(HookedSegmenter):
@@ -24,6 +30,7 @@ class SegformerSegmenter(HookedSegmenter):
             hub cache); a model that was not loaded from anywhere gets ImageNet normalisation and
             no resizing.
         settings: preprocessor settings, the content of such a file, in place of a processor.
+        threshold: probability above which a pixel is of the class, of a model with a single one.
 
     Raises:
         InputError: `model` is not a SegFormer with a decode head, or `settings` are unusable.
@@ -35,6 +42,7 @@ class SegformerSegmenter(HookedSegmenter):
         *,
         processor: Any = None,
         settings: Mapping[str, Any] | None = None,
+        threshold: float = 0.5,
     ) -> None:
         model = unwrap(model)
         for part in ("segformer", "decode_head", "config"):
@@ -48,4 +56,19 @@ class SegformerSegmenter(HookedSegmenter):
             decoder="decode_head",
             features="input:decode_head.classifier",
             processor=processor if settings is None else settings,
+            threshold=threshold,
         )
+
+    def preprocess(self, frames: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H2 W2"]:
+        """Resize, scale and normalise, as the processor or the model says; in its precision.
+
+        Raises:
+            ShapeError: the image is smaller than 32 pixels on a side.
+        """
+        images = super().preprocess(frames)
+        if min(images.shape[2:]) < _MIN_SIDE:
+            raise ShapeError(
+                f"the image is {tuple(images.shape[2:])} (H, W); SegFormer needs at least "
+                f"{_MIN_SIDE} pixels on each side. Enlarge the frames."
+            )
+        return images

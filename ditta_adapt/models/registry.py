@@ -1,5 +1,6 @@
 """Find adapters by name through entry points, so that none is imported before it is needed."""
 
+import inspect
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -66,9 +67,22 @@ def _segmenter_of(model: Any, options: dict[str, Any]) -> Any:
     for base in type(model).__mro__:
         name = f"{base.__module__.partition('.')[0]}.{base.__name__}"
         if name in registered:
-            return registered[name].load()(model, **options)
+            return _adapted(registered[name].load(), model, options)
     _check_task(model)
     return HookedSegmenter(model, **options)
+
+
+def _adapted(adapter: Any, model: Any, options: dict[str, Any]) -> Any:
+    """What an adapter makes of a model, if it knows what to do with the options."""
+    parameters = inspect.signature(adapter).parameters
+    unknown = [name for name in options if name not in parameters]
+    if unknown:
+        raise InputError(
+            f"{getattr(adapter, '__name__', adapter)}, the adapter for {type(model).__name__}, "
+            f"takes no {' and no '.join(unknown)}. Leave it out, or name the model's parts: "
+            "wrap(HookedSegmenter(model, ...))."
+        )
+    return adapter(model, **options)
 
 
 def _check_task(model: nn.Module) -> None:

@@ -83,7 +83,10 @@ def test_the_shipped_folder_is_small_and_complete():
 
 def test_its_own_settings_are_found(model):
     """Not the defaults: the folder's settings are read because the model knows where it is from."""
-    assert SegformerSegmenter(model).settings["image_processor_type"] == "SegformerImageProcessor"
+    assert (
+        SegformerSegmenter(model).preprocessing.settings["image_processor_type"]
+        == "SegformerImageProcessor"
+    )
 
 
 def test_a_missing_library_is_named(monkeypatch):

@@ -14,7 +14,7 @@ from ditta_adapt import (
     UnknownModelError,
     wrap,
 )
-from ditta_adapt.models.registry import SEGMENTERS
+from ditta_adapt.models.registry import SEGMENTERS, _adapted
 from ditta_adapt.teachers.registry import PROPAGATORS
 from tests.toys import ToyNet, toy_segmenter
 
@@ -54,6 +54,15 @@ def test_options_belong_to_models() -> None:
         wrap(toy_segmenter(), processor={"do_normalize": False})
     with pytest.raises(InputError, match=r"threshold is 1.5; expected a probability"):
         wrap(ToyNet(), threshold=1.5)
+
+    class Rigid:
+        """An adapter of somebody else's."""
+
+        def __init__(self, model: nn.Module) -> None:
+            raise AssertionError("it was called")
+
+    with pytest.raises(InputError, match=r"Rigid, the adapter for ToyNet, takes no threshold"):
+        _adapted(Rigid, ToyNet(), {"threshold": 0.3})
     with pytest.raises(InputError, match=r"processor is a int"):
         wrap(ToyNet(), processor=3)
 

@@ -5,6 +5,7 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
+from ditta_adapt.models.caller_state import own_gradient_mode
 from ditta_adapt.models.discovery.discover import Discovery, discover
 from ditta_adapt.models.discovery.hints import Hints
 from ditta_adapt.models.named_modules import named_modules
@@ -24,7 +25,9 @@ def discovery_of(model: nn.Module, hints: Hints) -> Discovery:
     key = (hints, _structure(model))
     known = _KNOWN.get(model)
     if known is None or known[0] != key:
-        known = (key, discover(model_copy(model), hints))
+        # What is copied in inference mode could not be run with gradients.
+        with own_gradient_mode():
+            known = (key, discover(model_copy(model), hints))
         _KNOWN[model] = known
     return known[1]
 

@@ -103,7 +103,10 @@ def kind_of_scores(scores: Tensor) -> Kind:
     """
     values = scores.detach().float()
     in_range = bool((values >= 0).all() and (values <= 1).all())
-    by_sigmoid = in_range and "Sigmoid" in _last_operation(scores)
+    # Hard ones are clamped.
+    by_sigmoid = in_range and any(
+        name in _last_operation(scores).lower() for name in ("sigmoid", "clamp")
+    )
     if scores.shape[1] == 1:
         return "one probability" if by_sigmoid else "one logit"
     if in_range and bool(((values.sum(1) - 1).abs() < 1e-3).all()):

@@ -160,6 +160,19 @@ def test_several_sigmoids_are_never_arg_maxed() -> None:
     assert torch.equal(one(frame), (own > 0.5).long())
 
 
+@pytest.mark.parametrize("last", [nn.Sigmoid(), nn.Hardsigmoid()])
+def test_a_single_sigmoid_is_a_probability(last: nn.Module) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(research.FlatUNet(1), last).eval()
+    frame = toy_video(1, size=(64, 96))[0]
+    for threshold in (0.5, 0.52):
+        video_model = wrap(model, threshold=threshold)
+        with torch.no_grad():
+            image = torch.from_numpy(frame).permute(2, 0, 1)[None]
+            own = model(video_model.segmenter.preprocess(image))[0, 0]
+        assert torch.equal(video_model(frame), (own > threshold).long())
+
+
 def test_probabilities_are_known_by_their_sums() -> None:
     model = Softmax().eval()
     segmenter = HookedSegmenter(model)
