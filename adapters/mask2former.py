@@ -41,22 +41,22 @@ class Mask2FormerSegmenter(HookedSegmenter):
         processor: Any = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        model = unwrap(model)
-        frozen, features = _parts(model)
+        own: Any = unwrap(model)
+        frozen, features = _parts(own)
         call: Any = None
-        if hasattr(getattr(model, "model", None), "task_encoder"):
-            call = TaskTokens.of(model, processor)
-        elif hasattr(model, "query_updater"):
+        if hasattr(getattr(own, "model", None), "task_encoder"):
+            call = TaskTokens.of(own, processor)
+        elif hasattr(own, "query_updater"):
             call = _as_clip
-        elif hasattr(model, "mask_embedder") and model.config.use_auxiliary_loss:
+        elif hasattr(own, "mask_embedder") and own.config.use_auxiliary_loss:
             call = _with_hidden_states
         if processor is None:
-            settings = settings_beside_weights(model) if settings is None else settings
-        if settings is not None and hasattr(model, "model"):
+            settings = settings_beside_weights(own) if settings is None else settings
+        if settings is not None and hasattr(own, "model"):
             # The default of the image processors of this family.
             settings = {"size_divisor": 32, **settings}
         super().__init__(
-            model,
+            own,
             frozen=frozen,
             features=features,
             processor=processor if settings is None else settings,

@@ -1,7 +1,7 @@
 """A network to try, and the scores that it gives of itself."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -38,6 +38,7 @@ class Network:
             classes, and what ranks them will do.
         processor: given to `wrap`, where the network does not say it itself.
         refused: whether it should be refused, such as for another task.
+        expected_failures: reason by name of a conformance check that is known to fail.
     """
 
     library: str
@@ -46,3 +47,4 @@ class Network:
     own: Own = plain_scores
     processor: Any = None
     refused: bool = False
+    expected_failures: Mapping[str, str] = field(default_factory=dict)
