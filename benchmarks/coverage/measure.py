@@ -4,6 +4,7 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.coverage.network import Network
+from benchmarks.coverage.network import Network, Own, plain_scores
 from ditta_adapt import (
     AdaptConfig,
     DittaError,
@@ -26,7 +27,7 @@ from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.testing import check_segmenter
 from ditta_adapt.testing.shapes_video import shapes_video
 
-SIZES = ((97, 131), (64, 96), (75, 149))
+SIZES = ((97, 131), (131, 97), (113, 205))
 """`(H, W)` of the frames that labels are compared on."""
 
 MOST_DISAGREEMENT = 0.001
@@ -76,7 +77,7 @@ def measure(network: Network, *, conformance: bool = True) -> Row:
     """Try a network."""
     torch.manual_seed(0)
     model = network.build()
-    wake(model)
+    wake(model, network.own)
     about: dict[str, Any] = {
         "library": network.library,
         "name": network.name,
@@ -107,8 +108,11 @@ def measure(network: Network, *, conformance: bool = True) -> Row:
     return Row(**about, adapts=True)
 
 
-def wake(model: nn.Module) -> None:
-    """Norms as after training, with statistics of something."""
+def wake(model: nn.Module, own: Own = plain_scores) -> None:
+    """Norms as after training, with the statistics of images, so that scores differ.
+
+    With statistics of nothing where the network cannot be run in train mode.
+    """
     norms = [
         layer
         for _, layer in nn.Module.named_modules(model)
@@ -116,8 +120,15 @@ def wake(model: nn.Module) -> None:
     ]
     generator = torch.Generator().manual_seed(0)
     for norm in norms:
+        norm.momentum = 1.0
         norm.running_mean.copy_(0.1 * torch.randn(norm.running_mean.shape, generator=generator))
         norm.running_var.copy_(0.1 + torch.rand(norm.running_var.shape, generator=generator))
+    model.train()
+    for size in ((128, 224), (64, 64), (96, 96), (224, 224)):
+        with torch.no_grad(), suppress(Exception):
+            own(model, torch.randn(2, 3, *size, generator=generator))
+            break
+    model.eval()
 
 
 def frames_of(size: tuple[int, int], count: int = 1) -> list[Any]:
@@ -177,7 +188,7 @@ def _seconds(run: Callable[[], object]) -> float:
 def adapt_and_stream(segmenter: Any, model: nn.Module) -> None:
     """Two passes over four frames, two more streamed, saved and loaded; raises what is wrong."""
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    frames = [frame.permute(1, 2, 0).numpy() for frame in frames_of((80, 128), 6)]
+    frames = [frame.permute(1, 2, 0).numpy() for frame in frames_of((96, 160), 6)]
     config = AdaptConfig(
         targets=SelfLabels(), training=Training(passes=2), memory=WarpedVotes(), safety=None
     )
@@ -189,10 +200,10 @@ def adapt_and_stream(segmenter: Any, model: nn.Module) -> None:
         video_model.save_pretrained(folder)
         restored = wrap(segmenter, config=config).load_pretrained(folder)
     labels = [video_model(frame) for frame in frames[4:]]
-    if any(each.shape != (80, 128) or each.min() < 0 for each in labels):
+    if any(each.shape != (96, 160) or each.min() < 0 for each in labels):
         raise RuntimeError("labels of another shape")
     again = restored(frames[4])
-    if again.shape != (80, 128):
+    if again.shape != (96, 160):
         raise RuntimeError("labels of another shape after loading")
     _check_weights(video_model, segmenter, model, before)
 
