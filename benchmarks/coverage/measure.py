@@ -27,7 +27,7 @@ from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.testing import check_segmenter
 from ditta_adapt.testing.shapes_video import shapes_video
 
-SIZES = ((97, 131), (131, 97), (113, 205))
+SIZES = ((131, 163), (163, 131), (129, 257))
 """`(H, W)` of the frames that labels are compared on."""
 
 MOST_DISAGREEMENT = 0.001
@@ -171,7 +171,7 @@ def _are_shares(scores: Tensor) -> bool:
 
 def decode_time(segmenter: Any, model: nn.Module, network: Network) -> float:
     """Time of a decode against that of the whole network; the best of three each."""
-    images = segmenter.preprocess(frames_of((96, 160))[0][None])
+    images = segmenter.preprocess(frames_of((128, 192))[0][None])
     with torch.no_grad():
         encoded = segmenter.encode(images)
         part = min(_seconds(lambda: segmenter.decode(encoded)) for _ in range(3))
@@ -188,7 +188,7 @@ def _seconds(run: Callable[[], object]) -> float:
 def adapt_and_stream(segmenter: Any, model: nn.Module) -> None:
     """Two passes over four frames, two more streamed, saved and loaded; raises what is wrong."""
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    frames = [frame.permute(1, 2, 0).numpy() for frame in frames_of((96, 160), 6)]
+    frames = [frame.permute(1, 2, 0).numpy() for frame in frames_of((128, 160), 6)]
     config = AdaptConfig(
         targets=SelfLabels(), training=Training(passes=2), memory=WarpedVotes(), safety=None
     )
@@ -200,10 +200,10 @@ def adapt_and_stream(segmenter: Any, model: nn.Module) -> None:
         video_model.save_pretrained(folder)
         restored = wrap(segmenter, config=config).load_pretrained(folder)
     labels = [video_model(frame) for frame in frames[4:]]
-    if any(each.shape != (96, 160) or each.min() < 0 for each in labels):
+    if any(each.shape != (128, 160) or each.min() < 0 for each in labels):
         raise RuntimeError("labels of another shape")
     again = restored(frames[4])
-    if again.shape != (96, 160):
+    if again.shape != (128, 160):
         raise RuntimeError("labels of another shape after loading")
     _check_weights(video_model, segmenter, model, before)
 
