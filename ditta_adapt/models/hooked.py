@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, overload
 
-from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ditta_adapt.errors import InputError, SegmenterError
@@ -16,7 +15,6 @@ from ditta_adapt.models.discovery.known import discovery_of
 from ditta_adapt.models.forward import model_errors
 from ditta_adapt.models.image_function import ImageFunction
 from ditta_adapt.models.named_modules import named_modules
-from ditta_adapt.models.parameters import dtype_of
 from ditta_adapt.models.parts import Layer, Parts
 from ditta_adapt.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from ditta_adapt.models.replay import call_model
@@ -151,10 +149,6 @@ class HookedSegmenter(ReplayedSegmenter):
         """What a user should know, in plain words; empty where nothing had to be assumed."""
         said = () if str(self._images) != NOTHING_SAID else (NOTHING_SAID,)
         return (*self.discovery.notes, *said)
-
-    def preprocess(self, frames: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H2 W2"]:
-        """Resize, scale and normalise, as the processor or the model says; in its precision."""
-        return self.preprocessing(frames).to(dtype_of(self.model))
 
     def __repr__(self) -> str:
         head = f"{type(self).__name__}({type(self.model).__name__}"

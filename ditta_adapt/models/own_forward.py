@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ditta_adapt.errors import SegmenterError
 from ditta_adapt.models.caller_state import seeded, without_autocast
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.ops.resize import resize_logits
@@ -22,19 +21,11 @@ ODD_SIZES = ((97, 131), (75, 109))
 _TIE = 4
 
 
-class NoReference(SegmenterError):
-    """A model's own forward pass raised, or its output has no logits that can be found."""
-
-
 class HasReference(Protocol):
     """A segmenter that can also run its model as a whole; optional, for checks."""
 
     def reference(self, images: Float[Tensor, "B 3 H2 W2"]) -> Float[Tensor, "B C h2 w2"]:
-        """Logits of the model's own forward pass, or what ranks the classes alike, on any grid.
-
-        Raises:
-            NoReference: none can be found in what it returns.
-        """
+        """Logits of the model's own forward pass, or what ranks the classes alike, on any grid."""
         ...
 
 
@@ -53,9 +44,6 @@ def forward_disagreement(
         segmenter: in eval mode.
         reference: the model's own forward pass, see `HasReference`.
         frames: on its device.
-
-    Raises:
-        NoReference: see `HasReference`.
     """
     device = frames.device
     with torch.no_grad(), without_autocast(device):

@@ -94,7 +94,8 @@ class Preprocessing:
         return images.flip(1) if self.settings.get("do_flip_channel_order") else images
 
     def __str__(self) -> str:
-        return self.source
+        cropped = self.settings.get("do_center_crop")
+        return f"{self.source}, without its centre crop" if cropped else self.source
 
 
 def resize_frames(
@@ -153,7 +154,7 @@ def rescale_and_normalise(
 
 def _filter_of(settings: Mapping[str, Any]) -> str | None:
     resample = settings.get("resample")
-    return "bilinear" if resample is None else _FILTERS.get(int(resample))
+    return "bilinear" if resample is None else _FILTERS.get(resample)
 
 
 def _are_three_numbers(values: Any) -> bool:

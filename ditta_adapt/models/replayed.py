@@ -46,6 +46,11 @@ class ReplayedSegmenter:
         return self._parts
 
     @property
+    def preprocessing(self) -> Callable[[Tensor], Tensor]:
+        """From frames to what the model takes."""
+        return self._preprocessing
+
+    @property
     def num_classes(self) -> int:
         """Number of classes `C`."""
         return self.parts.num_classes
@@ -56,8 +61,8 @@ class ReplayedSegmenter:
         return self.parts.feature_dim
 
     def preprocess(self, frames: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H2 W2"]:
-        """What the model takes, in its precision."""
-        return self._preprocessing(frames).to(dtype_of(self.model))
+        """Resize, scale and normalise, as the processor or the model says; in its precision."""
+        return self.preprocessing(frames).to(dtype_of(self.model))
 
     def encode(self, images: Float[Tensor, "B 3 H2 W2"]) -> Encoded:
         """The answers of the frozen modules, or the images where nothing is frozen."""

@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from ditta_adapt.models.own_forward import (
     MOST_DISAGREEMENT,
     ODD_SIZES,
-    NoReference,
     forward_disagreement,
 )
 from ditta_adapt.models.parameters import adaptable_state
@@ -28,10 +27,7 @@ def own_forward(case: SegmenterCase) -> None:
     frames = case.frames_for(segmenter).float()
     for size in ODD_SIZES:
         resized = F.interpolate(frames, size).byte()
-        try:
-            lost = forward_disagreement(segmenter, reference, resized)
-        except NoReference as error:
-            skip(str(error))
+        lost = forward_disagreement(segmenter, reference, resized)
         require(
             lost <= MOST_DISAGREEMENT,
             f"{lost:.1%} of the labels of frames of {size} (H, W) are others than the model's own.",

@@ -30,14 +30,12 @@ class Discovery:
     Attributes:
         parts: what is frozen, adapted, and where features and scores are.
         sizes: of images that it takes.
-        frozen_weights: share of the weights that is frozen.
         frozen_work: share of the floating-point operations that is done by what is frozen.
         notes: what a user should know, in plain words.
     """
 
     parts: Parts
     sizes: SizeRule
-    frozen_weights: float
     frozen_work: float
     notes: tuple[str, ...]
 
@@ -76,7 +74,6 @@ def discover(model: nn.Module, hints: Hints) -> Discovery:
     return Discovery(
         parts,
         examined.sizes,
-        _share_of_weights(model, frozen),
         _share_of_work(examined.run, frozen),
         tuple(filter(None, (examined.note, note))),
     )
@@ -181,12 +178,6 @@ def _with_scores_layer(examined: Examined, parts: Parts, features: FoundFeatures
         if not same_scores(ours.logits, whole):
             return parts
     return with_layer
-
-
-def _share_of_weights(model: nn.Module, frozen: Iterable[str]) -> float:
-    inside = {id(p): p.numel() for name in frozen for p in model.get_submodule(name).parameters()}
-    everything = sum(parameter.numel() for parameter in model.parameters())
-    return sum(inside.values()) / max(1, everything)
 
 
 def _share_of_work(run: Trace, frozen: Iterable[str]) -> float:
