@@ -19,10 +19,11 @@ def distillation_loss(
     ignore_index: int = 255,
     double_softmax: bool = False,
     reduction: Reduction = "valid",
+    weight: Float[Tensor, "B H W"] | None = None,
 ) -> Float[Tensor, ""]:
     r"""Cross-entropy of a prediction with the propagator's labels.
 
-    .. math:: L = \frac{1}{|\Omega|} \sum_{x : y(x) \ne ignore} -\ln q_{y(x)}(x)
+    .. math:: L = \frac{1}{|\Omega|} \sum_{x : y(x) \ne ignore} -w(x) \ln q_{y(x)}(x)
 
     with `q = softmax(logits)`, or, for `double_softmax`, `q = softmax(softmax(logits))`.
 
@@ -35,12 +36,13 @@ def distillation_loss(
             cannot fall under `ln(1 + (C - 1) / e)`.
         reduction: `"valid"`: the mean over labelled pixels, 0 where there is none; `"all"`: the
             sum over labelled pixels divided by the number of all pixels.
+        weight: `w`, `(B, H, W)`, at least 0; 1 everywhere if not given.
 
     Returns:
         A scalar, at least 0.
 
     Raises:
-        ShapeError: `labels` does not fit `logits`.
+        ShapeError: `labels` or `weight` does not fit `logits`.
         InputError: unknown `reduction`.
 
     Source: paper, Eq. 5; `double_softmax=True, reduction="all"` is the released program.
@@ -50,9 +52,11 @@ def distillation_loss(
             f"logits has shape {tuple(logits.shape)} and labels {tuple(labels.shape)}; expected "
             "(B, C, H, W) and (B, H, W)."
         )
+    _check_weight(weight, labels)
     labels = labels.long()
     scores = logits.softmax(dim=1) if double_softmax else logits
-    total: Tensor = F.cross_entropy(scores, labels, ignore_index=ignore_index, reduction="sum")
+    each = F.cross_entropy(scores, labels, ignore_index=ignore_index, reduction="none")
+    total = (each if weight is None else each * weight).sum()
     if reduction == "all":
         return total / max(labels.numel(), 1)
     if reduction == "valid":
@@ -67,11 +71,12 @@ def anchored_distillation_loss(
     anchor: Float[Tensor, "B C H W"],
     *,
     ignore_index: int = 255,
+    weight: Float[Tensor, "B H W"] | None = None,
 ) -> Float[Tensor, ""]:
     r"""Cross-entropy with labels that are trusted only so far; the rest holds on to a distribution.
 
-    .. math:: L = \frac{1}{|\Omega|} \sum_x -m(x) \ln q_{y(x)}(x)
-              - (1 - m(x)) \sum_c a_c(x) \ln q_c(x)
+    .. math:: L = \frac{1}{|\Omega|} \sum_x -w(x) \left( m(x) \ln q_{y(x)}(x)
+              + (1 - m(x)) \sum_c a_c(x) \ln q_c(x) \right)
 
     with `q = softmax(logits)`. Leaving doubtful pixels out instead would let the pixels that are
     certain, mostly background, take them over.
@@ -82,6 +87,7 @@ def anchored_distillation_loss(
         confidence: `m`, `(B, H, W)` in [0, 1].
         anchor: `a`, `(B, C, H, W)`, a distribution over classes at every pixel.
         ignore_index: the label that is not trusted at all.
+        weight: `w`, `(B, H, W)`, at least 0; 1 everywhere if not given.
 
     Returns:
         A scalar, at least 0, and least where `q` is `m` parts label and `1 - m` parts anchor.
@@ -99,6 +105,7 @@ def anchored_distillation_loss(
             f"and anchor {tuple(anchor.shape)}; expected (B, C, H, W), twice (B, H, W), and "
             "(B, C, H, W)."
         )
+    _check_weight(weight, labels)
     log_q = logits.log_softmax(dim=1)
     labels = labels.long()
     known = labels != ignore_index
@@ -106,7 +113,8 @@ def anchored_distillation_loss(
     trust = torch.where(known, confidence, 0.0)
     of_label = log_q.gather(1, chosen).squeeze(1)
     of_anchor = (anchor * log_q).sum(dim=1)
-    return -torch.lerp(of_anchor, of_label, trust).mean()
+    each = torch.lerp(of_anchor, of_label, trust)
+    return -(each if weight is None else each * weight).mean()
 
 
 def mask_prototypes(
@@ -196,6 +204,14 @@ def mask_contrastive_loss(
     if len(ids) == 0:
         return similarity.sum()
     return F.cross_entropy(similarity, slots, reduction="sum") / object_ids.numel()
+
+
+def _check_weight(weight: Tensor | None, labels: Tensor) -> None:
+    if weight is not None and weight.shape != labels.shape:
+        raise ShapeError(
+            f"weight has shape {tuple(weight.shape)} and labels {tuple(labels.shape)}; expected "
+            "the same."
+        )
 
 
 def _check_map(name: str, value: Tensor, features: Tensor) -> None:

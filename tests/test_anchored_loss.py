@@ -162,3 +162,16 @@ def test_anchored_loss_of_shapes_that_do_not_fit(
             torch.zeros(confidence),
             torch.zeros(anchor),
         )
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("shape", [(1, 2, 3), (2, 3), (1, 1, 2, 2)])
+def test_a_weight_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    logits, labels = torch.zeros(1, 3, 2, 2), torch.zeros(1, 2, 2, dtype=torch.int64)
+    weight, half = torch.ones(shape), torch.full((1, 2, 2), 0.5)
+    with pytest.raises(ShapeError, match=r"weight has shape .* and labels \(1, 2, 2\)"):
+        distillation_loss(logits, labels, weight=weight)
+    with pytest.raises(ShapeError, match=r"weight has shape .* and labels \(1, 2, 2\)"):
+        anchored_distillation_loss(
+            logits, labels, half, torch.full_like(logits, 1 / 3), weight=weight
+        )

@@ -1,4 +1,4 @@
-"""ESPNetv2 (s = 2.0) for semantic segmentation, split into an encoder and a decoder.
+"""ESPNetv2 for semantic segmentation, split into an encoder and a decoder.
 
 Source: Mehta, Rastegari, Shapiro, Hajishirzi, "ESPNetv2: A Light-weight, Power Efficient, and
 General Purpose Convolutional Neural Network", CVPR 2019, arXiv 1811.11431; the decoder is the one
@@ -6,8 +6,8 @@ of the released PASCAL VOC and Cityscapes weights (sacmehta/EdgeNets, MIT), whic
 `load_espnetv2` reads.
 """
 
-from benchmarks.espnetv2.encoder import ENCODER_CHANNELS
+from benchmarks.espnetv2.encoder import CHANNELS
 from benchmarks.espnetv2.network import ESPNetv2
 from benchmarks.espnetv2.weights import load_espnetv2, rename_released
 
-__all__ = ["ENCODER_CHANNELS", "ESPNetv2", "load_espnetv2", "rename_released"]
+__all__ = ["CHANNELS", "ESPNetv2", "load_espnetv2", "rename_released"]

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.espnetv2.encoder import ENCODER_CHANNELS
+from benchmarks.espnetv2.encoder import Channels
 from benchmarks.espnetv2.units import ConvUnit, NormAct
 
 DECODER_CHANNELS = (64, 48, 32)
@@ -74,11 +74,11 @@ class _GatedSkip(nn.Module):
 class Decoder(nn.Module):
     """Refine the coarsest map with the finer ones, then classify; see `ESPNetv2.decode`."""
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, num_classes: int, channels: Channels) -> None:
         super().__init__()
         width = min(num_classes // 2, 16)  # this is D
-        entries = (ENCODER_CHANNELS[-1], *DECODER_CHANNELS)
-        skips = ENCODER_CHANNELS[-2::-1]
+        entries = (channels[-1], *DECODER_CHANNELS)
+        skips = channels[-2::-1]
         self.pools = nn.ModuleList(_PyramidPool(c, width) for c in entries)
         self.expands = nn.ModuleList(ConvUnit(width, c, 1) for c in DECODER_CHANNELS)
         self.skips = nn.ModuleList(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
@@ -11,8 +11,16 @@ from torch import Tensor, nn
 
 from benchmarks.espnetv2.units import ConvUnit, NormAct
 
-ENCODER_CHANNELS = (32, 128, 256, 512)
-"""Channels of the encoder's maps, at strides 2, 4, 8 and 16 (s = 2.0)."""
+Channels = tuple[int, int, int, int]
+"""Of the encoder's maps, at strides 2, 4, 8 and 16."""
+
+CHANNELS: Mapping[float, Channels] = {
+    0.5: (16, 32, 64, 128),
+    1.0: (32, 64, 128, 256),
+    1.5: (32, 96, 192, 384),
+    2.0: (32, 128, 256, 512),
+}
+"""By the width factor `s`."""
 
 BRANCHES = 4
 """Dilated convolutions of a pyramid."""
@@ -76,9 +84,9 @@ class _EespDown(nn.Module):
 class Encoder(nn.Module):
     """The classification trunk without its last level; see `ESPNetv2.encode`."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: Channels) -> None:
         super().__init__()
-        c2, c4, c8, c16 = ENCODER_CHANNELS
+        c2, c4, c8, c16 = channels
         wide = (1, 2, 3, 4)
         # At stride 16 a branch that would see more than 7 pixels falls back to dilation 1.
         narrow = (1, 1, 2, 3)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.espnetv2.encoder import BRANCHES
+from benchmarks.espnetv2.encoder import BRANCHES, CHANNELS
 from benchmarks.espnetv2.network import ESPNetv2
 
 # Released name -> name here, replaced in this order.
@@ -46,7 +46,7 @@ def load_espnetv2(path: str | Path, num_classes: int | None = None) -> ESPNetv2:
     """Build the network from a released state dict, in eval mode, on the CPU.
 
     Args:
-        path: `espnetv2_s_2.0_*.pth` of the released segmentation models.
+        path: `espnetv2_s_*.pth` of the released segmentation models, of any width.
         num_classes: the number of outputs the file must have; None takes the file's.
 
     Raises:
@@ -66,12 +66,18 @@ def load_espnetv2(path: str | Path, num_classes: int | None = None) -> ESPNetv2:
     found = bias.numel()
     if num_classes is not None and num_classes != found:
         raise ValueError(f"{path} has {found} outputs, not {num_classes}")
-    model = ESPNetv2(found)
+    model = ESPNetv2(found, _width_of(state))
     try:
         model.load_state_dict(rename_released(state), strict=True)
     except RuntimeError as error:
-        raise ValueError(f"{path} does not fit ESPNetv2 with s = 2.0: {error}") from error
+        raise ValueError(f"{path} does not fit ESPNetv2: {error}") from error
     return model.eval()
+
+
+def _width_of(state: Mapping[str, Tensor]) -> float:
+    """The factor `s`, by how many channels the coarsest map of the encoder has; 2 if unknown."""
+    coarsest = state.get("bu_dec_l1.projection_layer.cbr.0.weight", torch.empty(0)).shape[1:2]
+    return next((width for width, each in CHANNELS.items() if each[-1:] == tuple(coarsest)), 2.0)
 
 
 def rename_released(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

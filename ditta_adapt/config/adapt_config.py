@@ -104,6 +104,7 @@ class AdaptConfig(Record):
                 learning_rate=1e-3,
                 module_mode="train",
                 adapted_share=1.0,
+                class_balance=0.0,
                 distillation=CrossEntropy(double_softmax=True, reduction="all"),
                 contrast=Contrast(certainty="softmax_entropy"),
             ),

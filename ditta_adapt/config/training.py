@@ -64,6 +64,8 @@ class Training(Record):
         adapted_share: how far the weights go from the pre-trained to the trained ones, in (0, 1].
             Part of the way keeps most of what is gained and less of what is lost (weight averaging
             as in WiSE-FT, Wortsman et al., CVPR 2022).
+        class_balance: exponent of the weight of a class in the loss, in [0, 1], see
+            `class_weights`: 0 counts pixels alike, 1 counts classes alike.
         distillation: the loss of the labels.
         contrast: the mask-contrastive term, or none.
     """
@@ -76,5 +78,6 @@ class Training(Record):
     weight_decay: NotNegative = 0.01
     module_mode: ModuleMode = "eval"
     adapted_share: Annotated[float, Range(0, 1, above=True)] = 0.75
+    class_balance: Share = 0.5
     distillation: Anchored | CrossEntropy = Anchored()
     contrast: Contrast | None = None

@@ -22,6 +22,8 @@ class Distillation:
             where targets are doubtful.
         options: which loss; targets without confidence are learned by cross-entropy.
         device: of the logits.
+        balance: weight of a pixel by its label's class, see `class_weights`; none to count all
+            pixels alike. Pixels without a label weigh 1.
     """
 
     def __init__(
@@ -31,10 +33,16 @@ class Distillation:
         frozen: Callable[[int], Tensor],
         options: Anchored | CrossEntropy,
         device: torch.device,
+        balance: Float[Tensor, " C"] | None = None,
     ) -> None:
         self._labels = targets.labels[t].to(device).long().unsqueeze(0)
         self._size: tuple[int, int] = (self._labels.shape[1], self._labels.shape[2])
         self._options = options
+        self._weight: Tensor | None = None
+        if balance is not None:
+            known = self._labels != IGNORE
+            weights = balance.to(device)[torch.where(known, self._labels, 0)]
+            self._weight = torch.where(known, weights, 1.0)
         self._confidence: Tensor | None = None
         if isinstance(options, Anchored) and targets.confidence:
             self._confidence = targets.confidence[t].to(device).float().unsqueeze(0)
@@ -45,7 +53,12 @@ class Distillation:
         resized = resize_logits(logits, self._size)
         if self._confidence is not None:
             return anchored_distillation_loss(
-                resized, self._labels, self._confidence, self._anchor, ignore_index=IGNORE
+                resized,
+                self._labels,
+                self._confidence,
+                self._anchor,
+                ignore_index=IGNORE,
+                weight=self._weight,
             )
         plain = self._options if isinstance(self._options, CrossEntropy) else CrossEntropy()
         return distillation_loss(
@@ -54,4 +67,5 @@ class Distillation:
             ignore_index=IGNORE,
             double_softmax=plain.double_softmax,
             reduction=plain.reduction,
+            weight=self._weight,
         )

@@ -12,6 +12,7 @@ from ditta_adapt.models.encodings import FrameCache, join_batch
 from ditta_adapt.models.segmenter import Encoded, SegmenterOutput
 from ditta_adapt.progress import ProgressCallback
 from ditta_adapt.targets.targets import Targets
+from ditta_adapt.training.balance import class_weights
 from ditta_adapt.training.contrast import ContrastiveTerm
 from ditta_adapt.training.descent import Descent
 from ditta_adapt.training.distillation import Distillation
@@ -83,6 +84,10 @@ def train_student(
     if options.contrast is not None:
         contrast = ContrastiveTerm(student, options.contrast, config.reliability_normalizer)
         contrast.momentum.set_training(in_train, in_eval=in_eval)
+    balance = None
+    if options.class_balance:
+        classes = student.segmenter.num_classes
+        balance = class_weights(targets.labels, classes, exponent=options.class_balance)
     memory = config.memory
     as_pair = isinstance(memory, AttentionAddon) and memory.through_previous_frame
     student.set_training(in_train, in_eval=in_eval)
@@ -95,7 +100,8 @@ def train_student(
             encoded = join_batch(encoded, encodings[t - 1])
         output, before = _frames_of(student.decode(encoded), pair)
         previous = before or previous
-        distill = Distillation(targets, t, frozen, options.distillation, output.logits.device)
+        device = output.logits.device
+        distill = Distillation(targets, t, frozen, options.distillation, device, balance)
         losses = {"distill": distill(output.logits)}
         if student.addon is not None and t > 0:
             assert previous is not None

@@ -8,10 +8,13 @@ import pytest
 import torch
 
 from benchmarks import davis
-from benchmarks.espnetv2 import ESPNetv2, load_espnetv2, rename_released
+from benchmarks.espnetv2 import CHANNELS, ESPNetv2, load_espnetv2, rename_released
 
 CLASSIFIER = "bu_dec_l4.merge_layer.3"
-RELEASED = {"espnetv2_s_2.0_pascal_384x384.pth": 21, "espnetv2_s_2.0_city_1024x512.pth": 20}
+RELEASED = {
+    **{f"espnetv2_s_{width}_pascal_384x384.pth": 21 for width in CHANNELS},
+    "espnetv2_s_2.0_city_1024x512.pth": 20,
+}
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,11 @@ def test_decode_refuses_other_maps(model):
 def test_one_class_is_refused():
     with pytest.raises(ValueError, match="at least 2, got 1"):
         ESPNetv2(1)
+
+
+def test_a_width_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match=r"one of \[0.5, 1.0, 1.5, 2.0\], got 3"):
+        ESPNetv2(21, width=3)
 
 
 @pytest.mark.parametrize(("name", "outputs"), RELEASED.items())

@@ -104,6 +104,7 @@ def test_the_paper_preset_is_the_released_program() -> None:
             "weight_decay": 0.01,
             "module_mode": "train",
             "adapted_share": 1.0,
+            "class_balance": 0.0,
             "distillation": {"kind": "CrossEntropy", "double_softmax": True, "reduction": "all"},
             "contrast": {
                 "kind": "Contrast",

@@ -20,6 +20,7 @@ from ditta_adapt import (
 from ditta_adapt.config.record import Record
 
 SHARES = [
+    (Training, "class_balance"),
     (DenseVote, "decay"),
     (MaskVote, "prompt_threshold"),
     (Contrast, "ema_rate"),

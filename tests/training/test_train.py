@@ -59,8 +59,8 @@ def upsampled(logits: Tensor) -> Tensor:
 
 def test_default_steps_by_hand() -> None:
     """Plain loop: cross-entropy of both branches, previous frame detached, AdamW."""
-    config = AdaptConfig(training=Training(passes=2, learning_rate=1e-2), memory=None)
-    history, student = run(config)
+    training = Training(passes=2, learning_rate=1e-2, class_balance=0.0)
+    history, student = run(AdaptConfig(training=training, memory=None))
 
     net = ToyNet().eval()
     optimizer = torch.optim.AdamW(net.decoder.parameters(), lr=1e-2)
@@ -83,9 +83,11 @@ def test_default_steps_by_hand() -> None:
         torch.testing.assert_close(own, expected)
 
 
-def test_anchored_steps_by_hand() -> None:
+@pytest.mark.parametrize("balance", [0.0, 0.5])
+def test_anchored_steps_by_hand(balance: float) -> None:
     """Plain loop: as much of the label as it is trusted, the rest of the frozen model."""
-    config = AdaptConfig(training=Training(passes=2, learning_rate=1e-2), memory=None)
+    training = Training(passes=2, learning_rate=1e-2, class_balance=balance)
+    config = AdaptConfig(training=training, memory=None)
     generator = torch.Generator().manual_seed(5)
     plain = make_targets(2)
     # On the decoder's grid, and the frozen model is asked for its logits there.
@@ -110,14 +112,19 @@ def test_anchored_steps_by_hand() -> None:
     history = train_student(student, cache, targets, logits, config, silent).losses
     assert asked == [0, 1, 0, 1]
 
+    every = torch.cat([frame[frame != IGNORE] for frame in labels]).long()
+    share = torch.bincount(every, minlength=NUM_CLASSES) / len(every)
+    by_class = share.clamp(min=1e-9) ** -balance / (share ** (1 - balance)).sum()
     optimizer = torch.optim.AdamW(net.decoder.parameters(), lr=1e-2)
     for step in range(4):
         t = step % 2
         known = labels[t] != IGNORE
+        weight = torch.where(known, by_class[labels[t].long().clamp(min=0)], 1.0)
         trust = (confidence[t] * known)[None, None]
         onehot = F.one_hot(labels[t].long().clamp(min=0), NUM_CLASSES).permute(2, 0, 1)[None]
         wanted = trust * onehot + (1 - trust) * frozen[t].softmax(1)
-        loss = F.cross_entropy(net.decoder(encoded[t]), wanted)
+        each = F.cross_entropy(net.decoder(encoded[t]), wanted, reduction="none")
+        loss = (weight * each).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
