@@ -213,3 +213,16 @@ def test_it_says_when_nothing_is_frozen() -> None:
     note = "every step ran all of the model, since no part of it is frozen"
     assert note in wrap(whole).adapt(frames[:4]).reason
     assert note not in wrap(parts).adapt(frames[:4]).reason
+
+
+def test_the_encoder_is_frozen_where_the_scores_are_read_from_the_decoder() -> None:
+    """The forward pass is left behind the decoder, so the calls around it never return."""
+    segmenter = HookedSegmenter(
+        Wrapped().eval(), decoder="head", features="head.layers.2", logits=lambda out: out["out"]
+    )
+    assert segmenter.parts.split.frozen == ("net.encoder",)
+    images = segmenter.preprocess(images_of())
+    with torch.no_grad():
+        encoded = segmenter.encode(images)
+        expected = segmenter.model(images)["out"]
+        assert torch.equal(segmenter.decode(encoded).logits, expected)

@@ -89,6 +89,7 @@ def trace(model: nn.Module, call: Call, images: Tensor) -> Trace:
     finally:
         for handle in handles:
             handle.remove()
+    watch.close()
     return Trace(images, watch.calls, output, watch.flops.total)
 
 
@@ -122,6 +123,15 @@ class _Watch:
         ended.work += self.flops.total
         ended.versions = [tensor._version for tensor in ended.outputs]
         self._clock += 1
+
+
+    def close(self) -> None:
+        """The run is over: what it left early, such as by `CallUntil`, ended with it."""
+        while self._open:
+            ended = self.calls[self._open.pop()]
+            ended.end, ended.flops = self._clock, self.flops.total
+            ended.work += self.flops.total
+            self._clock += 1
 
 
 class _Flops(TorchDispatchMode):  # type: ignore[no-untyped-call]
