@@ -59,13 +59,15 @@ class SegformerSegmenter(HookedSegmenter):
             threshold=threshold,
         )
 
-    def preprocess(self, frames: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H2 W2"]:
-        """Resize, scale and normalise, as the processor or the model says; in its precision.
+    def preprocess(
+        self, frames: UInt8[Tensor, "B 3 H W"], *, scale: float = 1.0
+    ) -> Float[Tensor, "B 3 H2 W2"]:
+        """See `HookedSegmenter.preprocess`.
 
         Raises:
             ShapeError: the image is smaller than 32 pixels on a side.
         """
-        images = super().preprocess(frames)
+        images = super().preprocess(frames, scale=scale)
         if min(images.shape[2:]) < _MIN_SIDE:
             raise ShapeError(
                 f"the image is {tuple(images.shape[2:])} (H, W); SegFormer needs at least "

@@ -18,6 +18,7 @@ from ditta_adapt.progress import ProgressCallback, check_progress
 from ditta_adapt.report import AdaptationReport, report_of
 from ditta_adapt.safety.drift_monitor import monitor_of
 from ditta_adapt.safety.guarded_training import guarded_training
+from ditta_adapt.safety.judge import judge_of
 from ditta_adapt.safety.resolution import resolve
 from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.targets.builder import TargetBuilder, check_targets
@@ -60,6 +61,9 @@ def adapt_to_frames(
             warm_up = WarmUp.from_frames(
                 frozen.segmenter, frames, progress, normalizer=normalizer, budget=cache
             )
+        if config.look is not None:
+            with clock.stage("look"):
+                warm_up = warm_up.looked_at(config.look, progress)
         with clock.stage("teach"):
             # Open to the end, so that what it computes of the frames is computed once.
             resolution = stack.enter_context(resolve(config, propagator, warm_up))
@@ -74,15 +78,29 @@ def adapt_to_frames(
             config,
             memory=config.memory,
             propagator=propagator,
-            monitor=monitor_of(trained, config.safety),
+            monitor=monitor_of(trained, config),
+            judge=judge_of(trained, config, looked=warm_up.looks is not None),
         )
         stream.begin_after(warm_up, resolution.session)
     about = getattr(segmenter, "notes", ())
-    notes = (resolution.note, trained.note, _whole_model_note(warm_up), *about)
+    looked = _look_note(warm_up, config)
+    notes = (resolution.note, trained.note, looked, _whole_model_note(warm_up), *about)
     report = report_of(
         segmenter, propagator, config, warm_up, targets, trained, clock.seconds, notes
     )
     return Adaptation(stream, warm_up, report)
+
+
+def _look_note(warm_up: WarmUp, config: AdaptConfig) -> str:
+    """In plain words, what could not be looked at a second time, where that was asked for."""
+    if config.look is None:
+        return ""
+    if warm_up.looks is None:
+        return "there was no second look, since the model can be shown frames at no other size"
+    if not warm_up.looks.missing:
+        return ""
+    shown = ", ".join(map(str, warm_up.looks.missing))
+    return f"second looks go without scale {shown}, which the model did not take"
 
 
 def _whole_model_note(warm_up: WarmUp) -> str:

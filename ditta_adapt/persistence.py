@@ -21,11 +21,12 @@ from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.report import library_versions
 from ditta_adapt.safety.drift_monitor import DriftMonitor
+from ditta_adapt.safety.judge import Judge, Speaker
 from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.training.student import Student, full_precision_student, make_addon
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _WEIGHTS, _CONFIG = "model.safetensors", "config.json"
 
 
@@ -48,6 +49,7 @@ def save(path: str | Path, stream: Stream, segmenter: Segmenter) -> None:
         "has_addon": student.addon is not None,
         "full_precision": student.precision is not None,
         "monitor": None if monitor is None else {"limit": monitor.limit, "usual": monitor.usual},
+        "opinions": None if stream.judge is None else dict(stream.judge.opinions),
         "config": stream.config.to_dict(),
     }
     try:
@@ -90,13 +92,14 @@ def load(path: str | Path, segmenter: Segmenter, propagator: Callable[[], Propag
     try:
         config = AdaptConfig.from_dict(description["config"])
         monitor = _monitor(description["monitor"], config)
+        judge = _judge(description["opinions"], config)
         memory = config.memory if description["has_memory"] else None
         addon = memory if description["has_addon"] else None
         full_precision = bool(description["full_precision"])
         adapted = bool(description["adapted"])
         if isinstance(memory, str) or not (addon is None or isinstance(addon, AttentionAddon)):
             raise ConfigError(f"memory is {memory!r}, which is none that could have been used.")
-    except (ConfigError, KeyError, TypeError, ValueError) as error:
+    except (ConfigError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / _CONFIG} holds no valid config: {error!r}") from error
     frozen = Student.pretrained(segmenter)
     if full_precision:
@@ -113,7 +116,9 @@ def load(path: str | Path, segmenter: Segmenter, propagator: Callable[[], Propag
     warper = propagator() if isinstance(memory, WarpedVotes) else None
     if not adapted:
         student = frozen
-    return Stream(student, frozen, config, memory=memory, propagator=warper, monitor=monitor)
+    return Stream(
+        student, frozen, config, memory=memory, propagator=warper, monitor=monitor, judge=judge
+    )
 
 
 def _monitor(entry: Any, config: AdaptConfig) -> DriftMonitor | None:
@@ -127,6 +132,24 @@ def _monitor(entry: Any, config: AdaptConfig) -> DriftMonitor | None:
             "safety checks."
         )
     return DriftMonitor(config.safety, limit, usual)
+
+
+def _judge(entry: Any, config: AdaptConfig) -> Judge | None:
+    """The judge before the first frame, with the opinions of the warm-up."""
+    if entry is None:
+        return None
+    opinions: dict[Speaker, tuple[float, ...]] = {
+        name: tuple(map(float, found)) for name, found in entry.items()
+    }
+    known = set(opinions) <= {"memory", "adapted"}
+    if not (known and isinstance(config.safety, Checks)) or any(
+        not -1 <= value <= 1 for found in opinions.values() for value in found
+    ):
+        raise ConfigError(
+            f"opinions is {entry!r}; expected numbers in [-1, 1] of memory and adapted, beside "
+            "safety checks."
+        )
+    return Judge(config.safety, opinions)
 
 
 def _tensors(student: Student) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from ditta_adapt.errors import InputError
 
-Stage = Literal["predict", "track", "targets", "adapt"]
+Stage = Literal["predict", "look", "track", "targets", "adapt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +14,9 @@ class Progress:
     """One step of work done.
 
     Attributes:
-        stage: `"predict"` the warm-up with the frozen model, `"track"` its objects with the
-            propagator, forward then backward, build `"targets"`, `"adapt"`.
+        stage: `"predict"` the warm-up with the frozen model, `"look"` at it a second time,
+            `"track"` its objects with the propagator, forward then backward, build `"targets"`,
+            `"adapt"`.
         done: steps of this stage that are done.
         total: steps of this stage; an upper bound for `"track"`.
         loss: of this step, while adapting.

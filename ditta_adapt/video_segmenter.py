@@ -22,6 +22,7 @@ from ditta_adapt.models.parameters import check_device, device_of
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import ProgressCallback, silent
 from ditta_adapt.report import AdaptationReport
+from ditta_adapt.safety.judge import Speaker
 from ditta_adapt.streaming.exclusive import Exclusive
 from ditta_adapt.streaming.prediction import (
     Evidence,
@@ -164,6 +165,15 @@ class VideoSegmenter:
             return self._stream.step(tensor, answer, fuse=fuse)
 
     @property
+    def speaker(self) -> Speaker:
+        """Whose labels the next frame gets: `"adapted"`, `"memory"` or `"image model"`.
+
+        Second looks decide it, see `Judge`; where there are none, it is what was adapted. Before
+        `adapt` this is the image model, whatever it says.
+        """
+        return self._stream.speaker
+
+    @property
     def fallback(self) -> str | None:
         """Why the next frame is predicted with pre-trained weights although others were adapted.
 
@@ -171,7 +181,9 @@ class VideoSegmenter:
         None while the adapted weights are used, and where none were: see `report` for that.
         """
         state = self._stream.state
-        return state.monitor.alarm if state is not None and state.monitor is not None else None
+        if not self._stream.adapted or state is None or state.monitor is None:
+            return None
+        return state.monitor.alarm
 
     def segment(
         self,

@@ -2,6 +2,7 @@
 
 from ditta_adapt.config.adapt_config import AdaptConfig
 from ditta_adapt.config.cache_budget import CacheBudget
+from ditta_adapt.config.look import SecondLook
 from ditta_adapt.config.memory import AttentionAddon, WarpedVotes
 from ditta_adapt.config.safety import Checks
 from ditta_adapt.config.targets import DenseVote, MaskVote, SelfLabels
@@ -17,6 +18,7 @@ __all__ = [
     "CrossEntropy",
     "DenseVote",
     "MaskVote",
+    "SecondLook",
     "SelfLabels",
     "Training",
     "WarpedVotes",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ditta_adapt.config.look import SecondLook
 from ditta_adapt.config.memory import AttentionAddon, WarpedVotes
 from ditta_adapt.config.record import Record, Seed
 from ditta_adapt.config.safety import Checks
@@ -47,6 +48,7 @@ class AdaptConfig(Record):
         memory: what is remembered while streaming (stage D). `"auto"`: `WarpedVotes()` where the
             propagator can warp dense maps, else `AttentionAddon()`. None: nothing.
         safety: what is kept of what was learned. None: all of it, whatever it does.
+        look: when the frozen model looks a second time, larger and smaller. None: never.
         reliability_normalizer: of the reliability map that chooses prompts, weighs pixels, fuses
             (Eq. 3) and is part of predictions, see `reliability`.
         seed: of everything random; the caller's random state is not touched.
@@ -63,6 +65,7 @@ class AdaptConfig(Record):
         WarpedVotes | AttentionAddon | Literal["auto", "warped", "residual", "paper", "none"] | None
     ) = "auto"
     safety: Checks | Literal["checked", "none"] | None = field(default_factory=Checks)
+    look: SecondLook | None = field(default_factory=SecondLook)
     reliability_normalizer: Normalizer = "frame"
     seed: Seed = 0
 
@@ -110,4 +113,5 @@ class AdaptConfig(Record):
             ),
             memory=AttentionAddon(form="paper", through_previous_frame=True),
             safety=None,
+            look=None,
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, overload
 
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ditta_adapt.errors import InputError, SegmenterError
@@ -15,6 +16,7 @@ from ditta_adapt.models.discovery.known import discovery_of
 from ditta_adapt.models.forward import model_errors
 from ditta_adapt.models.image_function import ImageFunction
 from ditta_adapt.models.named_modules import named_modules
+from ditta_adapt.models.parameters import dtype_of
 from ditta_adapt.models.parts import Layer, Parts
 from ditta_adapt.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from ditta_adapt.models.replay import call_model
@@ -143,6 +145,18 @@ class HookedSegmenter(ReplayedSegmenter):
     def preprocessing(self) -> Preprocessing | ImageFunction:
         """From frames to images of a size that the model takes."""
         return self._images.for_sizes(self.discovery.sizes)
+
+    def preprocess(
+        self, frames: UInt8[Tensor, "B 3 H W"], *, scale: float = 1.0
+    ) -> Float[Tensor, "B 3 H2 W2"]:
+        """Resize, rescale and normalise, as the processor or the model says; in its precision.
+
+        Args:
+            frames: RGB.
+            scale: how many times larger than usual the model is to see them; one of a fixed size
+                sees them as usual.
+        """
+        return self.preprocessing(frames, scale=scale).to(dtype_of(self.model))
 
     @property
     def notes(self) -> tuple[str, ...]:

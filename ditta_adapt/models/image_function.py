@@ -66,11 +66,14 @@ class ImageFunction:
         """The `(H, W)` that a frame of this size is resized to."""
         return tuple(self(torch.zeros((1, 3, height, width), dtype=torch.uint8)).shape[2:])  # type: ignore[return-value]
 
-    def __call__(self, frames: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H2 W2"]:
-        """Every frame through the function."""
+    def __call__(
+        self, frames: UInt8[Tensor, "B 3 H W"], *, scale: float = 1.0
+    ) -> Float[Tensor, "B 3 H2 W2"]:
+        """Every frame through the function; what it gives is resized, to be seen larger."""
         images = torch.stack([self._one(frame) for frame in frames]).to(frames.device)
-        size = self.sizes.nearest(images.shape[2], images.shape[3])
-        if size == tuple(images.shape[2:]):
+        height, width = images.shape[2:]
+        size = self.sizes.nearest(round(height * scale), round(width * scale))
+        if size == (height, width):
             return images
         return F.interpolate(images, size, mode="bilinear", antialias=True)
 

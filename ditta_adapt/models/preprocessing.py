@@ -74,15 +74,20 @@ class Preprocessing:
         """The same for a model that takes these sizes."""
         return replace(self, sizes=sizes)
 
-    def size_of(self, height: int, width: int) -> tuple[int, int]:
-        """The `(H, W)` that a frame of this size is resized to."""
+    def size_of(self, height: int, width: int, *, scale: float = 1.0) -> tuple[int, int]:
+        """The `(H, W)` that a frame of this size is resized to, to be seen `scale` times as large.
+
+        A model of one fixed size is always shown that.
+        """
         if self.settings["do_resize"]:
             height, width = input_size(self.settings, height, width)
-        return self.sizes.nearest(height, width)
+        return self.sizes.nearest(round(height * scale), round(width * scale))
 
-    def __call__(self, frames: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H2 W2"]:
+    def __call__(
+        self, frames: UInt8[Tensor, "B 3 H W"], *, scale: float = 1.0
+    ) -> Float[Tensor, "B 3 H2 W2"]:
         """Resize, rescale, normalise, and swap channels for a model that takes BGR."""
-        size = self.size_of(frames.shape[2], frames.shape[3])
+        size = self.size_of(frames.shape[2], frames.shape[3], scale=scale)
         if self.settings.get("resample") is None:
             images = frames.float()
             if size != tuple(frames.shape[2:]):

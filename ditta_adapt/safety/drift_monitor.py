@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from jaxtyping import UInt8
 from torch import Tensor
 
-from ditta_adapt.config import Checks
+from ditta_adapt.config import AdaptConfig, Checks
 from ditta_adapt.ops.photometric import photometric_consistency_at_rest
 from ditta_adapt.safety.guarded_training import Trained
 
@@ -77,14 +77,19 @@ class DriftMonitor:
         return replace(self, collapsed=change > self.limit)
 
 
-def monitor_of(trained: Trained, checks: Checks | str | None) -> DriftMonitor | None:
-    """The monitor of what was trained; none where nothing was, or where nothing is checked.
+def monitor_of(trained: Trained, config: AdaptConfig) -> DriftMonitor | None:
+    """The monitor of what was trained; none where nothing is checked.
+
+    Where nothing was trained there is one only for the sake of second looks, which start anew in
+    another scene.
 
     The adapted model may change `drift_factor` times the temporal inconsistency of the warm-up, at
     least `least_drift`, see `Checks`.
     """
-    verdict = trained.verdict
-    if not trained.adapted or verdict is None or not isinstance(checks, Checks):
+    verdict, checks = trained.verdict, config.safety
+    if not isinstance(checks, Checks):
         return None
+    if not trained.adapted or verdict is None:
+        return None if config.look is None else DriftMonitor(checks, checks.least_drift)
     limit = checks.drift_factor * verdict.temporal_inconsistency
     return DriftMonitor(checks, max(checks.least_drift, limit))

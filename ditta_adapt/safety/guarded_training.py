@@ -60,7 +60,8 @@ def guarded_training(
         frozen: a student with its weights.
         warm_up: the frames and the frozen model's view of them.
         targets: what to learn.
-        config: with `memory` decided; `safety=None` leaves all checks out.
+        config: with `memory` decided; `safety=None` leaves all checks out. Where there are second
+            looks, these decide, while streaming, what is used of what was learned; see `Judge`.
         progress: called after every step.
 
     Raises:
@@ -80,6 +81,8 @@ def guarded_training(
         verdict = check_targets_against_model(
             targets, logits, len(warm_up.frames), limit=checks.confident_disagreement
         )
+        if warm_up.looks is not None:
+            verdict = replace(verdict, kept_fraction=1.0, reason="second looks decide what is used")
         if verdict.kept_fraction == 0:
             return Trained(frozen, [], verdict)
     with without_autocast(device_of(segmenter)):
@@ -91,7 +94,7 @@ def guarded_training(
         share = config.training.adapted_share
         if share < 1:
             interpolate(student, frozen, copy_of_weights(student), share)
-        if checks is not None and verdict is not None:
+        if checks is not None and verdict is not None and warm_up.looks is None:
             fractions = checks.kept_fractions
             student, verdict = roll_back(student, frozen, encodings, logits, verdict, fractions)
     if student is frozen:

@@ -38,9 +38,9 @@ class Resolution:
 def resolve(config: AdaptConfig, propagator: Propagator, warm_up: WarmUp) -> Iterator[Resolution]:
     """Decide what the configuration leaves to the propagator.
 
-    One whose warping does not fit the video, see `check_warp`, is treated as one that cannot warp;
-    what asks for its warping by name is switched off. Without `config.safety` it is trusted. A
-    propagator that is not needed is not opened.
+    With one whose warping does not fit the video, see `check_warp`, nothing is warped, and nothing
+    tracked that was not asked for by name: what is doubted does less. Without `config.safety` it is
+    trusted. A propagator that is not needed is not opened.
 
     Args:
         config: as given.
@@ -66,7 +66,7 @@ def resolve(config: AdaptConfig, propagator: Propagator, warm_up: WarmUp) -> Ite
             check = check_warp(session, warm_up.frames, tolerance=config.safety.tolerance)
             if not check.good(config.safety.warp_margin):
                 yield Resolution(
-                    _without_warping(_switched_off(config)),
+                    _switched_off(config),
                     "the propagator's warping is not used, since colours fit worse with it "
                     f"({check.warped:.2f}) than if nothing moved ({check.at_rest:.2f})",
                 )
@@ -80,10 +80,10 @@ def resolve(config: AdaptConfig, propagator: Propagator, warm_up: WarmUp) -> Ite
 
 
 def _switched_off(config: AdaptConfig) -> AdaptConfig:
-    """Without what asks for warping by name."""
-    if isinstance(config.memory, WarpedVotes):
+    """Without what is to be warped."""
+    if config.memory == "auto" or isinstance(config.memory, WarpedVotes):
         config = replace(config, memory=None)
-    if isinstance(config.targets, DenseVote):
+    if config.targets == "auto" or isinstance(config.targets, DenseVote):
         config = replace(config, targets=None)
     return config
 

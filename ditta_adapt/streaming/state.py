@@ -8,6 +8,28 @@ from torch import Tensor
 from ditta_adapt.io.frames import frame_size
 from ditta_adapt.models.segmenter import SegmenterOutput
 from ditta_adapt.safety.drift_monitor import DriftMonitor
+from ditta_adapt.safety.judge import Judge, Speaker
+from ditta_adapt.streaming.look_plan import LookPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What a second look said of each candidate; not read before the next frame.
+
+    Attributes:
+        names: of the candidates, the image model first.
+        scores: how far each agrees with the look, on the model's device.
+    """
+
+    names: tuple[Speaker, ...]
+    scores: Float[Tensor, " N"]
+
+    def verdict(self, judge: Judge) -> Judge:
+        """The judge once this was heard; waits for the device."""
+        plain, *others = self.scores.tolist()
+        return judge.after(
+            {name: s - plain for name, s in zip(self.names[1:], others, strict=True)}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +43,9 @@ class StreamState:
         votes: for every class, of all frames so far, on the grid of the logits; above 0 in total
             in every cell. None where no votes are remembered.
         monitor: whether the adapted weights still belong to the video; none if nothing is watched.
+        judge: whose labels are given out; none if nobody judges.
+        hearing: what the judge is to hear before the next frame, if that had a look.
+        plan: when to look again; none if never.
     """
 
     count: int
@@ -28,8 +53,18 @@ class StreamState:
     output: SegmenterOutput
     votes: Float[Tensor, "C h w"] | None = None
     monitor: DriftMonitor | None = None
+    judge: Judge | None = None
+    hearing: Hearing | None = None
+    plan: LookPlan | None = None
 
     @property
     def size(self) -> tuple[int, int]:
         """`(H, W)` of the frames."""
         return frame_size(self.frame)
+
+    @property
+    def judged(self) -> Judge | None:
+        """The judge, after the last look was heard."""
+        if self.judge is None or self.hearing is None:
+            return self.judge
+        return self.hearing.verdict(self.judge)

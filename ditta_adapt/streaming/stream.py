@@ -3,42 +3,45 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import TypeVar
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ditta_adapt.config import AdaptConfig, AttentionAddon, WarpedVotes
+from ditta_adapt.config import AdaptConfig, AttentionAddon, SecondLook, WarpedVotes
 from ditta_adapt.errors import PropagationError
 from ditta_adapt.io.frames import check_stream_size, frame_size
 from ditta_adapt.models.forward import encode_frame
-from ditta_adapt.models.segmenter import Encoded, SegmenterOutput, check_output
+from ditta_adapt.models.second_look import Look, second_look
+from ditta_adapt.models.segmenter import Encoded
 from ditta_adapt.ops.soft_votes import soft_votes
-from ditta_adapt.safety.disagreement import logits_disagreement
+from ditta_adapt.safety.agreement import agreement
+from ditta_adapt.safety.disagreement import labels_of, logits_disagreement
 from ditta_adapt.safety.drift_monitor import DriftMonitor
+from ditta_adapt.safety.judge import Judge, Speaker
+from ditta_adapt.streaming.candidates import Candidates
+from ditta_adapt.streaming.decodings import Decodings
+from ditta_adapt.streaming.look_plan import LookPlan
 from ditta_adapt.streaming.memory import past_votes, update_memory
-from ditta_adapt.streaming.prediction import Evidence
-from ditta_adapt.streaming.state import StreamState
+from ditta_adapt.streaming.prediction import Evidence, predict_labels
+from ditta_adapt.streaming.rehearsal import rehearse
+from ditta_adapt.streaming.state import Hearing, StreamState
 from ditta_adapt.targets.warm_up import WarmUp
-from ditta_adapt.teachers.checked_calls import warp_maps
 from ditta_adapt.teachers.live_warper import LiveWarper
 from ditta_adapt.teachers.propagator import DenseWarper, Propagator
 from ditta_adapt.training.student import Student
 
 T = TypeVar("T")
 
-# Warm-up frames whose votes count in the first streamed frame; older ones would hardly.
-_REMEMBERED = 8
-
 
 class Stream:
     """A student, and what is kept of the frames before.
 
-    The way of a frame: warp the memory to it, let the drift monitor pick the weights by how well
-    colours fit, decode once, add this frame's votes (or ask the attention add-on), keep the new
-    state. One session of the propagator is open all the while, and only where votes are warped.
+    The way of a frame: warp the memory to it, let the judge and the drift monitor say who speaks,
+    decode once, add this frame's votes (or ask the attention add-on), look a second time if that
+    is due, keep the new state. One session of the propagator is open all the while, and only where
+    votes are warped.
 
     Args:
         student: as adapted.
@@ -48,10 +51,12 @@ class Stream:
         memory: what is remembered; none to label every frame on its own.
         propagator: warps votes, where they are remembered.
         monitor: before the first frame; none to watch nothing.
+        judge: likewise, decides by second looks who speaks; none to let the student speak.
 
     Attributes:
         state: after the frame last seen; none at the start.
         monitor: as a stream begins with it.
+        judge: likewise.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class Stream:
         memory: WarpedVotes | AttentionAddon | str | None = None,
         propagator: Propagator | None = None,
         monitor: DriftMonitor | None = None,
+        judge: Judge | None = None,
     ) -> None:
         assert not isinstance(memory, str)  # Decided in `resolve`.
         self.student = student
@@ -73,6 +79,8 @@ class Stream:
         self._votes = memory if isinstance(memory, WarpedVotes) else None
         # Drift is seen by the colours that are warped with the votes.
         self.monitor = monitor if self._votes is not None else None
+        self.judge = judge
+        self._plan = None if config.look is None else LookPlan(config.look)
         self._warper: LiveWarper | None = None
         if self._votes is not None:
             assert propagator is not None
@@ -84,13 +92,21 @@ class Stream:
         return self.student is not self._frozen
 
     @property
+    def speaker(self) -> Speaker:
+        """Whose labels the next frame gets, unless it is of another scene."""
+        judge, monitor = self.judge, self.monitor
+        if self.state is not None:
+            judge, monitor = self.state.judged, self.state.monitor
+        return self._speaking(judge, monitor)[0]
+
+    @property
     def summary(self) -> str:
         """Whether it is adapted, and how many frames came."""
         adapted = "adapted" if self.adapted else "not adapted"
         return f"{adapted}, {0 if self.state is None else self.state.count} frames seen"
 
     def begin_after(self, warm_up: WarmUp, session: DenseWarper | None) -> None:
-        """Take the warm-up as what was seen so far.
+        """Take the warm-up as what was seen so far; second looks at it are the first opinions.
 
         Args:
             warm_up: its last frame is the frame before the next one.
@@ -99,27 +115,36 @@ class Stream:
         Raises:
             PropagationError: the propagator raised, or broke its contract, while it warped votes.
         """
-        frames, end = warm_up.frames, len(warm_up.frames)
-        first = end - 1 if self._votes is None else max(end - _REMEMBERED, 0)
+        end = len(warm_up.frames)
         votes: Tensor | None = None
-        consistencies: list[float] = []
         with torch.no_grad():
-            for t in range(first, end):
-                output = self.student.decode(warm_up.encodings[t])
-                if self._votes is not None:
-                    assert session is not None
-                    past = None
-                    if votes is not None:
-                        warp = partial(warp_maps, session, t=t - 1, to=t)
-                        past, fit = past_votes(warp, votes, frames[t - 1], frames[t], self._votes)
-                        consistencies.append(fit)
-                    votes = update_memory(past, soft_votes(output.logits))
-        if self.monitor is not None and consistencies:
-            usual = sum(consistencies) / len(consistencies)
-            self.monitor = replace(self.monitor, usual=usual)
-        self.state = StreamState(end, frames[-1], output, votes, self.monitor)
+            if self._votes is not None:
+                assert session is not None
+                votes = self._rehearse(warm_up, session, self._votes)
+            output = self._speaking(self.judge, None)[1].decode(warm_up.encodings[end - 1])
+        frame = warm_up.frames[-1]
+        self.state = StreamState(
+            end, frame, output, votes, self.monitor, self.judge, plan=self._plan
+        )
         if self._warper is not None:
-            self._warper.start(frames[-1])
+            self._warper.start(frame)
+
+    def _rehearse(self, warm_up: WarmUp, session: DenseWarper, options: WarpedVotes) -> Tensor:
+        """Votes at the end of the warm-up, of whoever speaks next."""
+        students = {"adapted": self.student}
+        if self.judge is not None:
+            students = {name: self._student_of(name) for name in self.judge.opinions}
+        done = {
+            name: rehearse(student, warm_up, session, options) for name, student in students.items()
+        }
+        if self.judge is not None:
+            opinions = {name: tuple(done[name].opinions) for name in self.judge.opinions}
+            self.judge = replace(self.judge, opinions=opinions)
+        fits = next(iter(done.values())).consistencies
+        if self.monitor is not None and fits:
+            self.monitor = replace(self.monitor, usual=sum(fits) / len(fits))
+        speaker, _ = self._speaking(self.judge, None)
+        return done.get(speaker, next(iter(done.values()))).votes
 
     def step(
         self,
@@ -177,46 +202,51 @@ class Stream:
         fuse: bool,
         encoded: Encoded | None,
     ) -> tuple[T, StreamState]:
-        past, monitor = self._look_back(before, frame, fuse)
+        past, monitor, cut = self._look_back(before, frame, fuse)
+        judge = self.judge if before is None else before.judged
+        judge = judge.forgetting() if judge is not None and cut else judge
+        plan = self._plan if before is None else before.plan
+        plan = None if plan is None else plan.next(cut=cut)
         if encoded is None:
             encoded = encode_frame(self._frozen.segmenter, frame)
-        alarmed = monitor is not None and monitor.alarm is not None
-        output = kept = self._decode(self._frozen if alarmed else self.student, encoded)
-        if monitor is not None and monitor.wants_second_opinion:
-            other = self._decode(self.student if alarmed else self._frozen, encoded)
-            adapted, frozen = (other, output) if alarmed else (output, other)
-            part, whole = logits_disagreement(adapted.logits, frozen.logits)
-            monitor = monitor.with_second_opinion(part / whole)
-            if (monitor.alarm is not None) != alarmed:
-                # The next frame is decoded by the other weights, which are to remember their own.
-                kept = other
-        second = votes = None
+        decodings = Decodings(encoded)
+        speaker, student = self._speaking(judge, monitor)
+        monitor = self._second_opinion(monitor, speaker, decodings)
+        # If the next frame is decoded by other weights, these are to remember their own.
+        next_student = self._speaking(judge, monitor)[1]
+        last = None if before is None else before.output
+        candidates = Candidates(self.config, self.memory, self.student.addon, past, last, fuse)
+        evidence = candidates.evidence(speaker, decodings.of(student), frame_size(frame))
+        votes = hearing = None
         if self._votes is not None:
-            votes = update_memory(past, soft_votes(output.logits))
-        elif fuse and self.student.addon is not None and before is not None:
-            last = before.output
-            second = self.student.addon(output.features, last.features, last.logits)
-        attention = self.memory if isinstance(self.memory, AttentionAddon) else None
-        evidence = Evidence(
-            size=frame_size(frame),
-            logits=output.logits,
-            addon_logits=second,
-            votes=votes if fuse else None,
-            normalizer=self.config.reliability_normalizer,
-            threshold=attention.fusion_threshold if attention is not None else 0.0,
+            votes = update_memory(
+                past if next_student is student else None,
+                soft_votes(decodings.of(next_student).logits),
+            )
+        if plan is not None and plan.due and fuse:
+            look = self._look(frame, decodings, plan.options)
+            plan = plan.after(look.passes)
+            if look.logits is not None:
+                hearing = self._hear(judge, candidates, decodings, look.logits)
+                votes = None if votes is None else votes + look.votes()
+        return answer(evidence), StreamState(
+            count=1 if before is None else before.count + 1,
+            frame=frame,
+            output=decodings.of(next_student),
+            votes=votes,
+            monitor=monitor,
+            judge=judge,
+            hearing=hearing,
+            plan=plan,
         )
-        if votes is not None and kept is not output:
-            votes = soft_votes(kept.logits)
-        count = 1 if before is None else before.count + 1
-        return answer(evidence), StreamState(count, frame, kept, votes, monitor)
 
     def _look_back(
         self, before: StreamState | None, frame: UInt8[Tensor, "3 H W"], fuse: bool
-    ) -> tuple[Float[Tensor, "C h w"] | None, DriftMonitor | None]:
-        """What the memory says about a frame, and what its colours say about the scene."""
+    ) -> tuple[Float[Tensor, "C h w"] | None, DriftMonitor | None, bool]:
+        """What the memory says of a frame, what colours say of the scene, and if it changed."""
         monitor = self.monitor if before is None else before.monitor
         if self._votes is None or self._warper is None:
-            return None, monitor
+            return None, monitor, False
         past, consistency = None, 1.0
         if before is None:
             self._warper.start(frame)
@@ -227,14 +257,61 @@ class Stream:
                     self._warper.warp, before.votes, before.frame, frame, self._votes
                 )
         if monitor is None:
-            return past, None
+            return past, None, False
         frame_before = None if before is None else before.frame
         after = monitor.after(frame_before, frame, consistency)
         # Where colours of another scene fit, they do so by chance.
-        same_scene = (after.left is None) == (monitor.left is None)
-        return past if same_scene else None, after
+        cut = (after.left is None) != (monitor.left is None)
+        return None if cut else past, after, cut
 
-    def _decode(self, student: Student, encoded: Encoded) -> SegmenterOutput:
-        output = student.decode(encoded)
-        check_output(output, student.segmenter.num_classes, student.segmenter.feature_dim)
-        return output
+    def _speaking(
+        self, judge: Judge | None, monitor: DriftMonitor | None
+    ) -> tuple[Speaker, Student]:
+        """Who speaks, and who decodes for them."""
+        alarmed = monitor is not None and monitor.alarm is not None
+        speaker: Speaker
+        if judge is not None:
+            speaker = judge.without("adapted").speaker if alarmed else judge.speaker
+        elif self.adapted and not alarmed:
+            speaker = "adapted"
+        else:
+            speaker = "image model" if self._votes is None else "memory"
+        return speaker, self._student_of(speaker)
+
+    def _student_of(self, speaker: Speaker) -> Student:
+        return self.student if speaker == "adapted" else self._frozen
+
+    def _second_opinion(
+        self, monitor: DriftMonitor | None, speaker: Speaker, decodings: Decodings
+    ) -> DriftMonitor | None:
+        """The monitor, after both weights spoke if that is due."""
+        watched = monitor is not None and (speaker == "adapted" or monitor.alarm is not None)
+        if monitor is None or not watched or not monitor.wants_second_opinion:
+            return monitor
+        adapted, frozen = decodings.of(self.student), decodings.of(self._frozen)
+        part, whole = logits_disagreement(adapted.logits, frozen.logits)
+        return monitor.with_second_opinion(part / whole)
+
+    def _look(
+        self, frame: UInt8[Tensor, "3 H W"], decodings: Decodings, options: SecondLook
+    ) -> Look:
+        usual = decodings.of(self._frozen).logits
+        return second_look(self._frozen.segmenter, frame, usual, options.scales)
+
+    def _hear(
+        self,
+        judge: Judge | None,
+        candidates: Candidates,
+        decodings: Decodings,
+        look: Float[Tensor, "1 C h w"],
+    ) -> Hearing | None:
+        """How far everybody's labels of a frame agree with a look that nobody has seen yet."""
+        if judge is None:
+            return None
+        grid = (look.shape[2], look.shape[3])
+        names: tuple[Speaker, ...] = ("image model", *judge.opinions)
+        labels = [
+            predict_labels(candidates.evidence(name, decodings.of(self._student_of(name)), grid))
+            for name in names
+        ]
+        return Hearing(names, agreement(labels, labels_of(look), look.shape[1]))

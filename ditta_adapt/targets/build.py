@@ -43,8 +43,14 @@ def build_targets(
     with torch.no_grad(), ExitStack() as stack:
         if isinstance(options, DenseVote):
             session = stack.enter_context(open_warper(propagator, warm_up.video))
-            logits, frames = warm_up.grid_logits, warm_up.frames
-            return dense_vote(session, logits, frames, options, progress)
+            return dense_vote(
+                session,
+                warm_up.teaching_logits,
+                warm_up.frames,
+                options,
+                progress,
+                plain=warm_up.grid_logits,
+            )
         forward = stack.enter_context(open_session(propagator, warm_up.video))
         # While the first is open, so that the two can share what depends on frames alone.
         backward = stack.enter_context(open_session(propagator, warm_up.video))

@@ -1,15 +1,14 @@
 """Labels by a dense vote of neighbouring frames, for propagators that can warp any map."""
 
-import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ditta_adapt.config import DenseVote
+from ditta_adapt.ops.packed_votes import PackedVotes
 from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.ops.vote_margin import vote_margin
 from ditta_adapt.progress import Progress, ProgressCallback
@@ -25,6 +24,8 @@ def dense_vote(
     frames: Sequence[UInt8[Tensor, "3 H W"]],
     options: DenseVote,
     progress: ProgressCallback,
+    *,
+    plain: Callable[[int], Float[Tensor, "1 C h w"]] | None = None,
 ) -> Targets:
     r"""Let every frame vote on every other one's labels, along the paths the propagator sees.
 
@@ -40,10 +41,12 @@ def dense_vote(
 
     Args:
         session: warps maps between neighbouring frames.
-        logits: of the frozen model on a frame, on the grid of its decoder.
+        logits: that a frame votes with, on the grid of the decoder: of the frozen model, or of its
+            second look.
         frames: the warm-up.
         options: `g` is their decay; `w` has their tolerance.
         progress: called once per frame and direction, as stage `"track"`.
+        plain: logits of the frozen model on a frame, if it votes with others.
 
     Returns:
         Targets on the grid of the logits, with confidence and without objects; with nothing to
@@ -65,11 +68,11 @@ def dense_vote(
         )
         return warped
 
-    forward: list[_PackedVotes] = []
+    forward: list[PackedVotes] = []
     votes: Tensor | float = 0.0
     for t in range(last + 1):
         own = soft_votes(logits(t))
-        forward.append(_PackedVotes(own.new_zeros(own.shape) + votes))
+        forward.append(PackedVotes(own.new_zeros(own.shape) + votes))
         if t < last:
             votes = pass_on(votes + own, t, t + 1)
         progress(Progress("track", t + 1, total))
@@ -79,13 +82,13 @@ def dense_vote(
     changed: list[float] = []
     votes = 0.0
     for t in range(last, -1, -1):
-        scores = logits(t)
-        own = soft_votes(scores)
+        own = soft_votes(logits(t))
+        model_labels = (plain or logits)(t)[0].argmax(dim=0)
         tally = forward[t].unpack().to(own) + own + votes
         label = tally.argmax(dim=0)
         labels.append(label.to("cpu", torch.int16))
         confidence.append(vote_margin(tally).cpu())
-        changed.append(float((label != scores[0].argmax(dim=0)).float().mean()))
+        changed.append(float((label != model_labels).float().mean()))
         if t > 0:
             votes = pass_on(votes + own, t, t - 1)
         progress(Progress("track", total - t, total))
@@ -95,17 +98,3 @@ def dense_vote(
     if share == 0:
         source = "the dense vote agrees with the model everywhere"
     return Targets(labels[::-1], [], {}, share > 0, source, confidence[::-1])
-
-
-class _PackedVotes:
-    """Votes in 8 bits a class and compressed: almost all of them are 0."""
-
-    def __init__(self, votes: Float[Tensor, "C H W"]) -> None:
-        self._scale = max(float(votes.max()), 1e-12) / 255
-        self._shape = votes.shape
-        quantised = (votes / self._scale).round().to(torch.uint8)
-        self._data = zlib.compress(quantised.cpu().numpy().tobytes(), level=1)
-
-    def unpack(self) -> Float[Tensor, "C H W"]:
-        flat = np.frombuffer(zlib.decompress(self._data), dtype=np.uint8)
-        return torch.from_numpy(flat.astype(np.float32)).view(self._shape) * self._scale

@@ -1,14 +1,14 @@
 """The warm-up frames, and what the frozen image model says about them."""
 
 from collections.abc import Iterable, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ditta_adapt.config import CacheBudget
+from ditta_adapt.config import CacheBudget, SecondLook
 from ditta_adapt.errors import InputError
 from ditta_adapt.io.frames import frame_size
 from ditta_adapt.models.encodings import CacheSpace, FrameCache
@@ -19,6 +19,7 @@ from ditta_adapt.models.segmenter import Encoded, Segmenter
 from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.reliability import Normalizer
+from ditta_adapt.targets.looks import WarmUpLooks
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class WarmUp:
         frozen_logits: of the image model on every frame, `(1, C, h, w)` float32 on its grid; kept,
             so not to be written to.
         normalizer: of the reliability in `predictions`.
+        looks: second looks at the frames; none where there are none.
     """
 
     frames: Sequence[UInt8[Tensor, "3 H W"]]
@@ -39,6 +41,7 @@ class WarmUp:
     encodings: FrameCache[Encoded]
     frozen_logits: FrameCache[Tensor]
     normalizer: Normalizer
+    looks: WarmUpLooks | None = None
 
     @classmethod
     def from_frames(
@@ -73,10 +76,20 @@ class WarmUp:
             progress(Progress("predict", t + 1, len(frames)))
         return cls(frames, segmenter, encodings, frozen_logits, normalizer)
 
+    def looked_at(self, options: SecondLook, progress: ProgressCallback) -> "WarmUp":
+        """The same with a second look at every frame, if the model can be shown them otherwise."""
+        looks = WarmUpLooks(self.segmenter, self.frames, self.grid_logits, options)
+        for t in range(len(self.frames)):
+            looks[t]
+            if not looks.possible:
+                return self
+            progress(Progress("look", t + 1, len(self.frames)))
+        return replace(self, looks=looks)
+
     @cached_property
     def predictions(self) -> Sequence[FrozenPrediction]:
-        """Labels and reliability of the image model on every frame, at frame size."""
-        return predict_frozen(self.grid_logits, len(self.frames), self.size, self.normalizer)
+        """Labels and reliability of what teaches, on every frame, at frame size."""
+        return predict_frozen(self.teaching_logits, len(self.frames), self.size, self.normalizer)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -101,6 +114,10 @@ class WarmUp:
     def grid_logits(self, t: int) -> Float[Tensor, "1 C h w"]:
         """Logits of the image model on frame `t`, on its decoder's grid; see `frozen_logits`."""
         return self.frozen_logits[t]
+
+    def teaching_logits(self, t: int) -> Float[Tensor, "1 C h w"]:
+        """Those of the second look at frame `t`, else of the image model; on the same grid."""
+        return self.grid_logits(t) if self.looks is None else self.looks[t]
 
     def logits(self, t: int) -> Float[Tensor, "1 C H W"]:
         """Logits of the image model on frame `t`, at frame size, without gradients."""

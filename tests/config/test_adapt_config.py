@@ -122,6 +122,7 @@ def test_the_paper_preset_is_the_released_program() -> None:
             "through_previous_frame": True,
         },
         "safety": None,
+        "look": None,
         "reliability_normalizer": "frame",
         "seed": 0,
     }

@@ -14,6 +14,7 @@ from ditta_adapt import (
     CrossEntropy,
     DenseVote,
     MaskVote,
+    SecondLook,
     Training,
     WarpedVotes,
 )
@@ -31,6 +32,8 @@ SHARES = [
     (Checks, "least_drift"),
 ]
 NOT_NEGATIVE = [
+    (Checks, "approval_looks"),
+    (SecondLook, "budget"),
     (MaskVote, "area_weight"),
     (MaskVote, "rarity_weight"),
     (Training, "weight_decay"),
@@ -52,7 +55,11 @@ SIZES = [
     (CacheBudget, "cpu_bytes"),
 ]
 COUNTS = [(MaskVote, "max_objects"), (Training, "passes"), (Checks, "second_opinion_every")]
-BOOLEANS = [(CrossEntropy, "double_softmax"), (AttentionAddon, "through_previous_frame")]
+BOOLEANS = [
+    (SecondLook, "mirror"),
+    (CrossEntropy, "double_softmax"),
+    (AttentionAddon, "through_previous_frame"),
+]
 CHOICES = [
     (MaskVote, "outside", ("image_model", "ignore")),
     (CrossEntropy, "reduction", ("valid", "all")),
@@ -63,6 +70,9 @@ CHOICES = [
 FLOATS = [*SHARES, *NOT_NEGATIVE, *POSITIVE, (Training, "adapted_share")]
 INTEGERS = [*SIZES, *COUNTS]
 OTHERS = [
+    (Checks, "approval"),
+    (SecondLook, "scales"),
+    (SecondLook, "first"),
     (Training, "betas"),
     (Training, "distillation"),
     (Training, "contrast"),

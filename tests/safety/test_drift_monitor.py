@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ditta_adapt import Checks, Verdict
+from ditta_adapt import AdaptConfig, Checks, Verdict
 from ditta_adapt.safety.drift_monitor import DriftMonitor, monitor_of
 from ditta_adapt.safety.guarded_training import Trained
 from ditta_adapt.training.student import Student
@@ -78,7 +78,7 @@ def test_the_limit_follows_the_inconsistency(
 ) -> None:
     student = Student.pretrained(toy_segmenter())
     trained = Trained(student, [{"total": 1.0}], Verdict(1.0, "kept", inconsistency, 0.0))
-    monitor = monitor_of(trained, checks)
+    monitor = monitor_of(trained, AdaptConfig(safety=checks))
     assert monitor is not None
     assert monitor.limit == pytest.approx(limit)
 
@@ -86,6 +86,11 @@ def test_the_limit_follows_the_inconsistency(
 def test_what_is_not_watched() -> None:
     student, loss = Student.pretrained(toy_segmenter()), [{"total": 1.0}]
     kept = Verdict(1.0, "kept", 0.1, 0.0)
-    assert monitor_of(Trained(student, loss, kept), None) is None
-    assert monitor_of(Trained(student, []), Checks()) is None
-    assert monitor_of(Trained(student, loss, Verdict(0.0, "undone", 0.1, 0.0)), Checks()) is None
+    unchecked, once = AdaptConfig(safety=None), AdaptConfig(look=None)
+    undone = Trained(student, loss, Verdict(0.0, "undone", 0.1, 0.0))
+    assert monitor_of(Trained(student, loss, kept), unchecked) is None
+    assert monitor_of(Trained(student, []), once) is None
+    assert monitor_of(undone, once) is None
+    # Second looks start anew in another scene, whatever was trained.
+    assert monitor_of(Trained(student, []), AdaptConfig()) is not None
+    assert monitor_of(undone, AdaptConfig()) is not None

@@ -180,7 +180,7 @@ class TestEndToEnd:
 
     def adapted(self, safety: Checks | None) -> tuple:
         training = Training(learning_rate=1e-2)
-        config = AdaptConfig(training=training, memory=None, safety=safety)
+        config = AdaptConfig(training=training, memory=None, safety=safety, look=None)
         model = wrap(
             toy_segmenter(), propagator=ShiftPropagator(), config=config, target_builder=shuffled
         )

@@ -32,8 +32,10 @@ from tests.toys import ToyNet, ToySegmenter, toy_segmenter, toy_video
 
 VIDEO = toy_video(8, (16, 20))
 CUT_TO = [np.ascontiguousarray(255 - frame) for frame in VIDEO]
-MEMORY_ALONE = AdaptConfig(targets=None, memory=WarpedVotes(decay=1.0), safety=None)
-CONFIG = AdaptConfig(targets=SelfLabels(), training=Training(learning_rate=3e-3, passes=5))
+MEMORY_ALONE = AdaptConfig(targets=None, memory=WarpedVotes(decay=1.0), safety=None, look=None)
+CONFIG = AdaptConfig(
+    targets=SelfLabels(), training=Training(learning_rate=3e-3, passes=5), look=None
+)
 
 
 def adapted(config: AdaptConfig = CONFIG) -> VideoSegmenter:

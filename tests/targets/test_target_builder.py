@@ -57,6 +57,7 @@ def test_builder_sees_the_warmup_and_its_labels_are_learned() -> None:
         training=Training(adapted_share=1.0, passes=15, learning_rate=3e-2),
         memory=AttentionAddon(),
         safety=None,
+        look=None,
     )
 
     def build(

@@ -124,7 +124,6 @@ class _Watch:
         ended.versions = [tensor._version for tensor in ended.outputs]
         self._clock += 1
 
-
     def close(self) -> None:
         """The run is over: what it left early, such as by `CallUntil`, ended with it."""
         while self._open:

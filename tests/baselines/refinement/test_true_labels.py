@@ -16,7 +16,7 @@ from tests.toys import NUM_CLASSES, StillPropagator, toy_segmenter, toy_video
 SIZE = (12, 14)
 FRAMES = toy_video(6, size=SIZE)
 # Learned as given: the truth may well contradict the model.
-RAW = AdaptConfig(safety=None)
+RAW = AdaptConfig(safety=None, look=None)
 
 
 def truth(num_frames: int = 4, seed: int = 0) -> list[Tensor]:

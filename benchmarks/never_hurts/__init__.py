@@ -1,0 +1,1 @@
+"""Does it ever hurt? Many videos, networks and circumstances; see `__main__`."""

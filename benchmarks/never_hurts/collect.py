@@ -1,0 +1,216 @@
+"""One case, run once: everything a judge might want to know, and the truth, kept in a file."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.davis import data_root, davis_voc
+from benchmarks.never_hurts.cases import Case
+from benchmarks.never_hurts.networks import build
+from ditta_adapt import AdaptConfig, CacheBudget, Segmenter
+from ditta_adapt.adaptation import Adaptation, adapt_to_frames
+from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
+from ditta_adapt.corruptions import parse_corruption
+from ditta_adapt.datasets import LabelledVideo
+from ditta_adapt.demo.scenes import CLASS_NAMES, render_video
+from ditta_adapt.io.frames import frame_to_tensor
+from ditta_adapt.metrics import VideoConsistency
+from ditta_adapt.models.forward import encode_frame
+from ditta_adapt.models.second_look import Look, second_look
+from ditta_adapt.progress import silent
+from ditta_adapt.safety.disagreement import labels_of
+from ditta_adapt.streaming.decodings import Decodings
+from ditta_adapt.streaming.prediction import Evidence, predict_labels
+from ditta_adapt.streaming.stream import Stream
+from ditta_adapt.targets.build import build_targets
+from ditta_adapt.teachers.checked_calls import open_warper
+from ditta_adapt.teachers.propagator import Propagator
+
+CANDIDATES = ("image model", "memory", "adapted")
+
+
+def open_video(case: Case) -> tuple[LabelledVideo, int]:
+    """The frames of a case, spoiled as it says, and how many are its warm-up."""
+    if case.video.startswith("scene-"):
+        frames, labels = render_video(int(case.video.removeprefix("scene-")), 60 * case.stride)
+        whole = LabelledVideo(case.video, list(frames), list(labels))
+    else:
+        videos = davis_voc(data_root(), manifest=case.manifest)
+        whole = videos[videos.names.index(case.video)]
+    images, truth = whole.frames[:: case.stride], whole.labels[:: case.stride]
+    warmup = max(len(images) * round(100 * case.warmup) // 100, 1)
+    images, truth = list(images[: warmup + case.frames]), list(truth[: warmup + case.frames])
+    if case.corruption:
+        images = list(parse_corruption(case.corruption).apply(images))
+    return LabelledVideo(case.video, images, truth, whole.relabel), warmup
+
+
+class Looks:
+    """The same second look for everybody who asks for one, taken scale by scale."""
+
+    def __init__(self) -> None:
+        self.at: dict[int, dict[str, np.ndarray]] = {}
+        self._last: tuple[int, Look] | None = None
+        self.frame = 0
+
+    def __call__(
+        self,
+        segmenter: Segmenter,
+        frame: Tensor,
+        usual: Tensor,
+        scales: Sequence[float],
+        *,
+        mirror: bool = False,
+    ) -> Look:
+        """See `second_look`."""
+        if self._last is not None and self._last[0] == self.frame:
+            return self._last[1]
+        plain = usual.softmax(dim=1)
+        total, passes = plain, 0.0
+        kept = {"1": labels_of(usual).numpy().astype(np.uint8)}
+        for scale in scales:
+            look = second_look(segmenter, frame, usual, (scale,))
+            assert look.logits is not None
+            seen = (2 * look.logits.exp() - plain).clamp(min=0)
+            kept[str(scale)] = labels_of(seen).numpy().astype(np.uint8)
+            total, passes = total + seen, passes + look.passes
+        mean = (total / (1 + len(scales))).clamp(min=1e-30).log()
+        kept["all"] = labels_of(mean).numpy().astype(np.uint8)
+        self.at[self.frame] = kept
+        self._last = (self.frame, Look(mean, passes, 1 + len(scales)))
+        return self._last[1]
+
+
+@dataclass
+class Tally:
+    """Scores of one way to label a video."""
+
+    confusion: np.ndarray
+    consistency: VideoConsistency
+    table: Tensor | None
+
+    @classmethod
+    def empty(cls, classes: int, table: np.ndarray | None) -> "Tally":
+        """Before the first frame."""
+        counts = np.zeros((0, classes, classes), np.int64)
+        own = None if table is None else torch.from_numpy(np.asarray(table)).long()
+        return cls(counts, VideoConsistency(8), own)
+
+    def add(self, labels: Tensor, truth: np.ndarray) -> None:
+        """One more frame."""
+        classes = self.confusion.shape[1]
+        shown = labels if self.table is None else self.table[labels]
+        true = torch.from_numpy(np.asarray(truth)).long()
+        known = true < classes
+        pairs = (true * classes + shown)[known]
+        counts = torch.bincount(pairs, minlength=classes**2).view(1, classes, classes)
+        self.confusion = np.concatenate([self.confusion, counts.numpy()])
+        self.consistency.update(labels, truth)
+
+    def mvc8(self) -> float:
+        """Consistency over windows of eight frames."""
+        self.consistency.end_video()
+        return self.consistency.value()
+
+
+def collect(case: Case, folder: Path) -> Path:
+    """Run a case, unless its file is there; returns the file."""
+    path = folder / f"{case.name}.npz"
+    if path.is_file():
+        return path
+    start = time.perf_counter()
+    video, warmup = open_video(case)
+    frames = [frame_to_tensor(frame) for frame in video.frames]
+    segmenter, propagator = build(case.network, case.size, folder), OpticalFlowPropagator()
+    config = AdaptConfig()
+    done = adapt_to_frames(
+        segmenter, frames[:warmup], propagator, config, build_targets, CacheBudget(), silent
+    )
+    classes = 2 if video.relabel is not None else len(CLASS_NAMES)
+    tallies = {name: Tally.empty(classes, video.relabel) for name in ("default", *CANDIDATES)}
+    speakers, grids, looks, shared = [], [], Looks(), list[Decodings]()
+    with (
+        _streams(done, propagator) as streams,
+        patch("ditta_adapt.streaming.stream.second_look", looks),
+    ):
+        for t, frame in enumerate(frames[warmup:]):
+            looks.frame = t
+            speakers.append(streams["default"].speaker)
+            encoded = encode_frame(segmenter, frame)
+            shared[:] = [Decodings(encoded)]
+            shown = {
+                name: stream.step(frame, _both, encoded=encoded) for name, stream in streams.items()
+            }
+            for name, (labels, _) in shown.items():
+                tallies[name].add(labels, video.labels[warmup + t])
+            grids.append(np.stack([shown[name][1] for name in CANDIDATES]))
+    judge, plan = done.stream.judge, streams["default"].state.plan
+    about = {
+        "case": asdict(case),
+        "warmup": warmup,
+        "speakers": speakers,
+        "reason": done.report.reason,
+        "opinions": {} if judge is None else dict(judge.opinions),
+        "look_passes": 0.0 if plan is None else plan.spent,
+        "warmup_passes": 0.0 if done.warm_up.looks is None else done.warm_up.looks.passes,
+        "mvc8": {name: tally.mvc8() for name, tally in tallies.items()},
+        "seconds": time.perf_counter() - start,
+    }
+    arrays = {f"confusion {name}": t.confusion for name, t in tallies.items()}
+    arrays |= {f"look {t} {k}": v for t, kept in looks.at.items() for k, v in kept.items()}
+    truths = np.stack(
+        [_small(video.labels[t], grids[0][0].shape) for t in range(warmup, len(frames))]
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part.npz")
+    np.savez_compressed(
+        part, about=json.dumps(about), labels=np.stack(grids), truth=truths, **arrays
+    )
+    part.rename(path)
+    return path
+
+
+@contextmanager
+def _streams(done: Adaptation, propagator: Propagator) -> Iterator[dict[str, Stream]]:
+    """The stream as it is, and one in which each candidate always speaks."""
+    stream, config = done.stream, done.report.config
+    always = replace(config, safety=None)
+    frozen, student = stream._frozen, stream.student
+
+    plain, memory = replace(always, look=None), config.memory
+    streams = {
+        "default": stream,
+        "image model": Stream(frozen, frozen, plain),
+        "memory": Stream(frozen, frozen, always, memory=memory, propagator=propagator),
+        "adapted": Stream(student, frozen, always, memory=memory, propagator=propagator),
+    }
+    with open_warper(propagator, done.warm_up.video) as session:
+        for name in CANDIDATES:
+            streams[name].begin_after(done.warm_up, session)
+    try:
+        yield streams
+    finally:
+        for each in streams.values():
+            each.close()
+
+
+def _both(evidence: Evidence) -> tuple[Tensor, np.ndarray]:
+    """Labels at the size of the frame, and on the grid."""
+    height, width = evidence.logits.shape[2:]
+    grid = predict_labels(replace(evidence, size=(height, width)))
+    return predict_labels(evidence), grid.numpy().astype(np.uint8)
+
+
+def _small(truth: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray:
+    assert truth is not None
+    rows = (np.arange(size[0]) + 0.5) * truth.shape[0] / size[0]
+    columns = (np.arange(size[1]) + 0.5) * truth.shape[1] / size[1]
+    return np.asarray(truth)[rows.astype(int)][:, columns.astype(int)].astype(np.uint8)

@@ -1,0 +1,29 @@
+"""Options of the second look: the frozen model on the same frame at other sizes."""
+
+from dataclasses import dataclass
+
+from ditta_adapt.config.record import Count, NotNegative, Positive, Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondLook(Record):
+    """When the frozen model looks again, and at which sizes, see `second_look`.
+
+    In the warm-up looks take the place of the plain predictions: they teach. While streaming, a
+    look first judges what would have been said of its frame, see `Judge`, and then its votes enter
+    the memory.
+
+    Attributes:
+        scales: how many times as large as usual a frame is seen, beside 1. Some on both sides of 1:
+            larger ones find what is small, and lose what fills the frame.
+        mirror: whether frames of the warm-up are seen mirrored, too.
+        first: the streamed frames that get the first looks, counted from 1; after a cut again.
+        budget: what looks may cost, once the first ones are done, on average over the stream, in
+            passes of the image model a frame; at scale `s` it costs `s ** 2` passes. With 0 there
+            are the first looks only.
+    """
+
+    scales: tuple[Positive, ...] = (0.75, 1.5, 2.0)
+    mirror: bool = True
+    first: tuple[Count, ...] = (1, 4, 12, 28)
+    budget: NotNegative = 0.25

@@ -1,0 +1,178 @@
+"""A second look: the frozen model on the same frame at other sizes, its opinions averaged."""
+
+import inspect
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ditta_adapt.errors import SegmenterError
+from ditta_adapt.models.forward import decode_checked, encode, model_errors, preprocess_frame
+from ditta_adapt.models.parameters import device_of
+from ditta_adapt.models.preprocessing import resize_frames
+from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.ops.resize import resize_logits
+from ditta_adapt.ops.soft_votes import soft_votes
+
+Window = tuple[float, float, float, float]
+"""Top, left, height and width of a part of a frame, as shares of it."""
+
+WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the frozen model says of a frame after a second look.
+
+    Attributes:
+        logits: logarithm of the mean probabilities, `(1, C, h, w)` float32 on the grid of the
+            model's usual logits; none where the model could be shown the frame at no other size.
+        passes: what it cost, in passes of the model at its usual size.
+        sizes: at how many sizes the frame was seen, the usual one among them.
+        missing: scales that the model did not take.
+    """
+
+    logits: Float[Tensor, "1 C h w"] | None
+    passes: float
+    sizes: int
+    missing: tuple[float, ...] = ()
+
+    def votes(self) -> Float[Tensor, "C h w"]:
+        """What it adds to votes: one for each size; see `soft_votes`."""
+        assert self.logits is not None
+        return self.sizes * soft_votes(self.logits)
+
+
+def second_look(
+    segmenter: Segmenter,
+    frame: UInt8[Tensor, "3 H W"],
+    usual: Float[Tensor, "1 C h w"],
+    scales: Sequence[float],
+    *,
+    mirror: bool = False,
+) -> Look:
+    r"""Show a frame to the frozen model again, smaller and larger, and average what it says.
+
+    .. math:: \bar p = \frac{1}{|S|} \sum_{s \in S} softmax(Z_s)
+
+    over the usual size and the scales; with `mirror` every size counts a second time, mirrored. A
+    model finds small things larger and knows large things smaller; scales on both sides of 1 leave
+    no preference for either.
+
+    The model is shown the frame resized, by its own `preprocess(frames, scale=...)` if it has that
+    argument. One whose images are of one size, whatever the frame's, is shown overlapping windows
+    in place of an enlarged frame. Scales that it does not take, or for which memory does not
+    suffice, are left out.
+
+    Args:
+        segmenter: the image model with its pre-trained weights.
+        frame: RGB.
+        usual: its logits on the frame at its usual size.
+        scales: how many times as large as usual, beside 1.
+        mirror: whether to look at the mirrored frame too.
+    """
+    total, count, passes = usual.float().softmax(dim=1), 1, 0.0
+    missing: list[float] = []
+    with torch.no_grad():
+        images = preprocess_frame(segmenter, frame)
+        for scale in (1.0, *scales) if mirror else scales:
+            try:
+                views = [(images, WHOLE)] if scale == 1 else _views(segmenter, frame, images, scale)
+                seen = [] if scale == 1 else [_seen(segmenter, views, usual)]
+                if mirror:
+                    seen.append(_seen(segmenter, views, usual, mirrored=True))
+            except (SegmenterError, torch.OutOfMemoryError):
+                missing.append(scale)
+                continue
+            total, count = total + torch.stack(seen).sum(dim=0), count + len(seen)
+            pixels = sum(view.shape[2] * view.shape[3] for view, _ in views)
+            passes += len(seen) * pixels / (images.shape[2] * images.shape[3])
+    sizes = 1 + len(scales) - len(set(missing) - {1.0})
+    if count == 1:
+        return Look(None, passes, sizes, tuple(missing))
+    mean = (total / count).clamp(min=torch.finfo(torch.float32).tiny)
+    return Look(mean.log(), passes, sizes, tuple(missing))
+
+
+def _views(
+    segmenter: Segmenter, frame: Tensor, usual: Tensor, scale: float
+) -> list[tuple[Tensor, Window]]:
+    """What the model is shown of a frame at another size: all of it, or windows.
+
+    Raises:
+        SegmenterError: it cannot be shown the frame at this size.
+    """
+    images = _scaled(segmenter, frame, scale)
+    if images.shape != usual.shape:
+        return [(images, WHOLE)]
+    if scale < 1:
+        raise SegmenterError(f"a model of a fixed size cannot see a frame {scale} times as large.")
+    count, side = math.ceil(scale), 1 / scale
+    starts = [k * (1 - side) / (count - 1) for k in range(count)]
+    windows = [(top, left, side, side) for top in starts for left in starts]
+    return [(preprocess_frame(segmenter, _part(frame, window)), window) for window in windows]
+
+
+def _scaled(segmenter: Segmenter, frame: Tensor, scale: float) -> Tensor:
+    if takes_scale(segmenter):
+        with model_errors(segmenter, f"preprocess at scale {scale}"):
+            batch = frame.unsqueeze(0).to(device_of(segmenter))
+            return segmenter.preprocess(batch, scale=scale)  # type: ignore[call-arg]
+    # Sides stay multiples of what they are multiples of, since a model may ask for that.
+    height, width = (max(round(n * scale / (k := math.gcd(n, 32))), 1) * k for n in frame.shape[1:])
+    return preprocess_frame(segmenter, _resized(frame, (height, width)))
+
+
+def takes_scale(segmenter: Segmenter) -> bool:
+    """Whether `preprocess` takes `scale=`, and so can show the model more detail of a frame."""
+    try:
+        return "scale" in inspect.signature(segmenter.preprocess).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _seen(
+    segmenter: Segmenter,
+    views: Sequence[tuple[Tensor, Window]],
+    usual: Tensor,
+    *,
+    mirrored: bool = False,
+) -> Float[Tensor, "1 C h w"]:
+    """Mean probabilities of some views, on the grid of the usual logits."""
+    total = torch.zeros_like(usual, dtype=torch.float32)
+    count = total.new_zeros(total.shape[2:])
+    for images, window in views:
+        top, bottom, left, right = _bounds(window, count.shape)
+        shown = images.flip(3) if mirrored else images
+        logits = decode_checked(segmenter, encode(segmenter, shown)).logits
+        logits = logits.flip(3) if mirrored else logits
+        part = resize_logits(logits, (bottom - top, right - left)).softmax(dim=1)
+        total[:, :, top:bottom, left:right] += part
+        count[top:bottom, left:right] += 1
+    return total / count
+
+
+def _part(frame: Tensor, window: Window) -> Tensor:
+    """A window, as large as the frame was."""
+    height, width = frame.shape[1:]
+    top, bottom, left, right = _bounds(window, (height, width))
+    return _resized(frame[:, top:bottom, left:right], (height, width))
+
+
+def _resized(frame: Tensor, size: tuple[int, int]) -> Tensor:
+    return resize_frames(frame.unsqueeze(0), size, "bilinear")[0]
+
+
+def _bounds(window: Window, size: Sequence[int]) -> tuple[int, int, int, int]:
+    """First row, row after the last, and the same of columns."""
+    top, left, height, width = window
+    rows, columns = size
+    return (
+        math.floor(top * rows),
+        min(math.ceil((top + height) * rows), rows),
+        math.floor(left * columns),
+        min(math.ceil((left + width) * columns), columns),
+    )

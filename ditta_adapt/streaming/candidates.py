@@ -1,0 +1,61 @@
+"""Who may speak on a frame, and what each would say."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ditta_adapt.config import AdaptConfig, AttentionAddon, WarpedVotes
+from ditta_adapt.models.segmenter import SegmenterOutput
+from ditta_adapt.ops.soft_votes import soft_votes
+from ditta_adapt.safety.judge import Speaker
+from ditta_adapt.streaming.memory import update_memory
+from ditta_adapt.streaming.prediction import Evidence
+from ditta_adapt.training.addon import TemporalAddon
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What is known of a frame apart from its decoding.
+
+    Attributes:
+        config: of the adaptation.
+        memory: what is remembered, decided.
+        addon: attention to the frame before, of the adapted model.
+        past: votes of the frames before, warped to this one.
+        before: output of the frame before.
+        fuse: whether the past counts.
+    """
+
+    config: AdaptConfig
+    memory: WarpedVotes | AttentionAddon | None
+    addon: TemporalAddon | None
+    past: Float[Tensor, "C h w"] | None
+    before: SegmenterOutput | None
+    fuse: bool
+
+    def evidence(
+        self, speaker: Speaker, output: SegmenterOutput, size: tuple[int, int]
+    ) -> Evidence:
+        """All that speaks for the classes of the frame, by one candidate.
+
+        Args:
+            speaker: the candidate.
+            output: of its decoder.
+            size: `(H, W)` that labels are wanted at.
+        """
+        fused = self.fuse and speaker != "image model"
+        votes = second = None
+        if fused and isinstance(self.memory, WarpedVotes):
+            votes = update_memory(self.past, soft_votes(output.logits))
+        elif fused and self.addon is not None and self.before is not None:
+            second = self.addon(output.features, self.before.features, self.before.logits)
+        attention = self.memory if isinstance(self.memory, AttentionAddon) else None
+        return Evidence(
+            size=size,
+            logits=output.logits,
+            addon_logits=second,
+            votes=votes,
+            normalizer=self.config.reliability_normalizer,
+            threshold=attention.fusion_threshold if attention is not None else 0.0,
+        )

@@ -1,0 +1,45 @@
+"""When to look a second time: early, then as seldom as the budget says."""
+
+from dataclasses import dataclass, replace
+
+from ditta_adapt.config import SecondLook
+
+
+@dataclass(frozen=True, slots=True)
+class LookPlan:
+    """The looks of a stream so far; a new one after every frame.
+
+    Attributes:
+        options: which frames get a look.
+        frames: streamed so far.
+        scene: of these, since the last cut.
+        spent: passes of the image model that looks cost so far.
+        last: what the last look cost.
+    """
+
+    options: SecondLook
+    frames: int = 0
+    scene: int = 0
+    spent: float = 0.0
+    last: float = 0.0
+
+    def next(self, *, cut: bool = False) -> "LookPlan":
+        """The plan at the next frame."""
+        return replace(self, frames=self.frames + 1, scene=1 if cut else self.scene + 1)
+
+    @property
+    def due(self) -> bool:
+        """Whether the present frame gets a look.
+
+        It does if the first looks are due and the stream as a whole has not had more looks than
+        these and the budget allow; or if the budget has saved up for one.
+        """
+        saved = self.options.budget * self.frames
+        if self.scene in self.options.first:
+            ahead = self.last * len(self.options.first)
+            return self.spent + self.last <= saved + ahead
+        return self.options.budget > 0 and self.last > 0 and self.spent + self.last <= saved
+
+    def after(self, cost: float) -> "LookPlan":
+        """The plan once the present frame had a look."""
+        return replace(self, spent=self.spent + cost, last=cost)

@@ -1,0 +1,79 @@
+"""How far labellings agree with a look."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ditta_adapt.safety.agreement import agreement
+
+quick = settings(max_examples=60, deadline=None)
+maps = st.lists(st.integers(0, 3), min_size=12, max_size=12)
+
+
+def as_map(values: list[int]) -> Tensor:
+    return torch.tensor(values).view(3, 4)
+
+
+def by_hand(labellings: list[list[int]], look: list[int], exponent: float) -> list[float]:
+    """Cell by cell, in sets."""
+    weight, ious = [], []
+    for c in range(4):
+        cells = [{i for i, y in enumerate(each) if y == c} for each in (*labellings, look)]
+        weight.append(max(len(each) for each in cells) ** exponent if any(cells) else 0.0)
+        ious.append(
+            [
+                len(own & cells[-1]) / len(own | cells[-1]) if own | cells[-1] else 1.0
+                for own in cells
+            ]
+        )
+    total = sum(weight)
+    return [
+        sum(w * iou[n] for w, iou in zip(weight, ious, strict=True)) / total
+        for n in range(len(labellings))
+    ]
+
+
+@quick
+@given(one=maps, other=maps, look=maps, exponent=st.sampled_from([0.0, 0.5, 1.0]))
+def test_it_is_a_weighted_mean_of_ious(one, other, look, exponent):
+    found = agreement(
+        [as_map(one), as_map(other)], as_map(look), 4, least_share=0.0, exponent=exponent
+    )
+    expected = by_hand([one, other], look, exponent if exponent else 1e-12)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9, atol=1e-9)
+
+
+@quick
+@given(look=maps)
+def test_it_is_one_for_the_look_itself(look):
+    found = agreement([as_map(look), as_map(look)], as_map(look), 4)
+    assert found.tolist() == pytest.approx([1.0, 1.0])
+
+
+def test_a_class_that_one_invents_speaks_against_that_one_alone():
+    look = as_map([0] * 12)
+    invented = as_map([1] * 2 + [0] * 10)
+    right, wrong = agreement([look, invented], look, 4, exponent=0.0).tolist()
+    assert right == 1.0
+    assert wrong == pytest.approx((10 / 12 + 0) / 2)
+
+
+def test_a_small_object_counts_more_than_by_its_area():
+    """One cell of sixty-four is lost; by area that is hardly seen."""
+    look = torch.zeros(8, 8, dtype=torch.int64)
+    look[0, 0] = 1
+    lost = torch.zeros_like(look)
+    balanced, by_area = (float(agreement([lost], look, 2, exponent=e)[0]) for e in (0.5, 1.0))
+    assert by_area == pytest.approx((63 / 64 * 64 + 0) / 65)
+    assert balanced == pytest.approx((8 * 63 / 64 + 0) / 9)
+
+
+def test_specks_are_left_out():
+    look = torch.zeros(40, 40, dtype=torch.int64)
+    speck = look.clone()
+    speck[0, :3] = 1
+    assert float(agreement([speck], look, 2)[0]) == pytest.approx(1597 / 1600)
+    assert float(agreement([speck], look, 2, least_share=0.001)[0]) < 0.97

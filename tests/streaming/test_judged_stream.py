@@ -1,0 +1,282 @@
+"""Second looks while streaming: they judge, act from the next frame on, and are remembered."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ditta_adapt import (
+    AdaptConfig,
+    CheckpointError,
+    Checks,
+    SecondLook,
+    SelfLabels,
+    Training,
+    VideoSegmenter,
+    WarpedVotes,
+    wrap,
+)
+from ditta_adapt.io.frames import frame_to_tensor
+from ditta_adapt.models.forward import frame_output
+from ditta_adapt.models.second_look import second_look
+from ditta_adapt.ops.soft_votes import soft_votes
+from ditta_adapt.safety.agreement import agreement
+from ditta_adapt.safety.judge import Judge, Speaker
+from ditta_adapt.streaming.memory import past_votes
+from tests.baselines.shift_propagator import ShiftPropagator
+from tests.toys import ToyNet, ToySegmenter, toy_segmenter, toy_video
+
+VIDEO = toy_video(12, (32, 40))
+LOOK = SecondLook(scales=(0.5, 2.0), mirror=False, first=(2, 4), budget=0.0)
+CONFIG = AdaptConfig(
+    targets=SelfLabels(),
+    training=Training(learning_rate=3e-3, passes=5),
+    memory=WarpedVotes(decay=1.0),
+    # Nothing but the judge decides.
+    safety=Checks(cut=0.0, least_drift=1.0),
+    look=LOOK,
+)
+
+
+def adapted(config: AdaptConfig = CONFIG, segmenter: ToySegmenter | None = None) -> VideoSegmenter:
+    model = wrap(segmenter or toy_segmenter(), propagator=ShiftPropagator(step=-2), config=config)
+    assert model.adapt(VIDEO[:4]).adapted
+    return model
+
+
+def say(model: VideoSegmenter, **opinions: float) -> None:
+    """Put words into the judge's mouth."""
+    state = model._stream.state
+    assert state is not None
+    assert state.judge is not None
+    judge = Judge(state.judge.checks, {name: (value,) for name, value in opinions.items()})
+    model._stream.state = replace(state, judge=judge)
+
+
+def image_model(frame: np.ndarray) -> Tensor:
+    return wrap(toy_segmenter())(frame)
+
+
+def plain_votes(frame: np.ndarray) -> Tensor:
+    return soft_votes(frame_output(toy_segmenter(), frame_to_tensor(frame)).logits)
+
+
+@pytest.mark.parametrize("speaker", ["image model", "memory", "adapted"])
+def test_the_one_who_is_approved_speaks(speaker: Speaker) -> None:
+    model = adapted()
+    state = model._stream.state
+    assert state is not None
+    assert state.votes is not None
+    past = torch.roll(state.votes, -1, dims=2)
+    past[:, :, -1] = 0
+    opinions = {"memory": -0.1, "adapted": -0.1}
+    say(model, **(opinions | ({} if speaker == "image model" else {speaker: 0.1})))
+    assert model.speaker == speaker
+    found = model.predict(VIDEO[4])
+    if speaker == "image model":
+        assert torch.equal(found.labels, image_model(VIDEO[4]))
+        return
+    student = model._stream.student if speaker == "adapted" else model._stream._frozen
+    with torch.no_grad():
+        frames = frame_to_tensor(VIDEO[4])[None]
+        encoded = student.segmenter.encode(student.segmenter.preprocess(frames))
+        own = soft_votes(student.decode(encoded).logits)
+    after = model._stream.state
+    assert after is not None
+    assert after.votes is not None
+    # Where colours fit less the past counts less; the frame's own votes are there in any case.
+    assert (after.votes >= own - 1e-6).all()
+    assert not torch.equal(after.votes, own)
+
+
+def test_a_look_judges_what_would_have_been_said() -> None:
+    """The memory's opinion of the second streamed frame, by a loop of our own."""
+    config = replace(CONFIG, targets=None, training=Training())
+    model = wrap(toy_segmenter(), propagator=ShiftPropagator(step=-2), config=config)
+    model.adapt(VIDEO[:4])
+    say(model, memory=0.1)
+    model(VIDEO[4])
+    state = model._stream.state
+    assert state is not None
+    assert state.hearing is None
+    before, warper = state.votes, ShiftPropagator(step=-2)
+    assert before is not None
+    model(VIDEO[5])
+    state = model._stream.state
+    assert state is not None
+    assert state.hearing is not None
+    # Not heard yet, and heard before the next frame.
+    assert state.judge is not None
+    assert state.judge.opinions["memory"] == (0.1,)
+    judged = state.judged
+    assert judged is not None
+    assert len(judged.opinions["memory"]) == 2
+
+    frame, segmenter = frame_to_tensor(VIDEO[5]), toy_segmenter()
+    logits = frame_output(segmenter, frame).logits
+    look = second_look(segmenter, frame, logits, LOOK.scales).logits
+    assert look is not None
+    with warper.open([VIDEO[4], VIDEO[5]]) as session:
+        past, _ = past_votes(
+            lambda maps: session.warp(maps, 0, 1),
+            before,
+            frame_to_tensor(VIDEO[4]),
+            frame,
+            WarpedVotes(decay=1.0),
+        )
+    own = past + soft_votes(logits)
+    labels = [own.argmax(0), logits[0].argmax(0)]
+    memory, plain = agreement(labels, look[0].argmax(0), 4).tolist()
+    assert judged.opinions["memory"][-1] == pytest.approx(memory - plain, abs=1e-6)
+    # And only then the look is remembered.
+    torch.testing.assert_close(state.votes, own + 3 * soft_votes(look), rtol=1e-4, atol=1e-6)
+
+
+def test_a_decoder_that_was_ruined_does_not_keep_its_say() -> None:
+    model = adapted()
+    with torch.no_grad():
+        for parameter in model._stream.student.segmenter.model.decoder[-1].parameters():
+            parameter.mul_(-1)
+    say(model, memory=-0.01, adapted=0.01)
+    model(VIDEO[4])
+    assert model.speaker == "adapted"
+    model(VIDEO[5])
+    assert model.speaker != "adapted"
+    assert torch.equal(model.predict(VIDEO[6], fuse=False).labels, image_model(VIDEO[6]))
+
+
+def test_looks_cost_what_the_plan_says() -> None:
+    segmenter = toy_segmenter()
+    segmenter.preprocess(frame_to_tensor(VIDEO[0])[None])
+    model = adapted(segmenter=segmenter)
+    shared = model._stream._frozen.segmenter
+    counts = []
+    for frame in VIDEO[4:10]:
+        before = shared.encoded_frames
+        model(frame)
+        counts.append(shared.encoded_frames - before)
+    assert counts == [1, 3, 1, 3, 1, 1]
+    state = model._stream.state
+    assert state is not None
+    assert state.plan is not None
+    # 16 x 20 or larger sides: each look is a pass of a quarter and one of four.
+    assert state.plan.spent == pytest.approx(2 * state.plan.last)
+
+
+def test_without_checks_looks_only_refresh_the_memory() -> None:
+    model = adapted(replace(CONFIG, safety=None))
+    for frame in VIDEO[4:8]:
+        assert model.speaker == "adapted"
+        model(frame)
+    state = model._stream.state
+    assert state is not None
+    assert state.judge is None
+    assert state.plan is not None
+    assert state.plan.spent > 0
+
+
+def test_without_looks_nobody_judges() -> None:
+    model = wrap(
+        toy_segmenter(),
+        propagator=ShiftPropagator(step=-2),
+        config=replace(CONFIG, look=None, targets=None, training=Training()),
+    )
+    model.adapt(VIDEO[:4])
+    assert model.speaker == "memory"
+    assert wrap(toy_segmenter()).speaker == "image model"
+
+
+def test_the_warm_up_is_the_first_to_be_heard() -> None:
+    model = adapted()
+    state = model._stream.state
+    assert state is not None
+    assert state.judge is not None
+    # Of four frames, the first has nothing to remember.
+    assert {name: len(found) for name, found in state.judge.opinions.items()} == {
+        "memory": 3,
+        "adapted": 3,
+    }
+    alone = wrap(toy_segmenter(), propagator=ShiftPropagator(step=-2), config=CONFIG)
+    alone.adapt(VIDEO[:1])
+    assert alone.speaker == "image model"
+
+
+def test_another_scene_is_heard_anew() -> None:
+    model = adapted(replace(CONFIG, safety=Checks(cut=0.5, least_drift=1.0)))
+    say(model, memory=0.1, adapted=0.2)
+    model(VIDEO[4])
+    cut = np.ascontiguousarray(255 - VIDEO[5])
+    labels = model(cut)
+    assert torch.equal(labels, image_model(cut))
+    assert model.speaker == "image model"
+
+
+def test_an_error_leaves_the_stream_as_it_was() -> None:
+    model = adapted()
+    model(VIDEO[4])
+    before = model._stream.state
+    network = model._stream._frozen.segmenter.model
+    handle = network.encoder.register_forward_pre_hook(fail_on_large_images)
+    # The look fails at the larger size, and goes without it.
+    model(VIDEO[5])
+    handle.remove()
+    handle = network.encoder.register_forward_pre_hook(fail)
+    state = model._stream.state
+    with pytest.raises(Exception, match="by intent"):
+        model(VIDEO[6])
+    assert model._stream.state is state
+    assert state is not before
+    handle.remove()
+    model(VIDEO[6])
+
+
+def fail(module: object, args: tuple[Tensor, ...]) -> None:
+    raise RuntimeError("by intent")
+
+
+def fail_on_large_images(module: object, args: tuple[Tensor, ...]) -> None:
+    if args[0].shape[2] > 32:
+        raise RuntimeError("by intent")
+
+
+def test_what_was_heard_in_the_warm_up_is_saved(tmp_path: Path) -> None:
+    model = adapted()
+    model.save_pretrained(tmp_path)
+    loaded = wrap(toy_segmenter(), propagator=ShiftPropagator(step=-2))
+    loaded.load_pretrained(tmp_path)
+    assert loaded._stream.judge == model._stream.judge
+    assert loaded.config == model._stream.config
+    path = tmp_path / "config.json"
+    text = path.read_text()
+    for wrong in ('{"memory": [2.0]}', '{"somebody": [0.1]}', "3"):
+        start = text.index('"opinions": ')
+        end = text.index('"config"')
+        path.write_text(f'{text[:start]}"opinions": {wrong},\n  {text[end:]}')
+        with pytest.raises(CheckpointError):
+            loaded.load_pretrained(tmp_path)
+    assert loaded._stream.judge == model._stream.judge
+
+
+def test_only_what_the_model_can_be_shown_is_looked_at() -> None:
+    """A model that takes one size, and no windows: everything works, without looks."""
+    model = wrap(OneSize(), propagator=ShiftPropagator(step=-2), config=CONFIG)
+    report = model.adapt(VIDEO[:4])
+    assert "no second look" in report.reason
+    assert model._stream.judge is None
+    model(VIDEO[4])
+    model(VIDEO[5])
+
+
+class OneSize(ToySegmenter):
+    """Raises on frames and windows of any other content than whole frames."""
+
+    def __init__(self) -> None:
+        super().__init__(ToyNet().eval())
+
+    def preprocess(self, frames: Tensor) -> Tensor:
+        if tuple(frames.shape[2:]) != (32, 40):
+            raise ValueError("another size")
+        return super().preprocess(frames)
