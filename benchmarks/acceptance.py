@@ -72,7 +72,10 @@ def wrong_targets(targets: Targets, warm_up: WarmUp, kind: str) -> Targets:
 
 def measure(video: str, frames: Sequence[np.ndarray]) -> list[Case]:
     """The ratios of all kinds of targets on a warm-up."""
-    segmenter, config = build_segmenter(data_root() / WEIGHTS), AdaptConfig(targets=DenseVote())
+    segmenter, config = (
+        build_segmenter(data_root() / WEIGHTS),
+        AdaptConfig(targets=DenseVote(), look=None),
+    )
     with torch.no_grad():
         warm_up = WarmUp.from_frames(segmenter, frames_to_tensors(frames), silent)
         logits: list[Tensor] = [warm_up.grid_logits(t) for t in range(len(frames))]

@@ -37,6 +37,7 @@ from ditta_adapt.reporting.tables import plain
 METHODS = ("iss", "adapted", "adapted_no_addon")
 PRESETS = {
     "default": AdaptConfig(),
+    "no-look": AdaptConfig(look=None),
     "unchecked": AdaptConfig(safety=None),
     "memory": AdaptConfig(targets=None),
     "attention": AdaptConfig(memory=AttentionAddon()),

@@ -69,7 +69,7 @@ def main() -> None:
     print(f"image model {whole / 2**20:.1f} MiB, its decoder {decoder / whole:.1%} of it")
     rng = np.random.default_rng(0)
     frames = list(rng.integers(0, 256, (2, 64, 96, 3), dtype=np.uint8))
-    learns = AdaptConfig(targets=SelfLabels(), memory=None, safety=None)
+    learns = AdaptConfig(targets=SelfLabels(), memory=None, safety=None, look=None)
     wrap(model, config=learns).adapt(frames)  # What the first run of anything takes.
     before = resident_bytes()
     streams = [wrap(model, config=learns) for _ in range(options.streams)]

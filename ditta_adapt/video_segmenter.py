@@ -47,8 +47,8 @@ class VideoSegmenter:
     One object follows one stream. Two streams, and two threads, take one each, which costs hardly
     any memory: `wrap` the same model again. A call while another one is at work is refused.
 
-    A frame is an RGB image `(H, W, 3)` uint8, as an array or a tensor, the path of an image file
-    or an image of Pillow; see `wrap` for other colour orders and ranges.
+    A frame is an RGB image `(H, W, 3)` uint8, as an array or a tensor, the path of an image file or
+    an image of Pillow; see `wrap` for other colour orders and ranges.
 
     Attributes:
         segmenter: the image model as given; read, never written.
@@ -70,8 +70,7 @@ class VideoSegmenter:
     ) -> None:
         # The first, so that pickling says why it cannot be done before it is tried.
         self._alone = Exclusive()
-        self.segmenter = segmenter
-        self.config = config
+        self.segmenter, self.config = segmenter, config
         self._layout = layout
         self.target_builder = check_builder(target_builder, config)
         self.cache = cache or CacheBudget()
@@ -98,18 +97,18 @@ class VideoSegmenter:
 
         Starts from the pre-trained weights, whatever was adapted to before. The next streamed
         frame is taken to follow the last warm-up frame. If nothing can be learned (the vote of the
-        frames changes no label; no pixel is reliable enough for a prompt; no object gets a class),
-        or what would be learned is not safe (see `Checks`), the weights stay pre-trained and the
-        report says so. A mask tracker runs here, and only here; a propagator that warps maps also
-        warps votes while streaming. With a single frame there is no pair to train an attention
-        add-on on, so predictions go without it.
+        frames changes no label; no pixel is reliable enough for a prompt; no object gets a class)
+        the weights stay pre-trained, and the report says so; what was learned is used as far as it
+        is judged better (see `speaker`). A mask tracker runs here, and only here; a propagator that
+        warps maps also warps votes while streaming. With a single frame there is no pair to train
+        an attention add-on on, so predictions go without it.
 
         Args:
             frames: the warm-up, in order: images of one size, at least one.
             progress: called after every step with a `Progress`.
 
         Returns:
-            What was done, and how long each stage took.
+            What was done.
 
         Raises:
             InputError: no frame, or a malformed one (`ShapeError`); targets that do not fit them.
@@ -137,8 +136,8 @@ class VideoSegmenter:
     def __call__(self, frame: FrameLike) -> Int64[Tensor, "H W"]:
         """Label the next frame of the stream: `(H, W)` int64 on the model's device.
 
-        One pass of the image model a frame, in constant memory: of frame t-1 are kept its image,
-        and its features and logits or the votes so far. See `predict` for errors.
+        One pass of the image model a frame, second looks aside, in constant memory. See `predict`
+        for errors.
         """
         return self._step(frame, predict_labels)
 
@@ -147,8 +146,8 @@ class VideoSegmenter:
 
         Args:
             frame: of the size of the frames before it.
-            fuse: whether to fuse the add-on's prediction, or the votes of past frames; without,
-                this is the decoder alone, and votes are counted anew from this frame on.
+            fuse: whether the past counts; without, this is the decoder of whoever speaks alone,
+                and votes are counted anew from this frame on.
 
         Raises:
             ShapeError: a malformed frame, or another size than the frames before it.
@@ -166,20 +165,12 @@ class VideoSegmenter:
 
     @property
     def speaker(self) -> Speaker:
-        """Whose labels the next frame gets: `"adapted"`, `"memory"` or `"image model"`.
-
-        Second looks decide it, see `Judge`; where there are none, it is what was adapted. Before
-        `adapt` this is the image model, whatever it says.
-        """
+        """Whose labels the next frame gets: `"adapted"`, `"memory"` or `"image model"`; `Judge`."""
         return self._stream.speaker
 
     @property
     def fallback(self) -> str | None:
-        """Why the next frame is predicted with pre-trained weights although others were adapted.
-
-        A cut is noticed before the frame after it is decoded, so after that frame this says so.
-        None while the adapted weights are used, and where none were: see `report` for that.
-        """
+        """Why pre-trained weights predict although others were adapted, such as after a cut."""
         state = self._stream.state
         if not self._stream.adapted or state is None or state.monitor is None:
             return None
@@ -197,8 +188,8 @@ class VideoSegmenter:
         Args:
             frames: any iterable, also a generator or a camera. Beyond the warm-up one frame is
                 held at a time. A video shorter than the warm-up is adapted to as a whole.
-            warmup: number of frames (int), or share of the video (float in (0, 1], needs
-                `len(frames)`): `max(floor(share * T), 1)`. With 0 nothing is adapted.
+            warmup: number of frames (int) or share of the video (float), see `warmup_length`. With
+                0 nothing is adapted.
             progress: see `adapt`.
 
         Yields:
@@ -224,7 +215,8 @@ class VideoSegmenter:
                 same = autocast_mode(device_of(self.segmenter)) == mode
                 encoded = encodings[t] if same else None
                 with self._alone:
-                    labels = self._stream.step(tensor, predict_labels, encoded=encoded)
+                    # A look at what was learned would say nothing new.
+                    labels = self._stream.step(tensor, predict_labels, encoded=encoded, look=False)
                 yield labels
             del first, encodings
         else:
@@ -250,9 +242,8 @@ class VideoSegmenter:
     def save_pretrained(self, path: str | Path) -> None:
         """Write the adapted modules to a folder: `model.safetensors` and `config.json`.
 
-        The frozen encoder is not written. The configuration is the one that was used, with
-        `"auto"` decided. If nothing was adapted, these are the pre-trained weights, and the
-        configuration as it was given.
+        The frozen encoder is not written; the configuration has `"auto"` decided. If nothing was
+        adapted, these are the pre-trained weights, and the configuration as it was given.
 
         Raises:
             CheckpointError: the folder cannot be written. Files already there are replaced only
@@ -282,14 +273,13 @@ class VideoSegmenter:
         """This video model, if its image model is on that device.
 
         Raises:
-            InputError: it is on another one. It belongs to the caller, and is not moved behind
-                their back.
+            InputError: it is on another one. It belongs to the caller, and is not moved.
         """
         check_device(self.segmenter, device)
         return self
 
     def __repr__(self) -> str:
-        # Names stay as they are, and a hooked model says which part is trained.
+        # A hooked model says which part is trained.
         model, teacher = (
             repr(part) if isinstance(part, str | HookedSegmenter) else type(part).__name__
             for part in (self.segmenter, self._propagator)
@@ -302,7 +292,6 @@ class VideoSegmenter:
         try:
             before.close()
         except PropagationError as error:
-            # Nobody needs that session any more, and the new stream is in place.
             warnings.warn(f"the stream before could not be closed: {error}", stacklevel=3)
 
     def _pretrained(self) -> Stream:

@@ -1,6 +1,7 @@
 """Work that is done once: encodings, flows, entry points, loads; and names against objects."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ditta_adapt import AdaptConfig, MaskVote, VideoSegmenter, wrap
+from ditta_adapt import AdaptConfig, MaskVote, SecondLook, VideoSegmenter, wrap
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.models import registry as models
 from ditta_adapt.teachers import registry as teachers
@@ -76,7 +77,10 @@ def flows(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     return calls
 
 
-@pytest.mark.parametrize("config", [AdaptConfig(), AdaptConfig(safety=None), AdaptConfig.paper()])
+ONCE = AdaptConfig(look=None)
+
+
+@pytest.mark.parametrize("config", [ONCE, replace(ONCE, safety=None), AdaptConfig.paper()])
 def test_a_frame_of_a_segmented_video_is_encoded_once(config: AdaptConfig) -> None:
     segmenter = Counting()
     labels = list(wrap(segmenter, config=prompting(config, 0.3)).segment(FRAMES, warmup=8))
@@ -84,8 +88,16 @@ def test_a_frame_of_a_segmented_video_is_encoded_once(config: AdaptConfig) -> No
     assert segmenter.encoded == [1] * 16
 
 
+def test_second_looks_are_taken_as_planned() -> None:
+    """One at every warm-up frame, mirrored; none when that is labelled; then two at three sizes."""
+    segmenter = Counting()
+    look = SecondLook(scales=(0.5, 2.0), first=(1, 4), budget=0.0)
+    list(wrap(segmenter, config=AdaptConfig(look=look)).segment(FRAMES, warmup=8))
+    assert len(segmenter.encoded) == 16 + 8 * 5 + 2 * 2
+
+
 def test_segment_labels_as_a_second_stream_over_the_video_would() -> None:
-    model = wrap(toy_segmenter(), config=AdaptConfig(safety=None))
+    model = wrap(toy_segmenter(), config=replace(ONCE, safety=None))
     labels = list(model.segment(FRAMES, warmup=8))
     model.adapt(FRAMES[:8])
     model.clear_memory()

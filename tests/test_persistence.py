@@ -88,7 +88,7 @@ def test_only_what_was_adapted_is_written(adapted: VideoSegmenter, folder: Path)
     assert {name.partition(".")[0] for name in names} == parts
     assert all(name.startswith(("segmenter.decoder.", "addon.")) for name in names)
     written = json.loads((folder / "config.json").read_text())
-    assert written["schema_version"] == 3
+    assert written["schema_version"] == 4
     assert written["has_addon"] == has_addon
     assert written["has_memory"]
     # With "auto" decided.
@@ -97,7 +97,7 @@ def test_only_what_was_adapted_is_written(adapted: VideoSegmenter, folder: Path)
 
 
 @pytest.mark.parametrize(
-    "key", ["has_memory", "has_addon", "monitor", "full_precision", "config", "adapted"]
+    "key", ["has_memory", "has_addon", "monitor", "opinions", "full_precision", "config", "adapted"]
 )
 def test_an_entry_that_is_missing(folder: Path, key: str) -> None:
     path = folder / "config.json"
@@ -218,7 +218,7 @@ def test_foreign_config(folder: Path, text: str) -> None:
 
 
 def test_other_schema(folder: Path) -> None:
-    for version in (1, 2, 4):
+    for version in (1, 2, 3, 5):
         change(folder, schema_version=version)
         refuses(folder, f"schema_version {version}")
 

@@ -50,6 +50,7 @@ STAGES = (
         "warm-up frames; no propagator",
         (
             Step("encode and decode each frame, once", "targets.warm_up.WarmUp.from_frames"),
+            Step("look again, at other sizes", "models.second_look.second_look", "SecondLook"),
             Step(
                 "labels and reliability (Eq. 2)",
                 "models.frozen_prediction.predict_frozen",
@@ -102,11 +103,14 @@ STAGES = (
                 "safety.drift_monitor.DriftMonitor.after",
                 "Checks",
             ),
+            Step("who speaks?", "safety.judge.Judge", "SecondLook"),
             Step("encode the frame", "models.forward.encode_frame"),
             Step("decode it", "training.student.Student.decode"),
             Step("add its votes", "streaming.memory.update_memory", "WarpedVotes"),
             Step("second logits (Eq. 1)", "training.addon.TemporalAddon", "AttentionAddon"),
             Step("reliability, fusion (Eq. 2, 3)", "streaming.prediction.predict_frame"),
+            Step("now and then look again", "models.second_look.second_look", "SecondLook"),
+            Step("judge with it, then remember it", "safety.agreement.agreement", "SecondLook"),
         ),
     ),
 )

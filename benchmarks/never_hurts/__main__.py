@@ -16,32 +16,14 @@ import argparse
 import multiprocessing
 import os
 import sys
-import time
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from benchmarks.never_hurts.cases import SETS, Case
-from benchmarks.never_hurts.collect import collect
+from benchmarks.never_hurts.cases import SETS
+from benchmarks.never_hurts.collect import run
 from benchmarks.never_hurts.judging import Collected
 from benchmarks.never_hurts.networks import trained
 from benchmarks.never_hurts.table import report
-
-
-def run(job: tuple[Case, Path]) -> str:
-    """One case; what went wrong, or `""`."""
-    case, folder = job
-    torch.set_num_threads(1)
-    start = time.perf_counter()
-    try:
-        collect(case, folder)
-    # One case that fails is not to end hours of work.
-    except Exception:
-        return f"{case.name} failed:\n{traceback.format_exc()}"
-    print(f"{case.name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
-    return ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

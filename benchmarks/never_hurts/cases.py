@@ -107,7 +107,7 @@ def sample(count: int = 120, seed: int = 0) -> list[Case]:
         else:
             network, video = rng.choice(WIDTHS), rng.choice((*DEV, *MORE))
             size = rng.choice(_SIZES)
-        cases[Case(network, video, stride, warmup, size, corruption)] = None
+        cases[Case(network, video, stride, warmup, size, corruption, frames=24)] = None
     return list(cases)
 
 

@@ -1,7 +1,9 @@
 """One case, run once: everything a judge might want to know, and the truth, kept in a file."""
 
 import json
+import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -74,18 +76,20 @@ class Looks:
         if self._last is not None and self._last[0] == self.frame:
             return self._last[1]
         plain = usual.softmax(dim=1)
-        total, passes = plain, 0.0
+        beside, passes = torch.zeros_like(plain), 0.0
         kept = {"1": labels_of(usual).numpy().astype(np.uint8)}
         for scale in scales:
             look = second_look(segmenter, frame, usual, (scale,))
             assert look.logits is not None
             seen = (2 * look.logits.exp() - plain).clamp(min=0)
             kept[str(scale)] = labels_of(seen).numpy().astype(np.uint8)
-            total, passes = total + seen, passes + look.passes
-        mean = (total / (1 + len(scales))).clamp(min=1e-30).log()
+            beside, passes = beside + seen, passes + look.passes
+        mean = ((plain + beside) / (1 + len(scales))).clamp(min=1e-30).log()
+        labels = beside[0].argmax(dim=0)
         kept["all"] = labels_of(mean).numpy().astype(np.uint8)
+        kept["others"] = labels.numpy().astype(np.uint8)
         self.at[self.frame] = kept
-        self._last = (self.frame, Look(mean, passes, 1 + len(scales)))
+        self._last = (self.frame, Look(mean, labels, passes, 1 + len(scales)))
         return self._last[1]
 
 
@@ -176,6 +180,20 @@ def collect(case: Case, folder: Path) -> Path:
     )
     part.rename(path)
     return path
+
+
+def run(job: tuple[Case, Path]) -> str:
+    """One case; what went wrong, or `""`."""
+    case, folder = job
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    try:
+        collect(case, folder)
+    # One case that fails is not to end hours of work.
+    except Exception:
+        return f"{case.name} failed:\n{traceback.format_exc()}"
+    print(f"{case.name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+    return ""
 
 
 @contextmanager

@@ -47,7 +47,7 @@ class Collected:
             opinions, true = {}, {}
             classes = 1 + int(max(stored["labels"].max(), 1))
             for name in stored.files:
-                if name.startswith("look ") and name.endswith(" all"):
+                if name.startswith("look ") and name.endswith(" others"):
                     t = int(name.split()[1])
                     labels = [torch.from_numpy(each) for each in stored["labels"][t]]
                     look = torch.from_numpy(stored[name])

@@ -102,5 +102,6 @@ def _row(label: str, changes: Sequence[float], steady: Sequence[float] = ()) -> 
     cells = [label, f"{len(values)}", f"{values.mean():+.4f}", f"{values.min():+.4f}"]
     cells += [f"{np.sum(values < -limit)}" for limit in (0.005, 0.01)]
     if len(steady):
-        cells.append(f"{np.nanmean(steady):+.4f}")
+        known = [value for value in steady if not np.isnan(value)]
+        cells.append(f"{np.mean(known):+.4f}" if known else "")
     return cells

@@ -81,9 +81,9 @@ class AccelFusion(nn.Module):
 
 
 def default_config(*, seed: int = 0) -> AdaptConfig:
-    """Labels as they are, learned by cross-entropy; neither memory nor checks."""
-    training = Training(distillation=CrossEntropy(), adapted_share=1.0)
-    return AdaptConfig(training=training, memory=None, safety=None, seed=seed)
+    """Labels as they are, learned by cross-entropy; neither memory, checks nor second looks."""
+    training = Training(distillation=CrossEntropy(), adapted_share=1.0, class_balance=0.0)
+    return AdaptConfig(training=training, memory=None, safety=None, look=None, seed=seed)
 
 
 class AccelSegmenter:
@@ -98,8 +98,8 @@ class AccelSegmenter:
     Args:
         model: a model of a known type, or any `Segmenter`; it is never changed.
         propagator: what follows objects, or the registered name of one; it must warp dense maps.
-        config: `default_config()` if not given. It has neither memory nor safety checks nor a
-            contrastive loss, for which there is no place here.
+        config: `default_config()` if not given. It has neither memory, safety checks, second
+            looks nor a contrastive loss, for which there is no place here.
         target_builder: makes the labels that are learned.
 
     Attributes:
@@ -128,7 +128,7 @@ class AccelSegmenter:
     ) -> None:
         self.segmenter: Segmenter = find_segmenter(model)
         self.config = config or default_config()
-        for name in ("memory", "safety", "training.contrast"):
+        for name in ("memory", "safety", "look", "training.contrast"):
             if attrgetter(name)(self.config) is not None:
                 raise ConfigError(
                     f"{name} is set, which cannot act in Accel: begin with accel.default_config()."

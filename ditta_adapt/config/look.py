@@ -25,5 +25,5 @@ class SecondLook(Record):
 
     scales: tuple[Positive, ...] = (0.75, 1.5, 2.0)
     mirror: bool = True
-    first: tuple[Count, ...] = (1, 4, 12, 28)
+    first: tuple[Count, ...] = (1, 4, 8, 16, 32)
     budget: NotNegative = 0.25

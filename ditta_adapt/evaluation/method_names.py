@@ -23,7 +23,7 @@ from ditta_adapt.baselines import (
     ablation,
 )
 from ditta_adapt.baselines.accel import default_config as accel_config
-from ditta_adapt.config import AdaptConfig, AttentionAddon
+from ditta_adapt.config import AdaptConfig, AttentionAddon, Training
 from ditta_adapt.datasets import IGNORE
 from ditta_adapt.errors import InputError
 from ditta_adapt.models.segmenter import Segmenter
@@ -70,12 +70,12 @@ def _adapted(
     return build
 
 
-# Other labels than the propagator's, learned as they are: to compare labels, not checks.
-_UNCHECKED = AdaptConfig(safety=None)
+# Other labels than the propagator's, learned as they are: to compare labels, and nothing else.
+_AS_THEY_ARE = AdaptConfig(safety=None, look=None, training=Training(class_balance=0.0))
 
 
 def _refined(strategy: Any, offset: Any = -1) -> Callable[[Parts], Method]:
-    return _adapted(_UNCHECKED, lambda parts: RefinedLabels(strategy, offset=offset))
+    return _adapted(_AS_THEY_ARE, lambda parts: RefinedLabels(strategy, offset=offset))
 
 
 def _truth(parts: Parts) -> Sequence[np.ndarray]:
@@ -113,7 +113,8 @@ _BUILDERS: Mapping[str, Callable[[Parts], Method]] = {
     "ditta-no-addon": _adapted(AdaptConfig(memory=None)),
     "ditta-attention": _adapted(AdaptConfig(memory=AttentionAddon())),
     "ditta-memory": _adapted(AdaptConfig(targets=None)),
-    "ditta-unchecked": _adapted(_UNCHECKED),
+    "ditta-no-look": _adapted(AdaptConfig(look=None)),
+    "ditta-unchecked": _adapted(AdaptConfig(safety=None)),
     "ditta-paper": _adapted(AdaptConfig.paper()),
     **{
         f"ditta-paper-{''.join(parts) or 'none'}": _adapted(
@@ -134,9 +135,9 @@ _BUILDERS: Mapping[str, Callable[[Parts], Method]] = {
     "warp-forward": _refined("warp", 1),
     "warp-backward": _refined("warp", -1),
     "oracle": _adapted(
-        _UNCHECKED, lambda parts: OracleLabels(_truth(parts), relabel=parts.relabel)
+        _AS_THEY_ARE, lambda parts: OracleLabels(_truth(parts), relabel=parts.relabel)
     ),
-    "true-labels": _adapted(_UNCHECKED, lambda parts: TrueLabels(_in_model_classes(parts))),
+    "true-labels": _adapted(_AS_THEY_ARE, lambda parts: TrueLabels(_in_model_classes(parts))),
     "accel": lambda parts: AccelSegmenter(
         parts.segmenter, propagator=parts.propagator, config=accel_config(seed=parts.seed)
     ),

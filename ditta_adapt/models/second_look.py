@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from ditta_adapt.errors import SegmenterError
+from ditta_adapt.errors import DittaError, SegmenterError
 from ditta_adapt.models.forward import decode_checked, encode, model_errors, preprocess_frame
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.preprocessing import resize_frames
@@ -30,12 +30,15 @@ class Look:
     Attributes:
         logits: logarithm of the mean probabilities, `(1, C, h, w)` float32 on the grid of the
             model's usual logits; none where the model could be shown the frame at no other size.
+        labels: `(h, w)` of the other sizes alone, without the usual one: the opinion of a judge,
+            who is not to hear the one that others are compared with; none likewise.
         passes: what it cost, in passes of the model at its usual size.
         sizes: at how many sizes the frame was seen, the usual one among them.
         missing: scales that the model did not take.
     """
 
     logits: Float[Tensor, "1 C h w"] | None
+    labels: Int64[Tensor, "h w"] | None
     passes: float
     sizes: int
     missing: tuple[float, ...] = ()
@@ -74,7 +77,8 @@ def second_look(
         scales: how many times as large as usual, beside 1.
         mirror: whether to look at the mirrored frame too.
     """
-    total, count, passes = usual.float().softmax(dim=1), 1, 0.0
+    plain, passes = usual.float().softmax(dim=1), 0.0
+    own, others = [plain], list[Tensor]()
     missing: list[float] = []
     with torch.no_grad():
         images = preprocess_frame(segmenter, frame)
@@ -84,17 +88,18 @@ def second_look(
                 seen = [] if scale == 1 else [_seen(segmenter, views, usual)]
                 if mirror:
                     seen.append(_seen(segmenter, views, usual, mirrored=True))
-            except (SegmenterError, torch.OutOfMemoryError):
+            except (DittaError, torch.OutOfMemoryError):
                 missing.append(scale)
                 continue
-            total, count = total + torch.stack(seen).sum(dim=0), count + len(seen)
+            (own if scale == 1 else others).extend(seen)
             pixels = sum(view.shape[2] * view.shape[3] for view, _ in views)
             passes += len(seen) * pixels / (images.shape[2] * images.shape[3])
     sizes = 1 + len(scales) - len(set(missing) - {1.0})
-    if count == 1:
-        return Look(None, passes, sizes, tuple(missing))
-    mean = (total / count).clamp(min=torch.finfo(torch.float32).tiny)
-    return Look(mean.log(), passes, sizes, tuple(missing))
+    if not others:
+        return Look(None, None, passes, sizes, tuple(missing))
+    beside = torch.stack(others).mean(dim=0)
+    mean = torch.stack([*own, *others]).mean(dim=0).clamp(min=torch.finfo(torch.float32).tiny)
+    return Look(mean.log(), beside[0].argmax(dim=0), passes, sizes, tuple(missing))
 
 
 def _views(

@@ -52,8 +52,8 @@ def _areas(labels: Tensor, num_classes: int) -> Float[Tensor, " C"]:
 
 def _overlap(labels: Tensor, look: Tensor, num_classes: int) -> Float[Tensor, " C"]:
     """Cells of every class on which both agree."""
-    agreed = torch.where(labels == look, look, num_classes)
-    return _count(agreed.flatten().long(), num_classes + 1)[:num_classes]
+    agreed = torch.where(labels == look, look.long(), num_classes)
+    return _count(agreed.flatten(), num_classes + 1)[:num_classes]
 
 
 def _count(values: Tensor, bins: int) -> Float[Tensor, " bins"]:

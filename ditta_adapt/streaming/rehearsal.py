@@ -6,11 +6,15 @@ from functools import partial
 from jaxtyping import Float
 from torch import Tensor
 
-from ditta_adapt.config import WarpedVotes
+from ditta_adapt.config import AdaptConfig, AttentionAddon, WarpedVotes
+from ditta_adapt.models.segmenter import SegmenterOutput
 from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.safety.agreement import agreement
 from ditta_adapt.safety.disagreement import labels_of
+from ditta_adapt.safety.judge import Speaker
+from ditta_adapt.streaming.candidates import Candidates
 from ditta_adapt.streaming.memory import past_votes, update_memory
+from ditta_adapt.streaming.prediction import predict_labels
 from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.checked_calls import warp_maps
 from ditta_adapt.teachers.propagator import DenseWarper
@@ -25,61 +29,67 @@ class Rehearsal:
     """What came of the last frames of the warm-up.
 
     Attributes:
-        votes: after the last of them.
-        consistencies: mean photometric consistency of every frame but the first.
+        output: of the last of them.
+        votes: after it, where votes are remembered.
+        consistencies: mean photometric consistency of every frame but the first, likewise.
         opinions: of second looks, on every frame but the first; see `Judge`.
     """
 
-    votes: Float[Tensor, "C h w"]
+    output: SegmenterOutput
+    votes: Float[Tensor, "C h w"] | None
     consistencies: list[float]
     opinions: list[float]
 
 
 def rehearse(
+    speaker: Speaker,
     student: Student,
     warm_up: WarmUp,
-    session: DenseWarper,
-    options: WarpedVotes,
+    config: AdaptConfig,
+    memory: WarpedVotes | AttentionAddon | None,
+    session: DenseWarper | None,
 ) -> Rehearsal:
-    """Remember the last eight frames of the warm-up.
+    """Stream the last frames of the warm-up, as one candidate would have.
 
     Where there are second looks, each first judges what would have been said of its frame, and then
-    its votes are remembered, too.
+    its votes are remembered, too. What was trained was trained on these looks, so it is found a
+    little better than it is; what learned something else is found out.
 
     Args:
-        student: whose votes are remembered, and judged.
-        warm_up: the frames.
-        session: of the propagator on the warm-up.
-        options: of the memory.
+        speaker: the candidate.
+        student: that decodes for it.
+        warm_up: the frames; of more than eight, the last eight.
+        config: of the adaptation.
+        memory: what is remembered.
+        session: of the propagator on the warm-up; needed where votes are remembered.
 
     Raises:
         PropagationError: the propagator raised, or broke its contract, while it warped votes.
     """
-    frames = warm_up.frames
+    frames, looks = warm_up.frames, warm_up.looks
+    options = memory if isinstance(memory, WarpedVotes) else None
+    shown = 1 if options is None and looks is None else _REMEMBERED
+    first = max(len(frames) - shown, 0)
+    output: SegmenterOutput | None = None
     votes: Tensor | None = None
     consistencies: list[float] = []
     opinions: list[float] = []
-    for t in range(max(len(frames) - _REMEMBERED, 0), len(frames)):
-        past = None
-        if votes is not None:
+    for t in range(first, len(frames)):
+        past, before = None, output
+        if votes is not None and options is not None:
+            assert session is not None
             warp = partial(warp_maps, session, t=t - 1, to=t)
             past, fit = past_votes(warp, votes, frames[t - 1], frames[t], options)
             consistencies.append(fit)
-        votes = update_memory(past, soft_votes(student.decode(warm_up.encodings[t]).logits))
-        if warm_up.looks is None:
-            continue
-        look = warm_up.looks[t]
-        if past is not None:
-            opinions.append(opinion(votes, warm_up.grid_logits(t), look))
-        votes = votes + warm_up.looks.sizes * soft_votes(look)
-    assert votes is not None
-    return Rehearsal(votes, consistencies, opinions)
-
-
-def opinion(
-    votes: Float[Tensor, "C h w"], plain: Float[Tensor, "1 C h w"], look: Float[Tensor, "1 C h w"]
-) -> float:
-    """How much better votes agree with a look than the plain prediction does."""
-    labels = [labels_of(votes.unsqueeze(0)), labels_of(plain)]
-    candidate, image_model = agreement(labels, labels_of(look), look.shape[1]).tolist()
-    return float(candidate - image_model)
+        output = student.decode(warm_up.encodings[t])
+        if looks is not None and t > first:
+            candidates = Candidates(config, memory, student.addon, past, before, fuse=True)
+            evidence = candidates.evidence(speaker, output, warm_up.grid)
+            labels = [predict_labels(evidence), labels_of(warm_up.grid_logits(t))]
+            scores = agreement(labels, looks.labels(t), warm_up.segmenter.num_classes)
+            opinions.append(float(scores[0] - scores[1]))
+        if options is not None:
+            votes = update_memory(past, soft_votes(output.logits))
+            votes = votes if looks is None else votes + looks.sizes * soft_votes(looks[t])
+    assert output is not None
+    return Rehearsal(output, votes, consistencies, opinions)

@@ -8,28 +8,9 @@ from torch import Tensor
 from ditta_adapt.io.frames import frame_size
 from ditta_adapt.models.segmenter import SegmenterOutput
 from ditta_adapt.safety.drift_monitor import DriftMonitor
-from ditta_adapt.safety.judge import Judge, Speaker
+from ditta_adapt.safety.judge import Judge
+from ditta_adapt.streaming.hearing import Hearing
 from ditta_adapt.streaming.look_plan import LookPlan
-
-
-@dataclass(frozen=True, slots=True)
-class Hearing:
-    """What a second look said of each candidate; not read before the next frame.
-
-    Attributes:
-        names: of the candidates, the image model first.
-        scores: how far each agrees with the look, on the model's device.
-    """
-
-    names: tuple[Speaker, ...]
-    scores: Float[Tensor, " N"]
-
-    def verdict(self, judge: Judge) -> Judge:
-        """The judge once this was heard; waits for the device."""
-        plain, *others = self.scores.tolist()
-        return judge.after(
-            {name: s - plain for name, s in zip(self.names[1:], others, strict=True)}
-        )
 
 
 @dataclass(frozen=True, slots=True)

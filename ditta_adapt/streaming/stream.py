@@ -9,24 +9,24 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ditta_adapt.config import AdaptConfig, AttentionAddon, SecondLook, WarpedVotes
+from ditta_adapt.config import AdaptConfig, AttentionAddon, WarpedVotes
 from ditta_adapt.errors import PropagationError
 from ditta_adapt.io.frames import check_stream_size, frame_size
 from ditta_adapt.models.forward import encode_frame
-from ditta_adapt.models.second_look import Look, second_look
+from ditta_adapt.models.second_look import second_look
 from ditta_adapt.models.segmenter import Encoded
 from ditta_adapt.ops.soft_votes import soft_votes
-from ditta_adapt.safety.agreement import agreement
-from ditta_adapt.safety.disagreement import labels_of, logits_disagreement
+from ditta_adapt.safety.disagreement import logits_disagreement
 from ditta_adapt.safety.drift_monitor import DriftMonitor
 from ditta_adapt.safety.judge import Judge, Speaker
 from ditta_adapt.streaming.candidates import Candidates
 from ditta_adapt.streaming.decodings import Decodings
+from ditta_adapt.streaming.hearing import hear
 from ditta_adapt.streaming.look_plan import LookPlan
 from ditta_adapt.streaming.memory import past_votes, update_memory
-from ditta_adapt.streaming.prediction import Evidence, predict_labels
+from ditta_adapt.streaming.prediction import Evidence
 from ditta_adapt.streaming.rehearsal import rehearse
-from ditta_adapt.streaming.state import Hearing, StreamState
+from ditta_adapt.streaming.state import StreamState
 from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.live_warper import LiveWarper
 from ditta_adapt.teachers.propagator import DenseWarper, Propagator
@@ -115,36 +115,36 @@ class Stream:
         Raises:
             PropagationError: the propagator raised, or broke its contract, while it warped votes.
         """
-        end = len(warm_up.frames)
-        votes: Tensor | None = None
+        names: tuple[Speaker, ...] = (self.speaker,)
+        if self.judge is not None and self.judge.opinions:
+            names = tuple(self.judge.opinions)
         with torch.no_grad():
-            if self._votes is not None:
-                assert session is not None
-                votes = self._rehearse(warm_up, session, self._votes)
-            output = self._speaking(self.judge, None)[1].decode(warm_up.encodings[end - 1])
-        frame = warm_up.frames[-1]
-        self.state = StreamState(
-            end, frame, output, votes, self.monitor, self.judge, plan=self._plan
-        )
-        if self._warper is not None:
-            self._warper.start(frame)
-
-    def _rehearse(self, warm_up: WarmUp, session: DenseWarper, options: WarpedVotes) -> Tensor:
-        """Votes at the end of the warm-up, of whoever speaks next."""
-        students = {"adapted": self.student}
-        if self.judge is not None:
-            students = {name: self._student_of(name) for name in self.judge.opinions}
-        done = {
-            name: rehearse(student, warm_up, session, options) for name, student in students.items()
-        }
-        if self.judge is not None:
-            opinions = {name: tuple(done[name].opinions) for name in self.judge.opinions}
+            done = {
+                name: rehearse(
+                    name, self._student_of(name), warm_up, self.config, self.memory, session
+                )
+                for name in names
+            }
+        if self.judge is not None and self.judge.opinions:
+            opinions = {name: tuple(done[name].opinions) for name in names}
             self.judge = replace(self.judge, opinions=opinions)
-        fits = next(iter(done.values())).consistencies
+        fits = done[names[0]].consistencies
         if self.monitor is not None and fits:
             self.monitor = replace(self.monitor, usual=sum(fits) / len(fits))
-        speaker, _ = self._speaking(self.judge, None)
-        return done.get(speaker, next(iter(done.values()))).votes
+        speaker = self._speaking(self.judge, None)[0]
+        # Where the image model speaks, nobody has decoded for it alone; any candidate's will do.
+        own = done.get(speaker, done[names[0]])
+        self.state = StreamState(
+            count=len(warm_up.frames),
+            frame=warm_up.frames[-1],
+            output=own.output,
+            votes=own.votes,
+            monitor=self.monitor,
+            judge=self.judge,
+            plan=self._plan,
+        )
+        if self._warper is not None:
+            self._warper.start(warm_up.frames[-1])
 
     def step(
         self,
@@ -153,6 +153,7 @@ class Stream:
         *,
         fuse: bool = True,
         encoded: Encoded | None = None,
+        look: bool = True,
     ) -> T:
         """The answer for the next frame; its state is kept once there is one.
 
@@ -162,6 +163,7 @@ class Stream:
             fuse: whether the past counts; without, the answer is the decoder's alone, and votes
                 are counted anew from this frame on.
             encoded: of the frame, by the frozen encoder, if that is known already.
+            look: whether the frame counts for the plan of second looks.
 
         Raises:
             ShapeError: another size than the frames before it.
@@ -174,7 +176,7 @@ class Stream:
         check_stream_size(frame, None if before is None else before.size)
         try:
             with torch.no_grad():
-                result, state = self._step(before, frame, answer, fuse, encoded)
+                result, state = self._step(before, frame, answer, fuse, encoded, look)
         except BaseException:
             if self._warper is not None and before is not None:
                 # The session may have gone on to this frame, or be broken; what matters is why.
@@ -201,12 +203,13 @@ class Stream:
         answer: Callable[[Evidence], T],
         fuse: bool,
         encoded: Encoded | None,
+        look: bool,
     ) -> tuple[T, StreamState]:
         past, monitor, cut = self._look_back(before, frame, fuse)
         judge = self.judge if before is None else before.judged
         judge = judge.forgetting() if judge is not None and cut else judge
         plan = self._plan if before is None else before.plan
-        plan = None if plan is None else plan.next(cut=cut)
+        plan = plan.next(cut=cut) if plan is not None and look else plan
         if encoded is None:
             encoded = encode_frame(self._frozen.segmenter, frame)
         decodings = Decodings(encoded)
@@ -223,12 +226,16 @@ class Stream:
                 past if next_student is student else None,
                 soft_votes(decodings.of(next_student).logits),
             )
-        if plan is not None and plan.due and fuse:
-            look = self._look(frame, decodings, plan.options)
-            plan = plan.after(look.passes)
-            if look.logits is not None:
-                hearing = self._hear(judge, candidates, decodings, look.logits)
-                votes = None if votes is None else votes + look.votes()
+        if plan is not None and plan.due and look and fuse:
+            usual = decodings.of(self._frozen)
+            seen = second_look(self._frozen.segmenter, frame, usual.logits, plan.options.scales)
+            plan = plan.after(seen.passes)
+            if seen.labels is not None and judge is not None:
+                names: tuple[Speaker, ...] = ("image model", *judge.opinions)
+                outputs = {name: decodings.of(self._student_of(name)) for name in names}
+                hearing = hear(outputs, candidates, seen.labels)
+            if seen.logits is not None and votes is not None:
+                votes = votes + seen.votes()
         return answer(evidence), StreamState(
             count=1 if before is None else before.count + 1,
             frame=frame,
@@ -291,27 +298,3 @@ class Stream:
         adapted, frozen = decodings.of(self.student), decodings.of(self._frozen)
         part, whole = logits_disagreement(adapted.logits, frozen.logits)
         return monitor.with_second_opinion(part / whole)
-
-    def _look(
-        self, frame: UInt8[Tensor, "3 H W"], decodings: Decodings, options: SecondLook
-    ) -> Look:
-        usual = decodings.of(self._frozen).logits
-        return second_look(self._frozen.segmenter, frame, usual, options.scales)
-
-    def _hear(
-        self,
-        judge: Judge | None,
-        candidates: Candidates,
-        decodings: Decodings,
-        look: Float[Tensor, "1 C h w"],
-    ) -> Hearing | None:
-        """How far everybody's labels of a frame agree with a look that nobody has seen yet."""
-        if judge is None:
-            return None
-        grid = (look.shape[2], look.shape[3])
-        names: tuple[Speaker, ...] = ("image model", *judge.opinions)
-        labels = [
-            predict_labels(candidates.evidence(name, decodings.of(self._student_of(name)), grid))
-            for name in names
-        ]
-        return Hearing(names, agreement(labels, labels_of(look), look.shape[1]))

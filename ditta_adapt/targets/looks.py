@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from jaxtyping import Float, UInt8
+import torch
+from jaxtyping import Float, Integer, UInt8
 from torch import Tensor
 
 from ditta_adapt.config import SecondLook
+from ditta_adapt.models.encodings import CacheSpace, FrameCache
+from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.second_look import second_look
 from ditta_adapt.models.segmenter import Segmenter
-from ditta_adapt.ops.packed_votes import PackedVotes
-
-_LEAST = 1e-4
 
 
 class WarmUpLooks:
@@ -21,6 +21,7 @@ class WarmUpLooks:
         frames: the warm-up.
         usual: its logits on a frame at its usual size.
         options: at which sizes to look.
+        space: where looks may be kept, in 16 bits; what does not fit is looked at again.
 
     Attributes:
         passes: what they cost so far, in passes of the image model.
@@ -33,20 +34,24 @@ class WarmUpLooks:
         frames: Sequence[UInt8[Tensor, "3 H W"]],
         usual: Callable[[int], Float[Tensor, "1 C h w"]],
         options: SecondLook,
+        space: CacheSpace,
     ) -> None:
         self.passes = 0.0
         self.missing: tuple[float, ...] = ()
         self._segmenter, self._frames, self._usual = segmenter, frames, usual
         self._options = options
-        self._kept: dict[int, PackedVotes] = {}
+        self._cache = FrameCache(self._look, len(frames), device_of(segmenter), space)
+        self._labels: dict[int, Tensor] = {}
 
     def __getitem__(self, t: int) -> Float[Tensor, "1 C h w"]:
         """Logits of the look at frame `t`, on the grid of the usual ones."""
-        if t not in self._kept:
-            self._kept[t] = PackedVotes(self._look(t)[0].exp())
-        probabilities = self._kept[t].unpack().unsqueeze(0).to(self._usual(t).device)
-        # What was rounded to 0 is not impossible.
-        return probabilities.clamp(min=_LEAST).log()
+        return self._cache[t].float()
+
+    def labels(self, t: int) -> Integer[Tensor, "h w"]:
+        """Labels of frame `t` by the other sizes alone; see `Look`."""
+        if t not in self._labels:
+            self._look(t)
+        return self._labels[t]
 
     @property
     def sizes(self) -> int:
@@ -69,4 +74,7 @@ class WarmUpLooks:
         )
         self.passes += look.passes
         self.missing = look.missing
-        return usual if look.logits is None else look.logits
+        if look.labels is not None:
+            dtype = torch.uint8 if usual.shape[1] <= 256 else torch.int16
+            self._labels[t] = look.labels.to(dtype)
+        return (usual if look.logits is None else look.logits).half()

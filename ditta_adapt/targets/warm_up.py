@@ -33,6 +33,7 @@ class WarmUp:
         frozen_logits: of the image model on every frame, `(1, C, h, w)` float32 on its grid; kept,
             so not to be written to.
         normalizer: of the reliability in `predictions`.
+        space: where more of the frames may be kept.
         looks: second looks at the frames; none where there are none.
     """
 
@@ -41,6 +42,7 @@ class WarmUp:
     encodings: FrameCache[Encoded]
     frozen_logits: FrameCache[Tensor]
     normalizer: Normalizer
+    space: CacheSpace
     looks: WarmUpLooks | None = None
 
     @classmethod
@@ -74,11 +76,11 @@ class WarmUp:
         for t in range(len(frames)):
             frozen_logits[t]
             progress(Progress("predict", t + 1, len(frames)))
-        return cls(frames, segmenter, encodings, frozen_logits, normalizer)
+        return cls(frames, segmenter, encodings, frozen_logits, normalizer, space)
 
     def looked_at(self, options: SecondLook, progress: ProgressCallback) -> "WarmUp":
         """The same with a second look at every frame, if the model can be shown them otherwise."""
-        looks = WarmUpLooks(self.segmenter, self.frames, self.grid_logits, options)
+        looks = WarmUpLooks(self.segmenter, self.frames, self.grid_logits, options, self.space)
         for t in range(len(self.frames)):
             looks[t]
             if not looks.possible:

@@ -58,6 +58,10 @@ def test_the_mean_over_sizes_by_hand(mirror: bool) -> None:
     # A quarter and 2.25 passes; mirrored once more, and the usual size mirrored.
     assert look.passes == pytest.approx(2 * 2.5 + 1 if mirror else 2.5)
     assert look.missing == ()
+    # The judge does not hear the usual size.
+    beside = torch.stack(opinions[2:] if mirror else opinions[1:]).mean(0)
+    assert look.labels is not None
+    assert (look.labels == beside[0].argmax(0)).float().mean() > 0.999
     assert look.logits.dtype == torch.float32
     torch.testing.assert_close(look.logits.exp().sum(1), torch.ones(1, *grid))
 

@@ -77,3 +77,10 @@ def test_specks_are_left_out():
     speck[0, :3] = 1
     assert float(agreement([speck], look, 2)[0]) == pytest.approx(1597 / 1600)
     assert float(agreement([speck], look, 2, least_share=0.001)[0]) < 0.97
+
+
+def test_labels_may_be_in_the_smallest_dtype_that_holds_them():
+    look = torch.tensor([[0, 255], [255, 1]], dtype=torch.uint8)
+    other = torch.tensor([[0, 255], [0, 1]])
+    found = agreement([look, other], look, 256, least_share=0.0, exponent=0.0)
+    assert found.tolist() == pytest.approx([1.0, (1 / 2 + 1 / 2 + 1) / 3])

@@ -117,8 +117,10 @@ def test_a_look_judges_what_would_have_been_said() -> None:
 
     frame, segmenter = frame_to_tensor(VIDEO[5]), toy_segmenter()
     logits = frame_output(segmenter, frame).logits
-    look = second_look(segmenter, frame, logits, LOOK.scales).logits
+    seen = second_look(segmenter, frame, logits, LOOK.scales)
+    look = seen.logits
     assert look is not None
+    assert seen.labels is not None
     with warper.open([VIDEO[4], VIDEO[5]]) as session:
         past, _ = past_votes(
             lambda maps: session.warp(maps, 0, 1),
@@ -129,7 +131,7 @@ def test_a_look_judges_what_would_have_been_said() -> None:
         )
     own = past + soft_votes(logits)
     labels = [own.argmax(0), logits[0].argmax(0)]
-    memory, plain = agreement(labels, look[0].argmax(0), 4).tolist()
+    memory, plain = agreement(labels, seen.labels, 4).tolist()
     assert judged.opinions["memory"][-1] == pytest.approx(memory - plain, abs=1e-6)
     # And only then the look is remembered.
     torch.testing.assert_close(state.votes, own + 3 * soft_votes(look), rtol=1e-4, atol=1e-6)

@@ -23,7 +23,7 @@ def frames(*rows: list[int]) -> list[Tensor]:
 
 def test_a_class_counts_by_the_square_root_of_its_share():
     # Background fills 3 of 4 labelled pixels: sqrt(3/4) + sqrt(1/4) is what the shares sum to.
-    weights = class_weights(frames([0, 0], [0, 2, IGNORE]), 4)
+    weights = class_weights(frames([0, 0, IGNORE], [0, 2, IGNORE]), 4)
     total = math.sqrt(3 / 4) + math.sqrt(1 / 4)
     expected = [1 / math.sqrt(3 / 4) / total, 0.0, 1 / math.sqrt(1 / 4) / total, 0.0]
     torch.testing.assert_close(weights, torch.tensor(expected))

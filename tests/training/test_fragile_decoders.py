@@ -266,7 +266,7 @@ def test_other_norms_and_calls_by_name() -> None:
 
 def test_accel_takes_the_same_care() -> None:
     training = Training(module_mode="train", adapted_share=1.0, distillation=CrossEntropy())
-    config = AdaptConfig(training=training, memory=None, safety=None)
+    config = AdaptConfig(training=training, memory=None, safety=None, look=None)
     for decoder in (Pooled, Counting, Renewing):
         method = AccelSegmenter(segmenter_with(decoder), propagator="flow", config=config)
         method.adapt(FRAMES[:3])

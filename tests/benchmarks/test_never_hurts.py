@@ -1,0 +1,121 @@
+"""Collect once, judge offline: the sample, the judge replayed, and a case from end to end."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cv2")
+pytest.importorskip("transformers")
+
+from benchmarks.never_hurts.__main__ import main
+from benchmarks.never_hurts.cases import SETS, Case, sample, widths
+from benchmarks.never_hurts.collect import collect, open_video
+from benchmarks.never_hurts.judging import APPROVALS, Collected, iou, leave_out
+from benchmarks.never_hurts.table import report
+from ditta_adapt import Checks
+
+
+def test_the_sample_is_fixed_and_covers_everything():
+    cases = sample()
+    assert cases == sample()
+    assert len(set(cases)) == len({case.name for case in cases}) == 120
+    assert sum(bool(case.corruption) for case in cases) == 40
+    assert sum(case.video.startswith("scene-") for case in cases) == 20
+    for values, least in (
+        ({case.network for case in cases}, 7),
+        ({case.stride for case in cases}, 3),
+        ({case.warmup for case in cases}, 4),
+    ):
+        assert len(values) == least
+    assert len(widths()) == len(set(widths())) == 4 * 17
+    assert set(SETS) == {"sample", "widths", "dev"}
+
+
+def test_iou_of_an_object_and_of_classes():
+    # Three of the object are found, one is missed, two are invented.
+    assert iou(np.array([[[4, 2], [1, 3]]])) == pytest.approx(3 / 6)
+    assert iou(np.array([[[4, 0], [0, 0]]])) == 0.0
+    counts = np.array([[[2, 1, 0], [0, 2, 0], [0, 0, 5]]])
+    assert iou(counts) == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+
+
+def collected(
+    warm_up: dict[str, list[float]], looks: dict[int, dict[str, float]], video: str = "a"
+) -> Collected:
+    """Four frames in which the image model finds half, memory all, the adapted nothing."""
+    right = {"image model": 5, "memory": 10, "adapted": 0}
+    confusion = {
+        name: np.stack([[[90, 0], [10 - found, found]]] * 4) for name, found in right.items()
+    }
+    about: dict[str, Any] = {
+        "case": {"network": "n", "video": video, "corruption": "", "stride": 1, "warmup": 0.1},
+        "opinions": warm_up,
+        "mvc8": {"default": 1.0, "image model": 0.5, "memory": 0.9, "adapted": 0.9},
+        "look_passes": 8.0,
+        "warmup_passes": 20.0,
+        "warmup": 2,
+        "seconds": 1.0,
+    }
+    true = {t: {"memory": 0.5, "adapted": -0.5} for t in looks}
+    return Collected(about, {**confusion, "default": confusion["memory"]}, looks, true)
+
+
+@pytest.mark.parametrize(
+    ("warm_up", "looks", "change"),
+    [
+        # Nobody is approved: the image model speaks, which finds half.
+        ({"memory": [-0.1], "adapted": [-0.1]}, {}, 0.0),
+        ({"memory": [0.1], "adapted": [-0.1]}, {}, 0.5),
+        # From the third frame on, after the look at the second.
+        (
+            {"memory": [-0.1], "adapted": [-0.1]},
+            {1: {"memory": 0.3, "adapted": -0.1}},
+            (5 + 5 + 10 + 10) / 40 - 0.5,
+        ),
+        # The first frame is lost, since a look at it acts from the next one on.
+        ({"memory": [], "adapted": [0.1]}, {0: {"memory": 0.2, "adapted": -0.3}}, 0.25),
+    ],
+)
+def test_the_judge_is_replayed(warm_up, looks, change):
+    assert collected(warm_up, looks).replayed(Checks()) == pytest.approx(change)
+
+
+def test_the_constant_is_chosen_without_the_case_itself():
+    """On one video a bold start helps, on the other it hurts: each gets what the other chose."""
+    helped = collected({"memory": [-0.004]}, {}, "helped")
+    hurt = collected({"adapted": [-0.004]}, {}, "hurt")
+    bold, shy = Checks(approval=max(APPROVALS)), Checks(approval=min(APPROVALS))
+    assert (helped.replayed(bold), hurt.replayed(bold)) == (0.5, -0.5)
+    assert (helped.replayed(shy), hurt.replayed(shy)) == (0.0, 0.0)
+    assert leave_out([helped, hurt], lambda case: case.video) == [0.0, -0.5]
+
+
+def test_a_case_from_end_to_end(tmp_path, capsys, monkeypatch):
+    case = Case("segformer", "scene-3", warmup=0.05, size=(192, 320), frames=5)
+    video, warm_up = open_video(case)
+    assert (len(video.frames), warm_up) == (8, 3)
+    path = collect(case, tmp_path)
+    assert collect(case, tmp_path) == path
+    found = Collected.read(path)
+    # Frames 1 and 4 of the stream were looked at, before they were learned.
+    assert sorted(found.opinions) == [0, 3]
+    assert found.about["look_passes"] == pytest.approx(2 * (0.75**2 + 1.5**2 + 4), rel=0.02)
+    assert all(len(each) == 5 for each in found.confusion.values())
+    assert found.confusion["default"].sum() == 5 * 192 * 320
+    assert abs(found.replayed(Checks()) - found.change("default")) < 0.05
+    assert "approval" in report([found])
+
+    monkeypatch.setitem(SETS, "sample", lambda: [case])
+    assert main(["--out", str(tmp_path), "--judge-only"]) == 0
+    assert "clean, default" in capsys.readouterr().out
+    assert main(["--out", str(tmp_path / "empty"), "--judge-only"]) == 1
+
+
+def test_corrupted_frames_are_the_same_each_time(tmp_path: Path):
+    case = Case("segformer", "scene-4", corruption="gaussian_noise:low", frames=2, warmup=0.05)
+    one, other = (open_video(case)[0].frames[0] for _ in range(2))
+    assert np.array_equal(one, other)
+    clean = open_video(Case("segformer", "scene-4", frames=2, warmup=0.05))[0].frames[0]
+    assert not np.array_equal(one, clean)
