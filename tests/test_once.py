@@ -91,7 +91,7 @@ def test_a_frame_of_a_segmented_video_is_encoded_once(config: AdaptConfig) -> No
 def test_second_looks_are_taken_as_planned() -> None:
     """One at every warm-up frame, mirrored; none when that is labelled; then two at three sizes."""
     segmenter = Counting()
-    look = SecondLook(scales=(0.5, 2.0), first=(1, 4), budget=0.0)
+    look = SecondLook(warmup_scales=(0.5, 2.0), scales=(0.5, 2.0), first=(1, 4), budget=0.0)
     list(wrap(segmenter, config=AdaptConfig(look=look)).segment(FRAMES, warmup=8))
     assert len(segmenter.encoded) == 16 + 8 * 5 + 2 * 2
 

@@ -114,28 +114,28 @@ def iou(confusion: np.ndarray) -> float:
     return float(SegmentationScore.from_confusion(torch.from_numpy(total)).miou())
 
 
-APPROVALS = (-0.02, -0.01, -0.005, 0.0, 0.005, 0.01, 0.02)
-"""Starting points of the judge's mean that are compared."""
+ERRORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+"""Standard errors of the judge that are compared."""
 
 
 def leave_out(cases: Sequence[Collected], key: Callable[[Collected], str]) -> list[float]:
-    """The change of every case with the `approval` that was best on all cases of other keys.
+    """The change of every case with the `standard_errors` best on all cases of other keys.
 
     Best: the largest mean change, less ten times what is lost beyond .01 in the worst case.
     """
     table = {
-        approval: [case.replayed(Checks(approval=approval)) for case in cases]
-        for approval in APPROVALS
+        errors: [case.replayed(Checks(standard_errors=errors)) for case in cases]
+        for errors in ERRORS
     }
     changes = []
     for index, case in enumerate(cases):
         others = [i for i, other in enumerate(cases) if key(other) != key(case)]
 
-        def worth(approval: float, others: Sequence[int] = others) -> float:
-            values = [table[approval][i] for i in others]
+        def worth(errors: float, others: Sequence[int] = others) -> float:
+            values = [table[errors][i] for i in others]
             return float(np.mean(values)) + 10 * min(0.0, min(values) + 0.01)
 
-        best = max(APPROVALS, key=worth) if others else 0.0
+        best = max(ERRORS, key=worth) if others else 1.0
         changes.append(table[best][index])
     return changes
 

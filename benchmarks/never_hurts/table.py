@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.never_hurts.collect import CANDIDATES
-from benchmarks.never_hurts.judging import APPROVALS, Collected, calibration, leave_out
+from benchmarks.never_hurts.judging import ERRORS, Collected, calibration, leave_out
 from ditta_adapt import Checks
 from ditta_adapt.reporting.tables import markdown
 
@@ -46,9 +46,9 @@ def networks(cases: Sequence[Collected]) -> str:
 def choices(cases: Sequence[Collected]) -> str:
     """The constant that is chosen, and what it gives where it was not chosen."""
     rows = [["judge", *_HEADER[1:-1]]]
-    for approval in APPROVALS:
-        values = [case.replayed(Checks(approval=approval)) for case in cases]
-        rows.append(_row(f"approval {approval:+.3f}", values))
+    for errors in ERRORS:
+        values = [case.replayed(Checks(standard_errors=errors)) for case in cases]
+        rows.append(_row(f"{errors:g} standard errors", values))
     rows.append(_row("left out: the video", leave_out(cases, lambda case: case.video)))
     rows.append(_row("left out: the network", leave_out(cases, lambda case: case.network)))
     return markdown(rows)

@@ -14,16 +14,18 @@ class SecondLook(Record):
     the memory.
 
     Attributes:
-        scales: how many times as large as usual a frame is seen, beside 1. Some on both sides of 1:
-            larger ones find what is small, and lose what fills the frame.
-        mirror: whether frames of the warm-up are seen mirrored, too.
+        warmup_scales: how many times as large as usual a warm-up frame is seen, beside 1. Some on
+            both sides of 1: larger ones find what is small, and lose what fills the frame.
+        warmup_mirror: whether it is seen mirrored, too.
+        scales: the same of a streamed frame; fewer, since they cost more often.
         first: the streamed frames that get the first looks, counted from 1; after a cut again.
         budget: what looks may cost, once the first ones are done, on average over the stream, in
             passes of the image model a frame; at scale `s` it costs `s ** 2` passes. With 0 there
             are the first looks only.
     """
 
-    scales: tuple[Positive, ...] = (0.75, 1.5, 2.0)
-    mirror: bool = True
+    warmup_scales: tuple[Positive, ...] = (0.75, 1.5, 2.0)
+    warmup_mirror: bool = True
+    scales: tuple[Positive, ...] = (0.75, 1.5)
     first: tuple[Count, ...] = (1, 4, 8, 16, 32)
-    budget: NotNegative = 0.25
+    budget: NotNegative = 0.125

@@ -43,7 +43,6 @@ class Range:
 
 
 Share = Annotated[float, Range(0, 1)]
-SignedShare = Annotated[float, Range(-1, 1)]
 NotNegative = Annotated[float, Range()]
 Positive = Annotated[float, Range(above=True)]
 Count = Annotated[int, Range(1)]

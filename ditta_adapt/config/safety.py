@@ -10,7 +10,6 @@ from ditta_adapt.config.record import (
     Range,
     Record,
     Share,
-    SignedShare,
 )
 
 
@@ -22,9 +21,8 @@ class Checks(Record):
     is sure of that it says otherwise one frame later.
 
     Attributes:
-        approval: how much better than the image model a candidate is taken to agree with second
-            looks before there was one, see `Judge`; below 0 it has to earn its say.
-        approval_looks: how many looks that counts for.
+        standard_errors: how many standard errors above 0 the mean of a candidate's opinions has to
+            be before it speaks, see `Judge`. One, by convention.
         confident_disagreement: targets may disagree with what the image model is sure of by at
             most this share of its temporal inconsistency, see `check_targets_against_model`.
             Chosen on eight DAVIS videos with one network, leaving one video out
@@ -46,8 +44,7 @@ class Checks(Record):
             `photometric_consistency`.
     """
 
-    approval: SignedShare = 0.0
-    approval_looks: NotNegative = 1.0
+    standard_errors: NotNegative = 1.0
     confident_disagreement: NotNegative = 0.3
     kept_fractions: tuple[Annotated[float, Range(0, 1, above=True)], ...] = (1.0, 0.5, 0.25)
     warp_margin: Share = 0.1

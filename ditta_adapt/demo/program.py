@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,6 +27,7 @@ from ditta_adapt.report import AdaptationReport
 from ditta_adapt.reporting.pictures import overlay, side_by_side
 from ditta_adapt.reporting.tables import plain
 from ditta_adapt.teachers.registry import check_propagator, find_propagator
+from ditta_adapt.video_segmenter import VideoSegmenter
 from ditta_adapt.wrap import wrap
 
 NUM_FRAMES = 60
@@ -81,8 +83,11 @@ def run_demo(
         print(f"{name}: adapting to the first {WARMUP} of {len(clip.frames)} frames", flush=True)
         video_model = wrap(model, propagator=propagator)
         adaptations[name] = video_model.adapt(clip.frames[:WARMUP])
-        print(f"{adaptations[name]}\n")
-        after, after_ms = _label(video_model, clip.frames[WARMUP:])
+        print(f"{adaptations[name]}")
+        listener = _Listener(video_model)
+        after, after_ms = _label(listener, clip.frames[WARMUP:])
+        shown = ", ".join(f"{who} {count}" for who, count in listener.speakers.most_common())
+        print(f"frames, by who spoke: {shown}\n")
         labels[f"adapted, {name}"] = after
         table[f"adapted, {name}"] = _scores(after, truth) | {"ms a frame": after_ms}
     report = _report(table, adaptations, clip, "generated" if video is None else video.name)
@@ -93,6 +98,18 @@ def run_demo(
     print(plain([["", *names], *rows]) + "\n")
     print(f"wrote before-after.mp4, strip.png and report.json to {output}/")
     return report
+
+
+class _Listener:
+    """A video model, and how often each candidate spoke."""
+
+    def __init__(self, model: VideoSegmenter) -> None:
+        self.speakers: Counter[str] = Counter()
+        self._model = model
+
+    def __call__(self, frame: np.ndarray) -> torch.Tensor:
+        self.speakers[self._model.speaker] += 1
+        return self._model(frame)
 
 
 def _generated_clip() -> Clip:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from statistics import fmean, stdev
 from typing import Literal
 
 from ditta_adapt.config import AdaptConfig, Checks, WarpedVotes
@@ -24,13 +25,15 @@ class Judge:
     candidate agrees with the look than the image model does, see `agreement`. A candidate is
     approved as far as
 
-    .. math:: \frac{k \mu + \sum_i d_i}{k + n}
+    .. math:: \bar d - z\, \frac{s}{\sqrt n}, \qquad
+              s^2 = \frac{1}{n-1} \sum_i (d_i - \bar d)^2
 
-    over its last `n` opinions `d_i` is above 0: a mean that starts at `mu`, as if `k` looks had
-    said so. The one that is approved most speaks; the image model where none is.
+    is above 0, the mean of its last `n` opinions less `z` standard errors: looks that contradict
+    each other say little, and one alone, whose error is not known and taken as large as itself,
+    does not decide. The one that is approved most speaks; the image model where none is.
 
     Attributes:
-        checks: `mu` and `k` are its `approval` and `approval_looks`.
+        checks: `z` is its `standard_errors`.
         opinions: of every candidate but the image model, its last eight.
     """
 
@@ -54,8 +57,10 @@ class Judge:
     def approval(self, name: Speaker) -> float:
         """How far a candidate is approved; it may speak if this is above 0."""
         found = self.opinions[name]
-        weight = self.checks.approval_looks
-        return (self.checks.approval * weight + sum(found)) / max(weight + len(found), 1e-12)
+        if not found:
+            return 0.0
+        error = stdev(found) / len(found) ** 0.5 if len(found) > 1 else abs(found[0])
+        return fmean(found) - self.checks.standard_errors * error
 
     @property
     def speaker(self) -> Speaker:

@@ -214,7 +214,8 @@ class Stream:
             encoded = encode_frame(self._frozen.segmenter, frame)
         decodings = Decodings(encoded)
         speaker, student = self._speaking(judge, monitor)
-        monitor = self._second_opinion(monitor, speaker, decodings)
+        if judge is None:
+            monitor = self._second_opinion(monitor, decodings)
         # If the next frame is decoded by other weights, these are to remember their own.
         next_student = self._speaking(judge, monitor)[1]
         last = None if before is None else before.output
@@ -289,11 +290,10 @@ class Stream:
         return self.student if speaker == "adapted" else self._frozen
 
     def _second_opinion(
-        self, monitor: DriftMonitor | None, speaker: Speaker, decodings: Decodings
+        self, monitor: DriftMonitor | None, decodings: Decodings
     ) -> DriftMonitor | None:
-        """The monitor, after both weights spoke if that is due."""
-        watched = monitor is not None and (speaker == "adapted" or monitor.alarm is not None)
-        if monitor is None or not watched or not monitor.wants_second_opinion:
+        """The monitor, after both weights spoke if that is due; where nobody judges."""
+        if monitor is None or not self.adapted or not monitor.wants_second_opinion:
             return monitor
         adapted, frozen = decodings.of(self.student), decodings.of(self._frozen)
         part, whole = logits_disagreement(adapted.logits, frozen.logits)

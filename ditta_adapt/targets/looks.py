@@ -56,7 +56,7 @@ class WarmUpLooks:
     @property
     def sizes(self) -> int:
         """At how many sizes a frame was seen, the usual one among them."""
-        return 1 + len(set(self._options.scales) - set(self.missing))
+        return 1 + len(set(self._options.warmup_scales) - set(self.missing))
 
     @property
     def possible(self) -> bool:
@@ -69,8 +69,8 @@ class WarmUpLooks:
             self._segmenter,
             self._frames[t],
             usual,
-            self._options.scales,
-            mirror=self._options.mirror,
+            self._options.warmup_scales,
+            mirror=self._options.warmup_mirror,
         )
         self.passes += look.passes
         self.missing = look.missing

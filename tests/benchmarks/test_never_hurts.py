@@ -12,7 +12,7 @@ pytest.importorskip("transformers")
 from benchmarks.never_hurts.__main__ import main
 from benchmarks.never_hurts.cases import SETS, Case, sample, widths
 from benchmarks.never_hurts.collect import collect, open_video
-from benchmarks.never_hurts.judging import APPROVALS, Collected, iou, leave_out
+from benchmarks.never_hurts.judging import ERRORS, Collected, iou, leave_out
 from benchmarks.never_hurts.table import report
 from ditta_adapt import Checks
 
@@ -67,15 +67,19 @@ def collected(
     [
         # Nobody is approved: the image model speaks, which finds half.
         ({"memory": [-0.1], "adapted": [-0.1]}, {}, 0.0),
-        ({"memory": [0.1], "adapted": [-0.1]}, {}, 0.5),
+        ({"memory": [0.1, 0.1], "adapted": [-0.1, -0.1]}, {}, 0.5),
         # From the third frame on, after the look at the second.
         (
-            {"memory": [-0.1], "adapted": [-0.1]},
-            {1: {"memory": 0.3, "adapted": -0.1}},
+            {"memory": [0.1], "adapted": [-0.1]},
+            {1: {"memory": 0.1, "adapted": -0.1}},
             (5 + 5 + 10 + 10) / 40 - 0.5,
         ),
         # The first frame is lost, since a look at it acts from the next one on.
-        ({"memory": [], "adapted": [0.1]}, {0: {"memory": 0.2, "adapted": -0.3}}, 0.25),
+        (
+            {"memory": [0.2], "adapted": [0.1, 0.1]},
+            {0: {"memory": 0.2, "adapted": -0.3}},
+            (0 + 10 + 10 + 10) / 40 - 0.5,
+        ),
     ],
 )
 def test_the_judge_is_replayed(warm_up, looks, change):
@@ -83,10 +87,10 @@ def test_the_judge_is_replayed(warm_up, looks, change):
 
 
 def test_the_constant_is_chosen_without_the_case_itself():
-    """On one video a bold start helps, on the other it hurts: each gets what the other chose."""
-    helped = collected({"memory": [-0.004]}, {}, "helped")
-    hurt = collected({"adapted": [-0.004]}, {}, "hurt")
-    bold, shy = Checks(approval=max(APPROVALS)), Checks(approval=min(APPROVALS))
+    """On one video it pays to be bold, on the other it costs: each gets what the other chose."""
+    helped = collected({"memory": [0.0, 0.01]}, {}, "helped")
+    hurt = collected({"adapted": [0.0, 0.01]}, {}, "hurt")
+    bold, shy = Checks(standard_errors=min(ERRORS)), Checks(standard_errors=max(ERRORS))
     assert (helped.replayed(bold), hurt.replayed(bold)) == (0.5, -0.5)
     assert (helped.replayed(shy), hurt.replayed(shy)) == (0.0, 0.0)
     assert leave_out([helped, hurt], lambda case: case.video) == [0.0, -0.5]
@@ -101,11 +105,11 @@ def test_a_case_from_end_to_end(tmp_path, capsys, monkeypatch):
     found = Collected.read(path)
     # Frames 1 and 4 of the stream were looked at, before they were learned.
     assert sorted(found.opinions) == [0, 3]
-    assert found.about["look_passes"] == pytest.approx(2 * (0.75**2 + 1.5**2 + 4), rel=0.02)
+    assert found.about["look_passes"] == pytest.approx(2 * (0.75**2 + 1.5**2), rel=0.02)
     assert all(len(each) == 5 for each in found.confusion.values())
     assert found.confusion["default"].sum() == 5 * 192 * 320
     assert abs(found.replayed(Checks()) - found.change("default")) < 0.05
-    assert "approval" in report([found])
+    assert "standard errors" in report([found])
 
     monkeypatch.setitem(SETS, "sample", lambda: [case])
     assert main(["--out", str(tmp_path), "--judge-only"]) == 0

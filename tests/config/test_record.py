@@ -32,7 +32,7 @@ SHARES = [
     (Checks, "least_drift"),
 ]
 NOT_NEGATIVE = [
-    (Checks, "approval_looks"),
+    (Checks, "standard_errors"),
     (SecondLook, "budget"),
     (MaskVote, "area_weight"),
     (MaskVote, "rarity_weight"),
@@ -56,7 +56,7 @@ SIZES = [
 ]
 COUNTS = [(MaskVote, "max_objects"), (Training, "passes"), (Checks, "second_opinion_every")]
 BOOLEANS = [
-    (SecondLook, "mirror"),
+    (SecondLook, "warmup_mirror"),
     (CrossEntropy, "double_softmax"),
     (AttentionAddon, "through_previous_frame"),
 ]
@@ -70,8 +70,8 @@ CHOICES = [
 FLOATS = [*SHARES, *NOT_NEGATIVE, *POSITIVE, (Training, "adapted_share")]
 INTEGERS = [*SIZES, *COUNTS]
 OTHERS = [
-    (Checks, "approval"),
     (SecondLook, "scales"),
+    (SecondLook, "warmup_scales"),
     (SecondLook, "first"),
     (Training, "betas"),
     (Training, "distillation"),

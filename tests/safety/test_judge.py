@@ -1,5 +1,6 @@
 """Who speaks, by what second looks said."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,7 +9,6 @@ from ditta_adapt import Checks
 from ditta_adapt.safety.judge import Judge
 
 quick = settings(max_examples=60, deadline=None)
-differences = st.lists(st.floats(-1, 1), max_size=8)
 
 
 def judge(memory=(), adapted=(), **options) -> Judge:
@@ -16,34 +16,44 @@ def judge(memory=(), adapted=(), **options) -> Judge:
 
 
 def test_where_nothing_was_seen_the_image_model_speaks():
-    assert judge(approval=0.0).speaker == "image model"
+    assert judge().speaker == "image model"
     assert Judge(Checks()).speaker == "image model"
-    assert judge(approval=0.0, approval_looks=0.0).speaker == "image model"
+    assert judge(standard_errors=0.0).speaker == "image model"
 
 
 @pytest.mark.parametrize(
     ("memory", "adapted", "speaker"),
     [
-        ((0.01,), (-0.02,), "memory"),
-        ((0.01,), (0.02,), "adapted"),
-        ((-0.01, 0.03), (-0.01, 0.01), "memory"),
-        ((-0.2, 0.1), (-0.1,), "image model"),
+        # Mean .02, standard deviation .01, of two: standard error .00707.
+        ((0.013, 0.027), (-0.02, -0.02), "memory"),
+        ((0.01, 0.01), (0.02, 0.02), "adapted"),
+        # The better mean, but opinions far apart: .03 less .03 is not above .01.
+        ((0.01, 0.01), (0.0, 0.06), "memory"),
+        ((-0.2, 0.1), (-0.1, -0.1), "image model"),
         # Equal: what was trained has to be better.
-        ((0.01,), (0.01,), "memory"),
-        # No word of one of them yet.
-        ((-0.01,), (), "image model"),
+        ((0.01, 0.01), (0.01, 0.01), "memory"),
+        # One look does not decide.
+        ((0.5,), (), "image model"),
+        ((-0.01, -0.01), (), "image model"),
     ],
 )
 def test_the_one_that_is_approved_most_speaks(memory, adapted, speaker):
-    assert judge(memory, adapted, approval=0.0).speaker == speaker
+    assert judge(memory, adapted).speaker == speaker
 
 
 @quick
-@given(found=differences, approval=st.floats(-1, 1), looks=st.floats(0.1, 10))
-def test_approval_is_a_mean_that_starts_somewhere(found, approval, looks):
-    own = judge(found, approval=approval, approval_looks=looks)
-    expected = (approval * looks + sum(found)) / (looks + len(found))
-    assert own.approval("memory") == pytest.approx(expected, abs=1e-9)
+@given(found=st.lists(st.floats(-1, 1), min_size=2, max_size=8), errors=st.floats(0, 3))
+def test_approval_is_the_mean_less_standard_errors(found, errors):
+    own = judge(found, standard_errors=errors)
+    error = np.std(found, ddof=1) / np.sqrt(len(found))
+    assert own.approval("memory") == pytest.approx(np.mean(found) - errors * error, abs=1e-9)
+
+
+@quick
+@given(found=st.lists(st.floats(-1, 1), min_size=1, max_size=8))
+def test_more_doubt_approves_of_less(found):
+    approvals = [judge(found, standard_errors=z).approval("memory") for z in (0.0, 0.5, 1.0, 2.0)]
+    assert approvals == sorted(approvals, reverse=True)
 
 
 def test_old_opinions_are_forgotten():
@@ -62,7 +72,7 @@ def test_a_look_that_some_were_not_asked_about():
 
 
 def test_without_one_and_without_opinions():
-    own = judge((0.1,), (0.2,))
+    own = judge((0.1, 0.1), (0.2, 0.2))
     assert own.without("adapted").speaker == "memory"
     assert own.forgetting().opinions == {"memory": (), "adapted": ()}
-    assert own.opinions == {"memory": (0.1,), "adapted": (0.2,)}
+    assert own.opinions == {"memory": (0.1, 0.1), "adapted": (0.2, 0.2)}

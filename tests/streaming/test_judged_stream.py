@@ -30,7 +30,9 @@ from tests.baselines.shift_propagator import ShiftPropagator
 from tests.toys import ToyNet, ToySegmenter, toy_segmenter, toy_video
 
 VIDEO = toy_video(12, (32, 40))
-LOOK = SecondLook(scales=(0.5, 2.0), mirror=False, first=(2, 4), budget=0.0)
+LOOK = SecondLook(
+    warmup_scales=(0.5, 2.0), warmup_mirror=False, scales=(0.5, 2.0), first=(2, 4), budget=0.0
+)
 CONFIG = AdaptConfig(
     targets=SelfLabels(),
     training=Training(learning_rate=3e-3, passes=5),
@@ -52,7 +54,7 @@ def say(model: VideoSegmenter, **opinions: float) -> None:
     state = model._stream.state
     assert state is not None
     assert state.judge is not None
-    judge = Judge(state.judge.checks, {name: (value,) for name, value in opinions.items()})
+    judge = Judge(state.judge.checks, {name: (value, value) for name, value in opinions.items()})
     model._stream.state = replace(state, judge=judge)
 
 
@@ -110,10 +112,10 @@ def test_a_look_judges_what_would_have_been_said() -> None:
     assert state.hearing is not None
     # Not heard yet, and heard before the next frame.
     assert state.judge is not None
-    assert state.judge.opinions["memory"] == (0.1,)
+    assert state.judge.opinions["memory"] == (0.1, 0.1)
     judged = state.judged
     assert judged is not None
-    assert len(judged.opinions["memory"]) == 2
+    assert len(judged.opinions["memory"]) == 3
 
     frame, segmenter = frame_to_tensor(VIDEO[5]), toy_segmenter()
     logits = frame_output(segmenter, frame).logits
