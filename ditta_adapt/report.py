@@ -44,7 +44,9 @@ class AdaptationReport:
             warped dense votes instead of following objects.
         losses: of every step, by name.
         verdict: whether it was found safe to keep, and by what; none where nothing was decided.
-        seconds: wall time by stage: `predict`, `teach`, `adapt`.
+            With second looks these decide, while streaming; see `VideoSegmenter.speaker`.
+        look_passes: what second looks at the warm-up cost, in passes of the image model.
+        seconds: wall time by stage: `predict`, `look`, `teach`, `adapt`.
         config: the configuration used, seed included, with `"auto"` decided.
         model_hash: SHA-256 of the image model's weights before adaptation.
         propagator: its class.
@@ -61,6 +63,7 @@ class AdaptationReport:
     model_hash: str
     propagator: str
     verdict: Verdict | None = None
+    look_passes: float = 0.0
     versions: dict[str, str] = field(default_factory=library_versions)
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,4 +110,5 @@ def report_of(
         model_hash=weight_hash(segmenter),
         propagator=type(propagator).__name__,
         verdict=trained.verdict,
+        look_passes=0.0 if warm_up.looks is None else warm_up.looks.passes,
     )

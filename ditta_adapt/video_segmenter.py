@@ -146,8 +146,7 @@ class VideoSegmenter:
 
         Args:
             frame: of the size of the frames before it.
-            fuse: whether the past counts; without, this is the decoder of whoever speaks alone,
-                and votes are counted anew from this frame on.
+            fuse: whether the past counts; without, the decoder of whoever speaks is asked alone.
 
         Raises:
             ShapeError: a malformed frame, or another size than the frames before it.

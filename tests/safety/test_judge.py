@@ -76,3 +76,17 @@ def test_without_one_and_without_opinions():
     assert own.without("adapted").speaker == "memory"
     assert own.forgetting().opinions == {"memory": (), "adapted": ()}
     assert own.opinions == {"memory": (0.1, 0.1), "adapted": (0.2, 0.2)}
+
+
+def test_opinions_that_are_noise_seldom_let_anything_through():
+    """Looks that know nothing: a candidate speaks as often as a mean is a standard error off."""
+    rng = np.random.default_rng(0)
+    streams = rng.normal(0, 0.05, (1000, 6))
+    spoke = {
+        errors: np.mean([judge(row, standard_errors=errors).speaker == "memory" for row in streams])
+        for errors in (0.0, 1.0, 2.0)
+    }
+    assert spoke[0.0] == pytest.approx(0.5, abs=0.05)
+    # Student's t with 5 degrees of freedom is above 1 in 18 % of cases, above 2 in 5 %.
+    assert spoke[1.0] == pytest.approx(0.18, abs=0.04)
+    assert spoke[2.0] == pytest.approx(0.05, abs=0.02)

@@ -1,6 +1,5 @@
-"""The judge where nothing can be known, and where second looks themselves are bad."""
+"""The judge where second looks themselves are bad."""
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -16,10 +15,9 @@ SIZE = (32, 48)
 class Bad(ToySegmenter):
     """Sees frames at their usual size; at others, what `look` makes of them."""
 
-    def __init__(self, look: str, seed: int = 0) -> None:
-        super().__init__(ToyNet(seed).eval())
+    def __init__(self, look: str) -> None:
+        super().__init__(ToyNet().eval())
         self._look = look
-        self._generator = torch.Generator().manual_seed(seed)
 
     def preprocess(self, frames: Tensor, *, scale: float = 1.0) -> Tensor:
         images = super().preprocess(frames)
@@ -27,27 +25,7 @@ class Bad(ToySegmenter):
             return images
         size = [round(side * scale) for side in frames.shape[2:]]
         images = torch.nn.functional.interpolate(images, size, mode="bilinear")
-        if self._look == "noise":
-            return torch.rand(images.shape, generator=self._generator) * 2 - 1
         return {"blank": torch.zeros_like, "negative": torch.neg}[self._look](images)
-
-
-def share_of(speaker: str, segmenter: ToySegmenter, frames: list[np.ndarray]) -> float:
-    """How many of the streamed frames somebody speaks on."""
-    model = wrap(segmenter, propagator=ShiftPropagator(step=-2), config=AdaptConfig(look=LOOK))
-    model.adapt(frames[:4])
-    spoke = []
-    for frame in frames[4:]:
-        spoke.append(model.speaker)
-        model(frame)
-    return spoke.count(speaker) / len(spoke)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_looks_that_are_noise_let_nothing_through(seed: int) -> None:
-    """A model that says something else at every size: no candidate can agree with that."""
-    segmenter = Bad("noise", seed)
-    assert share_of("image model", segmenter, toy_video(24, SIZE, seed)) >= 0.75
 
 
 @pytest.mark.parametrize("look", ["blank", "negative"])
