@@ -242,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ]
         for is_random, segmenter in ((False, trained), (True, untrained))
     }
-    lines = [["teacher, warm-up or model", "mean change", "worst video", "adapted", "changes"]]
+    lines = [["teacher, warm-up or model", "mean change", "worst video", "adapted speaks", "changes"]]
     for name in options.attacks:
         attack, changes, adapted = ATTACKS[name], [], 0
         segmenter = untrained if attack.random_model else trained
@@ -250,7 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for base, own, other in zip(before, videos, [*videos[1:], videos[0]], strict=True):
             after, model = run(attack, own, other, segmenter, not options.unchecked, options.frames)
             changes.append(after - base)
-            adapted += model.report is not None and model.report.adapted
+            adapted += model.speaker == "adapted"
         each = " ".join(f"{change:+.3f}" for change in changes)
         line = [name, f"{np.mean(changes):+.3f}", f"{min(changes):+.3f}"]
         lines.append([*line, f"{adapted} of {len(videos)}", each])
