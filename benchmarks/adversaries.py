@@ -242,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ]
         for is_random, segmenter in ((False, trained), (True, untrained))
     }
-    lines = [["teacher, warm-up or model", "mean change", "worst video", "adapted speaks", "changes"]]
+    lines = [["teacher, warm-up or model", "mean change", "worst video", "adapted", "changes"]]
     for name in options.attacks:
         attack, changes, adapted = ATTACKS[name], [], 0
         segmenter = untrained if attack.random_model else trained
