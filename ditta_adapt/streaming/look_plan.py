@@ -14,14 +14,14 @@ class LookPlan:
         frames: streamed so far.
         scene: of these, since the last cut.
         spent: passes of the image model that looks cost so far.
-        last: what the last look cost.
+        last: what the last look cost; none before the first, when the scales tell.
     """
 
     options: SecondLook
     frames: int = 0
     scene: int = 0
     spent: float = 0.0
-    last: float = 0.0
+    last: float | None = None
 
     def next(self, *, cut: bool = False) -> "LookPlan":
         """The plan at the next frame."""
@@ -35,10 +35,13 @@ class LookPlan:
         these and the budget allow; or if the budget has saved up for one.
         """
         saved = self.options.budget * self.frames
+        expected = self.last
+        if expected is None:
+            expected = sum(scale**2 for scale in self.options.scales)
         if self.scene in self.options.first:
-            ahead = self.last * len(self.options.first)
-            return self.spent + self.last <= saved + ahead
-        return self.options.budget > 0 and self.last > 0 and self.spent + self.last <= saved
+            return self.spent + expected <= saved + expected * len(self.options.first)
+        # A look that cost nothing saw nothing: the model takes no other size.
+        return self.options.budget > 0 and 0 < expected <= saved - self.spent
 
     def after(self, cost: float) -> "LookPlan":
         """The plan once the present frame had a look."""

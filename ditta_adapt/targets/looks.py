@@ -25,7 +25,7 @@ class WarmUpLooks:
 
     Attributes:
         passes: what they cost so far, in passes of the image model.
-        missing: scales that the model did not take.
+        missing: scales that the model did not take, on one frame at least.
     """
 
     def __init__(
@@ -48,9 +48,7 @@ class WarmUpLooks:
         return self._cache[t].float()
 
     def labels(self, t: int) -> Integer[Tensor, "h w"]:
-        """Labels of frame `t` by the other sizes alone; see `Look`."""
-        if t not in self._labels:
-            self._look(t)
+        """Labels of frame `t`, which was looked at, by the other sizes alone; see `Look`."""
         return self._labels[t]
 
     @property
@@ -73,7 +71,7 @@ class WarmUpLooks:
             mirror=self._options.warmup_mirror,
         )
         self.passes += look.passes
-        self.missing = look.missing
+        self.missing = tuple(dict.fromkeys((*self.missing, *look.missing)))
         if look.labels is not None:
             dtype = torch.uint8 if usual.shape[1] <= 256 else torch.int16
             self._labels[t] = look.labels.to(dtype)

@@ -167,7 +167,7 @@ def test_looks_cost_what_the_plan_says() -> None:
     assert state is not None
     assert state.plan is not None
     # 16 x 20 or larger sides: each look is a pass of a quarter and one of four.
-    assert state.plan.spent == pytest.approx(2 * state.plan.last)
+    assert state.plan.spent == pytest.approx(2 * (state.plan.last or 0))
 
 
 def test_without_checks_looks_only_refresh_the_memory() -> None:

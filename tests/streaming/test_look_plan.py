@@ -31,6 +31,16 @@ def test_without_a_budget_there_are_the_first_looks_only():
     assert looks(SecondLook(first=(), budget=0.0), 100, 7.0) == []
 
 
+def test_without_first_looks_the_budget_saves_up_for_each() -> None:
+    # Scales of 1 and 2 are expected to cost 5 passes, and do.
+    options = SecondLook(scales=(1.0, 2.0), first=(), budget=0.25)
+    assert looks(options, 70, 5.0) == [20, 40, 60]
+
+
+def test_a_model_that_takes_no_other_size_is_not_asked_for_ever() -> None:
+    assert looks(SecondLook(first=(1, 4), budget=0.25), 1000, 0.0) == [1, 4]
+
+
 def test_another_scene_is_looked_at_anew():
     options = SecondLook(first=(1, 4), budget=0.25)
     # Two looks of 5 are paid for by frame 40: two more may be had in advance from there on.
