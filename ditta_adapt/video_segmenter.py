@@ -171,9 +171,8 @@ class VideoSegmenter:
     def fallback(self) -> str | None:
         """Why pre-trained weights predict although others were adapted, such as after a cut."""
         state = self._stream.state
-        if not self._stream.adapted or state is None or state.monitor is None:
-            return None
-        return state.monitor.alarm
+        monitor = None if state is None else state.watched
+        return monitor.alarm if self._stream.adapted and monitor is not None else None
 
     def segment(
         self,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from ditta_adapt.errors import SegmenterError
@@ -72,11 +72,20 @@ def is_segmenter(candidate: object) -> bool:
 
 
 def check_output(output: SegmenterOutput, num_classes: int, feature_dim: int) -> None:
-    """Check one decoder output against what the segmenter declares.
+    """Check one decoder output against what the segmenter declares; waits for the device.
 
     Raises:
-        SegmenterError: wrong type, rank, class count, feature count or grid, or a value that is
-            not finite.
+        SegmenterError: see `check_form`; or a value that is not finite.
+    """
+    check_form(output, num_classes, feature_dim)
+    check_finite(output)
+
+
+def check_form(output: SegmenterOutput, num_classes: int, feature_dim: int) -> None:
+    """Check all of a decoder output but its values.
+
+    Raises:
+        SegmenterError: wrong type, rank, class count, feature count or grid.
     """
     if not isinstance(output, SegmenterOutput):
         raise SegmenterError(
@@ -97,15 +106,35 @@ def check_output(output: SegmenterOutput, num_classes: int, feature_dim: int) ->
                 f"decode returned {label} of shape {shape}, so {shape[1]} channels, but the "
                 f"segmenter declares {attribute} = {declared}. Make the two agree."
             )
-        if not torch.isfinite(tensor).all():
-            raise SegmenterError(
-                f"decode returned {label} with values that are not finite (NaN or infinity). "
-                "Check the model's weights and the preprocessing, and its precision if it runs "
-                "in half precision."
-            )
     grids = output.features.shape[2:], output.logits.shape[2:]
     if grids[0] != grids[1] and not same_proportions(*grids):
         raise SegmenterError(
             f"features are on a {tuple(output.features.shape[2:])} grid and logits on a "
             f"{tuple(output.logits.shape[2:])} grid, which do not lie over the same image."
         )
+
+
+def check_finite(output: SegmenterOutput) -> None:
+    """Check the values of a decoder output; waits for the device.
+
+    Raises:
+        SegmenterError: NaN or infinity in it.
+    """
+    for label, tensor in (("logits", output.logits), ("features", output.features)):
+        if not all_finite(tensor):
+            raise not_finite(label)
+
+
+def all_finite(tensor: Tensor) -> Bool[Tensor, ""]:
+    """Whether all values are finite, on their device."""
+    # A sum of finite numbers could overflow, so the largest magnitude is asked for: NaN wins it.
+    return torch.isfinite(torch.stack(torch.aminmax(tensor.detach()))).all()
+
+
+def not_finite(label: str, where: str = "") -> SegmenterError:
+    """The error for values that are not finite."""
+    return SegmenterError(
+        f"decode returned {label} {where and where + ' '}with values that are not finite (NaN or "
+        "infinity). Check the model's weights and the preprocessing, and its precision if it runs "
+        "in half precision."
+    )

@@ -8,8 +8,8 @@ from torch import Tensor
 
 def colours_on_grid(frame: UInt8[Tensor, "3 H W"], size: tuple[int, int]) -> Float[Tensor, "3 h w"]:
     """Mean colour of every cell of a grid over the frame, RGB in [0, 1]."""
-    resized: Tensor = F.interpolate(frame.unsqueeze(0).float() / 255, size=size, mode="area")
-    return resized[0]
+    resized: Tensor = F.interpolate(frame.unsqueeze(0).float(), size=size, mode="area")
+    return resized[0] / 255
 
 
 def photometric_consistency(
@@ -47,9 +47,9 @@ def photometric_consistency(
 
 def photometric_consistency_at_rest(
     one: UInt8[Tensor, "3 H W"], other: UInt8[Tensor, "3 H W"], *, tolerance: float
-) -> float:
+) -> Float[Tensor, ""]:
     """Mean photometric consistency of two frames if nothing moved, on at most 64 x 64 cells."""
     size = (min(one.shape[1], 64), min(one.shape[2], 64))
     first, second = colours_on_grid(one, size), colours_on_grid(other.to(one.device), size)
     everywhere = torch.ones(size, dtype=torch.bool, device=one.device)
-    return float(photometric_consistency(first, second, everywhere, tolerance=tolerance).mean())
+    return photometric_consistency(first, second, everywhere, tolerance=tolerance).mean()

@@ -8,18 +8,20 @@ from ditta_adapt.ops.soft_votes import absolute_reliability
 
 def disagreement(
     labels: Integer[Tensor, "H W"], others: Integer[Tensor, "H W"], weight: Float[Tensor, "H W"]
-) -> tuple[float, float]:
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     r"""How much of a weight lies where two label maps differ, and all of the weight.
 
     .. math:: \sum_x w(x)\, [y(x) \ne y'(x)], \qquad \sum_x w(x)
+
+    Both are float64, on the device of the labels.
     """
     weight = weight.double()
-    return float((weight * (labels != others)).sum()), float(weight.sum())
+    return (weight * (labels != others)).sum(), weight.sum()
 
 
 def logits_disagreement(
     logits: Float[Tensor, "1 C h w"], frozen: Float[Tensor, "1 C h w"]
-) -> tuple[float, float]:
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """`disagreement` of logits with those of a frozen model on one frame, and all of the weight.
 
     Every cell weighs what the frozen model's `absolute_reliability` is there.

@@ -6,7 +6,6 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig, Checks
-from ditta_adapt.ops.photometric import photometric_consistency_at_rest
 from ditta_adapt.safety.guarded_training import Trained
 
 
@@ -50,8 +49,8 @@ class DriftMonitor:
     def after(
         self,
         before: UInt8[Tensor, "3 H W"] | None,
-        frame: UInt8[Tensor, "3 H W"],
         consistency: float,
+        likeness: float = 0.0,
     ) -> "DriftMonitor":
         """What is known once the colours of one more frame are seen.
 
@@ -60,16 +59,15 @@ class DriftMonitor:
 
         Args:
             before: the frame before; none at the start of a stream, which is no cut.
-            frame: this frame.
             consistency: mean photometric consistency of what was warped from one to the other.
+            likeness: mean photometric consistency of this frame with `left` as it stands, see
+                `photometric_consistency_at_rest`; read only where a scene was left.
         """
         left, least = self.left, self.checks.cut * self.usual
         if left is None and before is not None and consistency < least:
             left = before
         elif left is not None:
-            tolerance = self.checks.tolerance
-            same = photometric_consistency_at_rest(left, frame, tolerance=tolerance)
-            left = None if same >= least else left
+            left = None if likeness >= least else left
         return replace(self, frames=self.frames + 1, left=left)
 
     def with_second_opinion(self, change: float) -> "DriftMonitor":

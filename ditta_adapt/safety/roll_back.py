@@ -62,5 +62,5 @@ def _change(
     with torch.no_grad():
         for t in range(len(encodings)):
             part, whole = logits_disagreement(student.decode(encodings[t]).logits, logits(t))
-            changed, sure = changed + part, sure + whole
+            changed, sure = changed + float(part), sure + float(whole)
     return changed / sure

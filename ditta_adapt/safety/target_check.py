@@ -46,10 +46,10 @@ def check_targets_against_model(
         own, weight = labels_of(scores), absolute_reliability(scores)
         if before is not None:
             part, whole = disagreement(own, before, weight)
-            changed, sure_before = changed + part, sure_before + whole
+            changed, sure_before = changed + float(part), sure_before + float(whole)
         before = own
         part, whole = _targets_disagreement(targets, t, scores)
-        denied, sure = denied + part, sure + whole
+        denied, sure = denied + float(part), sure + float(whole)
     # A single frame has nothing to disagree with: then nothing may be contradicted.
     inconsistency = changed / sure_before if sure_before else 0.0
     found = denied / sure
@@ -65,7 +65,7 @@ def check_targets_against_model(
 
 def _targets_disagreement(
     targets: Targets, t: int, scores: Float[Tensor, "1 C h w"]
-) -> tuple[float, float]:
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     labels = targets.labels[t].to(scores.device).long()
     resized = resize_logits(scores, (labels.shape[0], labels.shape[1]))
     weight = absolute_reliability(resized)
@@ -73,4 +73,4 @@ def _targets_disagreement(
     if targets.confidence:
         trusted = trusted * targets.confidence[t].to(weight)
     part, _ = disagreement(labels, labels_of(resized), weight * trusted)
-    return part, float(weight.double().sum())
+    return part, weight.double().sum()

@@ -1,6 +1,16 @@
 """One frame, decoded by whoever is asked, once each."""
 
-from ditta_adapt.models.segmenter import Encoded, SegmenterOutput, check_output
+import torch
+from torch import Tensor
+
+from ditta_adapt.models.segmenter import (
+    Encoded,
+    SegmenterOutput,
+    all_finite,
+    check_finite,
+    check_form,
+)
+from ditta_adapt.ops.later import Later
 from ditta_adapt.training.student import Student
 
 
@@ -14,9 +24,17 @@ class Decodings:
     def __init__(self, encoded: Encoded) -> None:
         self._encoded = encoded
         self._outputs: dict[int, SegmenterOutput] = {}
+        self._sound: list[Tensor] = []
+
+    @property
+    def finite(self) -> Later | None:
+        """Whether what was decoded so far is finite, 1 or 0 each; none where that was checked."""
+        return Later(torch.stack(self._sound)) if self._sound else None
 
     def of(self, student: Student) -> SegmenterOutput:
         """The output of one of them.
+
+        On a GPU its values are not checked here, which would wait for them, but put into `finite`.
 
         Raises:
             SegmenterError: the model raised, or its output breaks its contract.
@@ -24,6 +42,11 @@ class Decodings:
         known = self._outputs.get(id(student))
         if known is None:
             known = student.decode(self._encoded)
-            check_output(known, student.segmenter.num_classes, student.segmenter.feature_dim)
+            own = student.segmenter
+            check_form(known, own.num_classes, own.feature_dim)
+            if known.logits.is_cuda:
+                self._sound += [all_finite(known.logits), all_finite(known.features)]
+            else:
+                check_finite(known)
             self._outputs[id(student)] = known
         return known

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
 from ditta_adapt.models.segmenter import SegmenterOutput
+from ditta_adapt.ops.later import Later
 from ditta_adapt.safety.agreement import agreement
 from ditta_adapt.safety.judge import Judge, Speaker
 from ditta_adapt.streaming.candidates import Candidates
@@ -19,15 +20,15 @@ class Hearing:
 
     Attributes:
         names: of the candidates, the image model first.
-        scores: how far each agrees with the look, on the model's device.
+        scores: how far each agrees with the look.
     """
 
     names: tuple[Speaker, ...]
-    scores: Float[Tensor, " N"]
+    scores: Later
 
     def verdict(self, judge: Judge) -> Judge:
         """The judge once this was heard; waits for the device."""
-        plain, *others = self.scores.tolist()
+        plain, *others = self.scores.read()
         return judge.after(
             {name: s - plain for name, s in zip(self.names[1:], others, strict=True)}
         )
@@ -50,4 +51,4 @@ def hear(
     labels = [
         predict_labels(candidates.evidence(name, output, grid)) for name, output in outputs.items()
     ]
-    return Hearing(tuple(outputs), agreement(labels, look, num_classes))
+    return Hearing(tuple(outputs), Later(agreement(labels, look, num_classes)))

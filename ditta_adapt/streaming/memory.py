@@ -1,6 +1,6 @@
 """Votes of past frames, warped to the present one: a temporal memory without weights."""
 
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from ditta_adapt.config import WarpedVotes
@@ -10,10 +10,10 @@ from ditta_adapt.teachers.warped_votes import Warp, warp_votes
 def past_votes(
     warp: Warp,
     votes: Float[Tensor, "C h w"],
-    before: UInt8[Tensor, "3 H W"],
-    frame: UInt8[Tensor, "3 H W"],
+    before: Float[Tensor, "3 h w"],
+    frame: Float[Tensor, "3 h w"],
     options: WarpedVotes,
-) -> tuple[Float[Tensor, "C h w"], float]:
+) -> tuple[Float[Tensor, "C h w"], Float[Tensor, ""]]:
     r"""What the memory says about a frame that was not decoded yet.
 
     .. math:: g\, w_t\, warp_{t-1 \to t}(V_{t-1})
@@ -21,8 +21,8 @@ def past_votes(
     Args:
         warp: from the frame before to this frame.
         votes: `V_{t-1}`, on the grid of the logits.
-        before: the frame before.
-        frame: this frame.
+        before: colours of the frame before, see `colours_on_grid`.
+        frame: of this frame.
         options: `g` is their decay; `w` has their tolerance.
 
     Returns:

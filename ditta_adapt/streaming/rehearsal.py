@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig, AttentionAddon, WarpedVotes
 from ditta_adapt.models.segmenter import SegmenterOutput
+from ditta_adapt.ops.photometric import colours_on_grid
 from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.safety.agreement import agreement
 from ditta_adapt.safety.disagreement import labels_of
@@ -31,12 +33,14 @@ class Rehearsal:
     Attributes:
         output: of the last of them.
         votes: after it, where votes are remembered.
+        colours: of its frame, on the grid of the votes, likewise.
         consistencies: mean photometric consistency of every frame but the first, likewise.
         opinions: of second looks, on every frame but the first; see `Judge`.
     """
 
     output: SegmenterOutput
     votes: Float[Tensor, "C h w"] | None
+    colours: Float[Tensor, "3 h w"] | None
     consistencies: list[float]
     opinions: list[float]
 
@@ -71,25 +75,33 @@ def rehearse(
     shown = 1 if options is None and looks is None else _REMEMBERED
     first = max(len(frames) - shown, 0)
     output: SegmenterOutput | None = None
-    votes: Tensor | None = None
-    consistencies: list[float] = []
-    opinions: list[float] = []
+    votes = colours = None
+    consistencies: list[Tensor] = []
+    opinions: list[Tensor] = []
     for t in range(first, len(frames)):
-        past, before = None, output
-        if votes is not None and options is not None:
-            assert session is not None
-            warp = partial(warp_maps, session, t=t - 1, to=t)
-            past, fit = past_votes(warp, votes, frames[t - 1], frames[t], options)
-            consistencies.append(fit)
+        past, before, seen_before = None, output, colours
         output = student.decode(warm_up.encodings[t])
+        if options is not None:
+            grid, device = output.logits.shape[2:], output.logits.device
+            colours = colours_on_grid(frames[t].to(device), (grid[0], grid[1]))
+        if options is not None and votes is not None and seen_before is not None:
+            assert session is not None
+            assert colours is not None
+            warp = partial(warp_maps, session, t=t - 1, to=t)
+            past, fit = past_votes(warp, votes, seen_before, colours, options)
+            consistencies.append(fit)
         if looks is not None and t > first:
             candidates = Candidates(config, memory, student.addon, past, before, fuse=True)
             evidence = candidates.evidence(speaker, output, warm_up.grid)
             labels = [predict_labels(evidence), labels_of(warm_up.grid_logits(t))]
             scores = agreement(labels, looks.labels(t), warm_up.segmenter.num_classes)
-            opinions.append(float(scores[0] - scores[1]))
+            opinions.append(scores[0] - scores[1])
         if options is not None:
             votes = update_memory(past, soft_votes(output.logits))
             votes = votes if looks is None else votes + looks.sizes * soft_votes(looks[t])
     assert output is not None
-    return Rehearsal(output, votes, consistencies, opinions)
+    return Rehearsal(output, votes, colours, _numbers(consistencies), _numbers(opinions))
+
+
+def _numbers(values: list[Tensor]) -> list[float]:
+    return torch.stack(values).tolist() if values else []

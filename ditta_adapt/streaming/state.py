@@ -7,36 +7,49 @@ from torch import Tensor
 
 from ditta_adapt.io.frames import frame_size
 from ditta_adapt.models.segmenter import SegmenterOutput
+from ditta_adapt.ops.later import Later
 from ditta_adapt.safety.drift_monitor import DriftMonitor
 from ditta_adapt.safety.judge import Judge
 from ditta_adapt.streaming.hearing import Hearing
 from ditta_adapt.streaming.look_plan import LookPlan
+from ditta_adapt.streaming.sighting import Sighting
 
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
     """The frame last seen, and what the next one needs of it; a new one after every frame.
 
+    What a device has still to answer is kept unread (`hearing`, `sighting`, `opinion`, `finite`):
+    asked for with the next frame, it is there, and nobody has waited.
+
     Attributes:
         count: of the frames seen so far, the warm-up among them.
-        frame: `(3, H, W)` uint8, the last of them.
+        frame: `(3, H, W)` uint8, the last of them, on the model's device.
         output: of the decoder, on its grid; the attention add-on looks at it.
         votes: for every class, of all frames so far, on the grid of the logits; above 0 in total
             in every cell. None where no votes are remembered.
+        colours: of the frame, on the grid of the votes.
         monitor: whether the adapted weights still belong to the video; none if nothing is watched.
         judge: whose labels are given out; none if nobody judges.
         hearing: what the judge is to hear before the next frame, if that had a look.
         plan: when to look again; none if never.
+        sighting: what the monitor is to be shown before the next frame.
+        opinion: how far both weights differ, likewise.
+        finite: whether all that was decoded is finite, 1 or 0.
     """
 
     count: int
     frame: UInt8[Tensor, "3 H W"]
     output: SegmenterOutput
     votes: Float[Tensor, "C h w"] | None = None
+    colours: Float[Tensor, "3 h w"] | None = None
     monitor: DriftMonitor | None = None
     judge: Judge | None = None
     hearing: Hearing | None = None
     plan: LookPlan | None = None
+    sighting: Sighting | None = None
+    opinion: Later | None = None
+    finite: Later | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -49,3 +62,13 @@ class StreamState:
         if self.judge is None or self.hearing is None:
             return self.judge
         return self.hearing.verdict(self.judge)
+
+    @property
+    def watched(self) -> DriftMonitor | None:
+        """The monitor, after it was shown this frame."""
+        monitor = self.monitor
+        if monitor is not None and self.sighting is not None:
+            monitor = self.sighting.shown_to(monitor)
+        if monitor is not None and self.opinion is not None:
+            monitor = monitor.with_second_opinion(*self.opinion.read())
+        return monitor

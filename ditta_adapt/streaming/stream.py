@@ -1,34 +1,36 @@
 """Stage D: frame after frame through a student, with what is kept from one to the next."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig, AttentionAddon, WarpedVotes
-from ditta_adapt.errors import PropagationError
 from ditta_adapt.io.frames import check_stream_size, frame_size
+from ditta_adapt.io.upload import upload
 from ditta_adapt.models.forward import encode_frame
+from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.second_look import second_look
-from ditta_adapt.models.segmenter import Encoded
+from ditta_adapt.models.segmenter import Encoded, not_finite
+from ditta_adapt.ops.photometric import colours_on_grid
 from ditta_adapt.ops.soft_votes import soft_votes
-from ditta_adapt.safety.disagreement import logits_disagreement
 from ditta_adapt.safety.drift_monitor import DriftMonitor
 from ditta_adapt.safety.judge import Judge, Speaker
 from ditta_adapt.streaming.candidates import Candidates
 from ditta_adapt.streaming.decodings import Decodings
 from ditta_adapt.streaming.hearing import hear
 from ditta_adapt.streaming.look_plan import LookPlan
-from ditta_adapt.streaming.memory import past_votes, update_memory
+from ditta_adapt.streaming.memory import update_memory
+from ditta_adapt.streaming.past import Past
 from ditta_adapt.streaming.prediction import Evidence
 from ditta_adapt.streaming.rehearsal import rehearse
+from ditta_adapt.streaming.second_opinion import second_opinion
+from ditta_adapt.streaming.sighting import Sighting
 from ditta_adapt.streaming.state import StreamState
 from ditta_adapt.targets.warm_up import WarmUp
-from ditta_adapt.teachers.live_warper import LiveWarper
 from ditta_adapt.teachers.propagator import DenseWarper, Propagator
 from ditta_adapt.training.student import Student
 
@@ -38,10 +40,11 @@ T = TypeVar("T")
 class Stream:
     """A student, and what is kept of the frames before.
 
-    The way of a frame: warp the memory to it, let the judge and the drift monitor say who speaks,
-    decode once, add this frame's votes (or ask the attention add-on), look a second time if that
-    is due, keep the new state. One session of the propagator is open all the while, and only where
-    votes are warped.
+    The way of a frame: encode it, warp the memory to it, let the judge and the drift monitor say
+    who speaks, decode once, add this frame's votes (or ask the attention add-on), look a second
+    time if that is due, keep the new state. One session of the propagator is open all the while,
+    and only where votes are warped. Nothing here waits for a GPU: what is decided by numbers that
+    it computes (another scene? all finite?) is decided one frame later than on a CPU.
 
     Args:
         student: as adapted.
@@ -76,15 +79,14 @@ class Stream:
         self.memory = memory
         self.state: StreamState | None = None
         self._frozen = frozen
-        self._votes = memory if isinstance(memory, WarpedVotes) else None
+        self._past: Past | None = None
+        if isinstance(memory, WarpedVotes):
+            assert propagator is not None
+            self._past = Past(propagator, memory)
         # Drift is seen by the colours that are warped with the votes.
-        self.monitor = monitor if self._votes is not None else None
+        self.monitor = monitor if self._past is not None else None
         self.judge = judge
         self._plan = None if config.look is None else LookPlan(config.look)
-        self._warper: LiveWarper | None = None
-        if self._votes is not None:
-            assert propagator is not None
-            self._warper = LiveWarper(propagator)
 
     @property
     def adapted(self) -> bool:
@@ -96,7 +98,7 @@ class Stream:
         """Whose labels the next frame gets, unless it is of another scene."""
         judge, monitor = self.judge, self.monitor
         if self.state is not None:
-            judge, monitor = self.state.judged, self.state.monitor
+            judge, monitor = self.state.judged, self.state.watched
         return self._speaking(judge, monitor)[0]
 
     @property
@@ -136,15 +138,16 @@ class Stream:
         own = done.get(speaker, done[names[0]])
         self.state = StreamState(
             count=len(warm_up.frames),
-            frame=warm_up.frames[-1],
+            frame=upload(warm_up.frames[-1], device_of(self.student.segmenter)),
             output=own.output,
             votes=own.votes,
+            colours=own.colours,
             monitor=self.monitor,
             judge=self.judge,
             plan=self._plan,
         )
-        if self._warper is not None:
-            self._warper.start(warm_up.frames[-1])
+        if self._past is not None:
+            self._past.begin(self.state.frame)
 
     def step(
         self,
@@ -170,18 +173,21 @@ class Stream:
             SegmenterError: the model's output breaks its contract, such as NaN in the logits.
             PropagationError: the propagator raised, or broke its contract, while it warped votes.
 
-        Whatever is raised, the state is as before.
+        Whatever is raised, the state is as before; only what a GPU found not to be finite in the
+        frame before is forgotten.
         """
         before = self.state
         check_stream_size(frame, None if before is None else before.size)
+        if before is not None and before.finite is not None and not all(before.finite.read()):
+            self.clear()
+            raise not_finite("logits or features", "of the frame before this one")
         try:
             with torch.no_grad():
-                result, state = self._step(before, frame, answer, fuse, encoded, look)
+                shown = upload(frame, device_of(self._frozen.segmenter))
+                result, state = self._step(before, shown, answer, fuse, encoded, look)
         except BaseException:
-            if self._warper is not None and before is not None:
-                # The session may have gone on to this frame, or be broken; what matters is why.
-                with suppress(PropagationError):
-                    self._warper.start(before.frame)
+            if self._past is not None and before is not None:
+                self._past.begin_again(before.frame)
             raise
         self.state = state
         return result
@@ -193,8 +199,8 @@ class Stream:
 
     def close(self) -> None:
         """End the stream: close the propagator's session."""
-        if self._warper is not None:
-            self._warper.close()
+        if self._past is not None:
+            self._past.close()
 
     def _step(
         self,
@@ -205,28 +211,50 @@ class Stream:
         encoded: Encoded | None,
         look: bool,
     ) -> tuple[T, StreamState]:
-        past, monitor, cut = self._look_back(before, frame, fuse)
+        if self._past is not None:
+            self._past.begin(frame) if before is None else self._past.show(frame)
+        if encoded is None:
+            encoded = encode_frame(self._frozen.segmenter, frame)
+        decodings = Decodings(encoded)
+        past = colours = fit = None
+        if self._past is not None and before is not None:
+            past, colours, fit = self._past.look_back(before, frame, warp=fuse)
+        known = self.monitor if before is None else before.monitor
+        monitor = self.monitor if before is None else before.watched
+        sighting = None
+        if monitor is not None:
+            previous = None if before is None else before.frame
+            sighting = Sighting.of(previous, frame, fit, monitor)
+            if not frame.is_cuda:
+                monitor, sighting = sighting.shown_to(monitor), None
+        cut = False
+        if monitor is not None and known is not None and monitor.alarm != known.alarm:
+            # Colours of another scene fit by chance; votes of other weights are not one's own.
+            past = None
+            cut = (monitor.left is None) != (known.left is None)
         judge = self.judge if before is None else before.judged
         judge = judge.forgetting() if judge is not None and cut else judge
         plan = self._plan if before is None else before.plan
         plan = plan.next(cut=cut) if plan is not None and look else plan
-        if encoded is None:
-            encoded = encode_frame(self._frozen.segmenter, frame)
-        decodings = Decodings(encoded)
         speaker, student = self._speaking(judge, monitor)
+        opinion = None
         if judge is None:
-            monitor = self._second_opinion(monitor, decodings)
+            opinion = second_opinion(monitor, decodings, self.student, self._frozen)
+        if opinion is not None and monitor is not None and not frame.is_cuda:
+            monitor, opinion = monitor.with_second_opinion(*opinion.read()), None
         # If the next frame is decoded by other weights, these are to remember their own.
         next_student = self._speaking(judge, monitor)[1]
         last = None if before is None else before.output
         candidates = Candidates(self.config, self.memory, self.student.addon, past, last, fuse)
         evidence = candidates.evidence(speaker, decodings.of(student), frame_size(frame))
         votes = hearing = None
-        if self._votes is not None:
+        if self._past is not None:
             votes = update_memory(
                 past if next_student is student else None,
                 soft_votes(decodings.of(next_student).logits),
             )
+            if colours is None:
+                colours = colours_on_grid(frame, (votes.shape[1], votes.shape[2]))
         if plan is not None and plan.due and look and fuse:
             usual = decodings.of(self._frozen)
             seen = second_look(self._frozen.segmenter, frame, usual.logits, plan.options.scales)
@@ -242,35 +270,15 @@ class Stream:
             frame=frame,
             output=decodings.of(next_student),
             votes=votes,
+            colours=colours,
             monitor=monitor,
             judge=judge,
             hearing=hearing,
             plan=plan,
+            sighting=sighting,
+            opinion=opinion,
+            finite=decodings.finite,
         )
-
-    def _look_back(
-        self, before: StreamState | None, frame: UInt8[Tensor, "3 H W"], fuse: bool
-    ) -> tuple[Float[Tensor, "C h w"] | None, DriftMonitor | None, bool]:
-        """What the memory says of a frame, what colours say of the scene, and if it changed."""
-        monitor = self.monitor if before is None else before.monitor
-        if self._votes is None or self._warper is None:
-            return None, monitor, False
-        past, consistency = None, 1.0
-        if before is None:
-            self._warper.start(frame)
-        else:
-            self._warper.advance(frame)
-            if fuse and before.votes is not None:
-                past, consistency = past_votes(
-                    self._warper.warp, before.votes, before.frame, frame, self._votes
-                )
-        if monitor is None:
-            return past, None, False
-        frame_before = None if before is None else before.frame
-        after = monitor.after(frame_before, frame, consistency)
-        # Where colours of another scene fit, they do so by chance.
-        cut = (after.left is None) != (monitor.left is None)
-        return None if cut else past, after, cut
 
     def _speaking(
         self, judge: Judge | None, monitor: DriftMonitor | None
@@ -283,18 +291,8 @@ class Stream:
         elif self.adapted and not alarmed:
             speaker = "adapted"
         else:
-            speaker = "image model" if self._votes is None else "memory"
+            speaker = "image model" if self._past is None else "memory"
         return speaker, self._student_of(speaker)
 
     def _student_of(self, speaker: Speaker) -> Student:
         return self.student if speaker == "adapted" else self._frozen
-
-    def _second_opinion(
-        self, monitor: DriftMonitor | None, decodings: Decodings
-    ) -> DriftMonitor | None:
-        """The monitor, after both weights spoke if that is due; where nobody judges."""
-        if monitor is None or not self.adapted or not monitor.wants_second_opinion:
-            return monitor
-        adapted, frozen = decodings.of(self.student), decodings.of(self._frozen)
-        part, whole = logits_disagreement(adapted.logits, frozen.logits)
-        return monitor.with_second_opinion(part / whole)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ditta_adapt.config import DenseVote
 from ditta_adapt.ops.packed_votes import PackedVotes
+from ditta_adapt.ops.photometric import colours_on_grid
 from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.ops.vote_margin import vote_margin
 from ditta_adapt.progress import Progress, ProgressCallback
@@ -56,13 +57,18 @@ def dense_vote(
         PropagationError: the propagator raised, or returned maps that do not fit.
     """
     last, total = len(frames) - 1, 2 * len(frames)
+    colours: dict[int, Tensor] = {}
 
     def pass_on(votes: Tensor, t: int, to: int) -> Tensor:
+        grid = (votes.shape[1], votes.shape[2])
+        for s in (t, to):
+            if s not in colours:
+                colours[s] = colours_on_grid(frames[s].to(votes.device), grid)
         warped, _ = warp_votes(
             partial(warp_maps, session, t=t, to=to),
             votes,
-            frames[t],
-            frames[to],
+            colours[t],
+            colours[to],
             decay=options.decay,
             tolerance=options.tolerance,
         )

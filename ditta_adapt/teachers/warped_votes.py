@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
-from ditta_adapt.ops.photometric import colours_on_grid, photometric_consistency
+from ditta_adapt.ops.photometric import photometric_consistency
 
 Warp: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor]]
 """From maps `(K, h, w)` on one frame to the same on its neighbour, and where they have a source."""
@@ -16,12 +16,12 @@ Warp: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor]]
 def warp_votes(
     warp: Warp,
     votes: Float[Tensor, "C h w"],
-    source: UInt8[Tensor, "3 H W"],
-    target: UInt8[Tensor, "3 H W"],
+    source: Float[Tensor, "3 h w"],
+    target: Float[Tensor, "3 h w"],
     *,
     decay: float,
     tolerance: float,
-) -> tuple[Float[Tensor, "C h w"], float]:
+) -> tuple[Float[Tensor, "C h w"], Float[Tensor, ""]]:
     r"""Votes of one frame as they count in its neighbour, and how well colours fit there.
 
     .. math:: V' = g\, w\, warp(V)
@@ -31,19 +31,17 @@ def warp_votes(
     Args:
         warp: from the source frame to the target frame.
         votes: `V`, on any grid over the frame.
-        source: the frame the votes are on.
-        target: the neighbour they go to.
+        source: colours of the frame the votes are on, see `colours_on_grid`.
+        target: of the neighbour they go to.
         decay: `g` in [0, 1].
         tolerance: of the photometric consistency.
 
     Returns:
-        `V'`, and the mean of `w`, in [0, 1].
+        `V'`, and the mean of `w`, in [0, 1], on the device of the votes.
 
     Raises:
         PropagationError: the propagator raised, or what it returned does not fit.
     """
-    height, width = votes.shape[1:]
-    before, after = (colours_on_grid(f.to(votes.device), (height, width)) for f in (source, target))
-    warped, valid = warp(torch.cat([votes, before]))
-    consistency = photometric_consistency(warped[-3:], after, valid, tolerance=tolerance)
-    return decay * consistency * warped[:-3], float(consistency.mean())
+    warped, valid = warp(torch.cat([votes, source]))
+    consistency = photometric_consistency(warped[-3:], target, valid, tolerance=tolerance)
+    return decay * consistency * warped[:-3], consistency.mean()

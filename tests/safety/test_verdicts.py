@@ -108,7 +108,7 @@ def test_change_by_hand() -> None:
     frozen, other = logits_of([0, 1], [0.9, 0.7]), logits_of([0, 0], [0.6, 0.6])
     expected = reliability(0.7) / (reliability(0.7) + reliability(0.9))
     part, whole = logits_disagreement(other, frozen)
-    assert part / whole == pytest.approx(expected, rel=1e-5)
+    assert float(part / whole) == pytest.approx(expected, rel=1e-5)
     assert logits_disagreement(frozen, frozen)[0] == 0
 
 

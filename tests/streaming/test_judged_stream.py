@@ -22,6 +22,7 @@ from ditta_adapt import (
 from ditta_adapt.io.frames import frame_to_tensor
 from ditta_adapt.models.forward import frame_output
 from ditta_adapt.models.second_look import second_look
+from ditta_adapt.ops.photometric import colours_on_grid
 from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.safety.agreement import agreement
 from ditta_adapt.safety.judge import Judge, Speaker
@@ -127,8 +128,8 @@ def test_a_look_judges_what_would_have_been_said() -> None:
         past, _ = past_votes(
             lambda maps: session.warp(maps, 0, 1),
             before,
-            frame_to_tensor(VIDEO[4]),
-            frame,
+            colours_on_grid(frame_to_tensor(VIDEO[4]), (before.shape[1], before.shape[2])),
+            colours_on_grid(frame, (before.shape[1], before.shape[2])),
             WarpedVotes(decay=1.0),
         )
     own = past + soft_votes(logits)

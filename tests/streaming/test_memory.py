@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ditta_adapt import PropagationError, WarpedVotes
+from ditta_adapt.ops.photometric import colours_on_grid
 from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.streaming.memory import past_votes, update_memory
 from ditta_adapt.teachers.checked_calls import warp_maps
@@ -34,8 +35,10 @@ def step(
 ) -> tuple[Tensor, float]:
     """The memory after one more frame, and how well colours fitted."""
     warp = partial(warp_maps, session or Rolling(), t=steps[0], to=steps[1])
-    past, fit = past_votes(warp, votes, before, frame, options)
-    return update_memory(past, soft_votes(logits)), fit
+    grid = (votes.shape[1], votes.shape[2])
+    colours = [colours_on_grid(each, grid) for each in (before, frame)]
+    past, fit = past_votes(warp, votes, colours[0], colours[1], options)
+    return update_memory(past, soft_votes(logits)), float(fit)
 
 
 def random_logits(num_frames: int, seed: int, scale: float = 3.0) -> list[Tensor]:
@@ -131,10 +134,11 @@ def test_warped_votes_equal_the_formula(
     pair = (first, second) if step > 0 else (second, first)
     steps = (4, 5) if step > 0 else (5, 4)
     warp = partial(warp_maps, Rolling(), t=steps[0], to=steps[1])
-    warped, fit = warp_votes(warp, votes, *pair, decay=decay, tolerance=tolerance)
+    colours = [colours_on_grid(frame, GRID) for frame in pair]
+    warped, fit = warp_votes(warp, votes, *colours, decay=decay, tolerance=tolerance)
     expected = moved_by_hand(votes.double().numpy(), pair, step, decay, tolerance)
     np.testing.assert_allclose(warped.numpy(), expected, rtol=1e-4, atol=1e-6)
-    assert fit == pytest.approx(trust_by_hand(pair, step, tolerance).mean(), abs=1e-5)
+    assert float(fit) == pytest.approx(trust_by_hand(pair, step, tolerance).mean(), abs=1e-5)
 
 
 @quick

@@ -24,6 +24,7 @@ from ditta_adapt import (
     wrap,
 )
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
+from ditta_adapt.ops.photometric import colours_on_grid
 from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.streaming.memory import past_votes, update_memory
 from ditta_adapt.teachers.checked_calls import warp_maps
@@ -50,7 +51,9 @@ def loop(
             past = None
             if t > 0:
                 warp = partial(warp_maps, session, t=t - 1, to=t)
-                past, _ = past_votes(warp, votes[-1], tensors[t - 1], tensors[t], options)
+                grid = (votes[-1].shape[1], votes[-1].shape[2])
+                colours = [colours_on_grid(each, grid) for each in tensors[t - 1 : t + 1]]
+                past, _ = past_votes(warp, votes[-1], colours[0], colours[1], options)
             votes.append(update_memory(past, soft_votes(decoded(model, frame))))
     return votes
 

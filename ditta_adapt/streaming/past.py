@@ -1,0 +1,80 @@
+"""What the frames before say of the next one."""
+
+from contextlib import suppress
+
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ditta_adapt.config import WarpedVotes
+from ditta_adapt.errors import PropagationError
+from ditta_adapt.ops.photometric import colours_on_grid
+from ditta_adapt.streaming.memory import past_votes
+from ditta_adapt.streaming.state import StreamState
+from ditta_adapt.teachers.live_warper import LiveWarper
+from ditta_adapt.teachers.propagator import Propagator
+
+
+class Past:
+    """Votes of a stream, warped along one session of a propagator.
+
+    Args:
+        propagator: warps maps.
+        options: of the memory.
+    """
+
+    def __init__(self, propagator: Propagator, options: WarpedVotes) -> None:
+        self._warper, self._options = LiveWarper(propagator), options
+
+    def begin(self, frame: UInt8[Tensor, "3 H W"]) -> None:
+        """Take the first frame of a video, or the last one that was seen.
+
+        Raises:
+            PropagationError: the propagator raised when the video before was closed.
+        """
+        self._warper.start(frame)
+
+    def begin_again(self, frame: UInt8[Tensor, "3 H W"]) -> None:
+        """The same after an error: the session may be broken, and what matters is why."""
+        with suppress(PropagationError):
+            self._warper.start(frame)
+
+    def show(self, frame: UInt8[Tensor, "3 H W"]) -> None:
+        """Take the next frame. What the propagator can do beside the image model begins now.
+
+        Raises:
+            PropagationError: the propagator raised.
+        """
+        self._warper.advance(frame)
+
+    def look_back(
+        self, before: StreamState, frame: UInt8[Tensor, "3 H W"], *, warp: bool
+    ) -> tuple[
+        Float[Tensor, "C h w"] | None, Float[Tensor, "3 h w"] | None, Float[Tensor, ""] | None
+    ]:
+        """Votes so far as they count in the frame last shown, its colours, and how well they fit.
+
+        Args:
+            before: the state after the frame before it; nothing is known if it has no votes.
+            frame: that was last shown.
+            warp: whether the past counts; without, there are colours only.
+
+        Raises:
+            PropagationError: the propagator raised, or broke its contract.
+        """
+        if before.votes is None or before.colours is None:
+            return None, None, None
+        colours = colours_on_grid(frame, (before.votes.shape[1], before.votes.shape[2]))
+        if not warp:
+            return None, colours, None
+        past, fit = past_votes(
+            self._warper.warp, before.votes, before.colours, colours, self._options
+        )
+        return past, colours, fit
+
+    def close(self) -> None:
+        """End the session.
+
+        Raises:
+            PropagationError: the propagator raised.
+        """
+        self._warper.close()
