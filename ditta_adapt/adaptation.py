@@ -50,6 +50,8 @@ def adapt_to_frames(
     target_builder: TargetBuilder,
     cache: CacheBudget,
     progress: ProgressCallback,
+    *,
+    compile: bool = False,
 ) -> Adaptation:
     """Adapt a copy of a segmenter to frames that are ours to keep; see `VideoSegmenter.adapt`."""
     check_progress(progress)
@@ -80,11 +82,17 @@ def adapt_to_frames(
             propagator=propagator,
             monitor=monitor_of(trained, config),
             judge=judge_of(trained, config, looked=warm_up.looks is not None),
+            compile=compile,
         )
+        not_compiled = ""
+        if compile:
+            with clock.stage("compile"):
+                not_compiled = stream.compile(warm_up.frames[-1])
         stream.begin_after(warm_up, resolution.session)
     about = getattr(segmenter, "notes", ())
     looked = _look_note(warm_up, config)
-    notes = (resolution.note, trained.note, looked, _whole_model_note(warm_up), *about)
+    whole = _whole_model_note(warm_up)
+    notes = (resolution.note, trained.note, looked, whole, not_compiled, *about)
     report = report_of(
         segmenter, propagator, config, warm_up, targets, trained, clock.seconds, notes
     )

@@ -65,13 +65,20 @@ def save(path: str | Path, stream: Stream, segmenter: Segmenter) -> None:
         raise CheckpointError(f"cannot write to {folder}: {error}") from error
 
 
-def load(path: str | Path, segmenter: Segmenter, propagator: Callable[[], Propagator]) -> Stream:
+def load(
+    path: str | Path,
+    segmenter: Segmenter,
+    propagator: Callable[[], Propagator],
+    *,
+    compile: bool = False,
+) -> Stream:
     """Read what was adapted of an image model, ready for the first frame of a stream.
 
     Args:
         path: folder written by `save`.
         segmenter: the image model.
         propagator: gives the propagator; asked only where votes are remembered.
+        compile: see `Stream`.
 
     Raises:
         CheckpointError: missing, corrupt, of another format version, or of a different model.
@@ -117,7 +124,14 @@ def load(path: str | Path, segmenter: Segmenter, propagator: Callable[[], Propag
     if not adapted:
         student = frozen
     return Stream(
-        student, frozen, config, memory=memory, propagator=warper, monitor=monitor, judge=judge
+        student,
+        frozen,
+        config,
+        memory=memory,
+        propagator=warper,
+        monitor=monitor,
+        judge=judge,
+        compile=compile,
     )
 
 

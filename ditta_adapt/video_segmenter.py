@@ -67,15 +67,15 @@ class VideoSegmenter:
         target_builder: TargetBuilder = build_targets,
         cache: CacheBudget | None = None,
         layout: FrameFormat = RGB,
+        compile: bool = False,
     ) -> None:
         # The first, so that pickling says why it cannot be done before it is tried.
         self._alone = Exclusive()
         self.segmenter, self.config = segmenter, config
-        self._layout = layout
+        self._layout, self._compile = layout, compile
         self.target_builder = check_builder(target_builder, config)
         self.cache = cache or CacheBudget()
         self.report: AdaptationReport | None = None
-        # Built when it is needed: the image model alone needs no other library.
         self._propagator = check_propagator(propagator)
         self._stream = self._pretrained()
 
@@ -126,18 +126,18 @@ class VideoSegmenter:
     ) -> Adaptation:
         with self._alone:
             own, builder, cache = self.segmenter, self.target_builder, self.cache
+            teacher, config, graphs = self.propagator, self.config, self._compile
             done = adapt_to_frames(
-                own, frames, self.propagator, self.config, builder, cache, progress
+                own, frames, teacher, config, builder, cache, progress, compile=graphs
             )
             self.report = done.report
             self._set_stream(done.stream)
         return done
 
     def __call__(self, frame: FrameLike) -> Int64[Tensor, "H W"]:
-        """Label the next frame of the stream: `(H, W)` int64 on the model's device.
+        """Label the next frame of the stream: `(H, W)` int64 on the model's device, see `predict`.
 
-        One pass of the image model a frame, second looks aside, in constant memory. See `predict`
-        for errors.
+        One pass of the image model a frame, second looks aside, in constant memory.
         """
         return self._step(frame, predict_labels)
 
@@ -262,7 +262,8 @@ class VideoSegmenter:
         """
         with self._alone:
             with own_gradient_mode():
-                stream = persistence.load(path, self.segmenter, lambda: self.propagator)
+                own, graphs = self.segmenter, self._compile
+                stream = persistence.load(path, own, lambda: self.propagator, compile=graphs)
             self.config, self.report = stream.config, None
             self._set_stream(stream)
         return self
@@ -277,13 +278,12 @@ class VideoSegmenter:
         return self
 
     def __repr__(self) -> str:
-        # A hooked model says which part is trained.
         model, teacher = (
             repr(part) if isinstance(part, str | HookedSegmenter) else type(part).__name__
             for part in (self.segmenter, self._propagator)
         )
         classes = f"{self.segmenter.num_classes} classes"
-        return f"VideoSegmenter({model}, {classes}, propagator {teacher}, {self._stream.summary})"
+        return f"VideoSegmenter({model}, {classes}, propagator {teacher}, {self._stream})"
 
     def _set_stream(self, stream: Stream) -> None:
         before, self._stream = self._stream, stream
@@ -296,4 +296,4 @@ class VideoSegmenter:
         """The image model frame by frame: nothing is remembered before a video is adapted to."""
         with own_gradient_mode():
             frozen = Student.pretrained(self.segmenter)
-        return Stream(frozen, frozen, self.config)
+        return Stream(frozen, frozen, self.config, compile=self._compile)

@@ -23,6 +23,7 @@ def wrap(
     cache: CacheBudget | None = None,
     color: Color = "rgb",
     value_range: tuple[float, float] | None = None,
+    compile: bool = False,
 ) -> VideoSegmenter:
     """Turn an image segmentation model into a video segmentation model.
 
@@ -55,6 +56,10 @@ def wrap(
             OpenCV read are `"bgr"`. Image files and images of Pillow say it themselves.
         value_range: black and white of floating-point frames, such as `(0, 1)`. Without it only
             uint8 frames are taken.
+        compile: whether to stream with CUDA graphs of the encoder and the decoder, which saves the
+            launches of their kernels: faster by far where a model is many small ones. Labels are
+            those of the model itself but for rounding. Frames of another size are captured anew.
+            The report says where a model cannot be captured; it then runs as it is.
 
     Raises:
         UnknownModelError: it is no model, or one that does another task.
@@ -82,4 +87,5 @@ def wrap(
         target_builder=target_builder,
         cache=cache,
         layout=FrameFormat(color, value_range),
+        compile=compile,
     )

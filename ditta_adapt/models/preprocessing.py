@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -137,8 +138,20 @@ def normalise(
         mean: three numbers, in the same units.
         std: likewise.
     """
-    centre, scale = (images.new_tensor(values).view(3, 1, 1) for values in (mean, std))
+    centre, scale = (
+        _by_channel(tuple(map(float, values)), images.dtype, images.device)
+        for values in (mean, std)
+    )
     return (images - centre) / scale
+
+
+@cache
+def _by_channel(
+    values: tuple[float, ...], dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "3 1 1"]:
+    """Numbers on a device. Kept, since it would be waited for with every frame."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device).view(3, 1, 1)
 
 
 def rescale_and_normalise(

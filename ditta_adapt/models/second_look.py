@@ -10,10 +10,11 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from ditta_adapt.errors import DittaError, SegmenterError
-from ditta_adapt.models.forward import decode_checked, encode, model_errors, preprocess_frame
+from ditta_adapt.models.forward import decode, encode, model_errors, preprocess_frame
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.preprocessing import resize_frames
-from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.models.segmenter import Segmenter, all_finite, check_finite, check_form
+from ditta_adapt.ops.later import answers_late
 from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.ops.soft_votes import soft_votes
 
@@ -152,12 +153,20 @@ def _seen(
     for images, window in views:
         top, bottom, left, right = _bounds(window, count.shape)
         shown = images.flip(3) if mirrored else images
-        logits = decode_checked(segmenter, encode(segmenter, shown)).logits
+        output = decode(segmenter, encode(segmenter, shown))
+        check_form(output, segmenter.num_classes, segmenter.feature_dim)
+        if not answers_late(output.logits):
+            check_finite(output)
+        logits = output.logits
         logits = logits.flip(3) if mirrored else logits
         part = resize_logits(logits, (bottom - top, right - left)).softmax(dim=1)
         total[:, :, top:bottom, left:right] += part
         count[top:bottom, left:right] += 1
-    return total / count
+    seen = total / count
+    if answers_late(seen):
+        # Checked without waiting: a size at which numbers are not finite says what the usual does.
+        seen = torch.where(all_finite(seen), seen, usual.float().softmax(dim=1))
+    return seen
 
 
 def _part(frame: Tensor, window: Window) -> Tensor:

@@ -6,6 +6,11 @@ import torch
 from torch import Tensor
 
 
+def answers_late(tensor: Tensor) -> bool:
+    """Whether a question about the values of a tensor is better read with the next frame."""
+    return tensor.is_cuda
+
+
 class Later:
     """A few numbers that are needed with the next frame, not with this one.
 

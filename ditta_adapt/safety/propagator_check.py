@@ -33,7 +33,11 @@ class WarpCheck:
 
 
 def check_warp(
-    session: DenseWarper, frames: Sequence[UInt8[Tensor, "3 H W"]], *, tolerance: float
+    session: DenseWarper,
+    frames: Sequence[UInt8[Tensor, "3 H W"]],
+    *,
+    tolerance: float,
+    device: torch.device | None = None,
 ) -> WarpCheck:
     """Warp the colours of up to eight frames, spread over the video, to the next one.
 
@@ -44,6 +48,7 @@ def check_warp(
         session: of the propagator on these frames.
         frames: with a single one there is nothing to warp, and both means are 1.
         tolerance: see `photometric_consistency`.
+        device: where maps will be warped; that of the frames if not given.
 
     Raises:
         PropagationError: the propagator raised, or what it returned does not fit.
@@ -57,11 +62,12 @@ def check_warp(
     height, width = frame_size(frames[0])
     scale = min(1.0, _GRID / max(height, width))
     grid = (max(round(height * scale), 1), max(round(width * scale), 1))
-    everywhere = torch.ones(grid, dtype=torch.bool, device="cpu")
+    place = device or frames[0].device
+    everywhere = torch.ones(grid, dtype=torch.bool, device=place)
     warped = at_rest = 0.0
     for t in starts:
-        before, after = (colours_on_grid(frames[s].cpu(), grid) for s in (t, t + 1))
-        moved, valid = (x.cpu() for x in warp_maps(session, before, t, t + 1))
+        before, after = (colours_on_grid(frames[s].to(place), grid) for s in (t, t + 1))
+        moved, valid = (x.to(place) for x in warp_maps(session, before, t, t + 1))
         fit = photometric_consistency(moved, after, valid, tolerance=tolerance)
         still = photometric_consistency(before, after, everywhere, tolerance=tolerance)
         warped, at_rest = warped + float(fit.mean()), at_rest + float(still.mean())

@@ -12,6 +12,7 @@ from ditta_adapt.config import (
     MaskVote,
     WarpedVotes,
 )
+from ditta_adapt.models.parameters import device_of
 from ditta_adapt.safety.propagator_check import check_warp
 from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.checked_calls import open_session, open_warper
@@ -63,7 +64,12 @@ def resolve(config: AdaptConfig, propagator: Propagator, warm_up: WarmUp) -> Ite
             yield Resolution(_without_warping(config))
             return
         if isinstance(config.safety, Checks):
-            check = check_warp(session, warm_up.frames, tolerance=config.safety.tolerance)
+            check = check_warp(
+                session,
+                warm_up.frames,
+                tolerance=config.safety.tolerance,
+                device=device_of(warm_up.segmenter),
+            )
             if not check.good(config.safety.warp_margin):
                 yield Resolution(
                     _switched_off(config),

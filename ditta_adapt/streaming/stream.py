@@ -15,6 +15,7 @@ from ditta_adapt.models.forward import encode_frame
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.second_look import second_look
 from ditta_adapt.models.segmenter import Encoded, not_finite
+from ditta_adapt.ops.later import answers_late
 from ditta_adapt.ops.photometric import colours_on_grid
 from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.safety.drift_monitor import DriftMonitor
@@ -29,6 +30,7 @@ from ditta_adapt.streaming.prediction import Evidence
 from ditta_adapt.streaming.rehearsal import rehearse
 from ditta_adapt.streaming.second_opinion import second_opinion
 from ditta_adapt.streaming.sighting import Sighting
+from ditta_adapt.streaming.speaking import who_speaks
 from ditta_adapt.streaming.state import StreamState
 from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.propagator import DenseWarper, Propagator
@@ -55,11 +57,12 @@ class Stream:
         propagator: warps votes, where they are remembered.
         monitor: before the first frame; none to watch nothing.
         judge: likewise, decides by second looks who speaks; none to let the student speak.
+        compile: whether models run as CUDA graphs, where they can.
 
     Attributes:
+        adapted: whether there are other weights than the image model's.
         state: after the frame last seen; none at the start.
-        monitor: as a stream begins with it.
-        judge: likewise.
+        monitor, judge: as a stream begins with them.
     """
 
     def __init__(
@@ -72,13 +75,17 @@ class Stream:
         propagator: Propagator | None = None,
         monitor: DriftMonitor | None = None,
         judge: Judge | None = None,
+        compile: bool = False,
     ) -> None:
         assert not isinstance(memory, str)  # Decided in `resolve`.
         self.student = student
+        self.adapted = student is not frozen
         self.config = config
         self.memory = memory
         self.state: StreamState | None = None
-        self._frozen = frozen
+        self._frozen = frozen.compiled() if compile else frozen
+        adapted = student.compiled() if compile else student
+        self._running = adapted if self.adapted else self._frozen
         self._past: Past | None = None
         if isinstance(memory, WarpedVotes):
             assert propagator is not None
@@ -89,23 +96,28 @@ class Stream:
         self._plan = None if config.look is None else LookPlan(config.look)
 
     @property
-    def adapted(self) -> bool:
-        """Whether there are other weights than the image model's."""
-        return self.student is not self._frozen
-
-    @property
     def speaker(self) -> Speaker:
         """Whose labels the next frame gets, unless it is of another scene."""
-        judge, monitor = self.judge, self.monitor
-        if self.state is not None:
-            judge, monitor = self.state.judged, self.state.watched
-        return self._speaking(judge, monitor)[0]
+        if self.state is None:
+            return self._speaking(self.judge, self.monitor)
+        return self._speaking(self.state.judged, self.state.watched)
 
-    @property
-    def summary(self) -> str:
-        """Whether it is adapted, and how many frames came."""
+    def __str__(self) -> str:
         adapted = "adapted" if self.adapted else "not adapted"
         return f"{adapted}, {0 if self.state is None else self.state.count} frames seen"
+
+    def compile(self, frame: UInt8[Tensor, "3 H W"]) -> str:
+        """Run both models on a frame, so that they are captured; why one is not, or `""`.
+
+        Raises:
+            SegmenterError: the model raised.
+        """
+        with torch.no_grad():
+            shown = upload(frame, device_of(self._frozen.segmenter))
+            encoded = encode_frame(self._frozen.segmenter, shown)
+            for student in {id(s): s for s in (self._frozen, self._running)}.values():
+                student.decode(encoded)
+        return getattr(self._running.segmenter, "problem", "")
 
     def begin_after(self, warm_up: WarmUp, session: DenseWarper | None) -> None:
         """Take the warm-up as what was seen so far; second looks at it are the first opinions.
@@ -133,7 +145,7 @@ class Stream:
         fits = done[names[0]].consistencies
         if self.monitor is not None and fits:
             self.monitor = replace(self.monitor, usual=sum(fits) / len(fits))
-        speaker = self._speaking(self.judge, None)[0]
+        speaker = self._speaking(self.judge, None)
         # Where the image model speaks, nobody has decoded for it alone; any candidate's will do.
         own = done.get(speaker, done[names[0]])
         self.state = StreamState(
@@ -225,7 +237,7 @@ class Stream:
         if monitor is not None:
             previous = None if before is None else before.frame
             sighting = Sighting.of(previous, frame, fit, monitor)
-            if not frame.is_cuda:
+            if not answers_late(frame):
                 monitor, sighting = sighting.shown_to(monitor), None
         cut = False
         if monitor is not None and known is not None and monitor.alarm != known.alarm:
@@ -236,14 +248,14 @@ class Stream:
         judge = judge.forgetting() if judge is not None and cut else judge
         plan = self._plan if before is None else before.plan
         plan = plan.next(cut=cut) if plan is not None and look else plan
-        speaker, student = self._speaking(judge, monitor)
-        opinion = None
-        if judge is None:
-            opinion = second_opinion(monitor, decodings, self.student, self._frozen)
-        if opinion is not None and monitor is not None and not frame.is_cuda:
+        speaker = self._speaking(judge, monitor)
+        student = self._student_of(speaker)
+        asked = monitor if judge is None else None
+        opinion = second_opinion(asked, decodings, self._running, self._frozen)
+        if opinion is not None and monitor is not None and not answers_late(frame):
             monitor, opinion = monitor.with_second_opinion(*opinion.read()), None
         # If the next frame is decoded by other weights, these are to remember their own.
-        next_student = self._speaking(judge, monitor)[1]
+        next_student = self._student_of(self._speaking(judge, monitor))
         last = None if before is None else before.output
         candidates = Candidates(self.config, self.memory, self.student.addon, past, last, fuse)
         evidence = candidates.evidence(speaker, decodings.of(student), frame_size(frame))
@@ -280,19 +292,9 @@ class Stream:
             finite=decodings.finite,
         )
 
-    def _speaking(
-        self, judge: Judge | None, monitor: DriftMonitor | None
-    ) -> tuple[Speaker, Student]:
-        """Who speaks, and who decodes for them."""
-        alarmed = monitor is not None and monitor.alarm is not None
-        speaker: Speaker
-        if judge is not None:
-            speaker = judge.without("adapted").speaker if alarmed else judge.speaker
-        elif self.adapted and not alarmed:
-            speaker = "adapted"
-        else:
-            speaker = "image model" if self._past is None else "memory"
-        return speaker, self._student_of(speaker)
+    def _speaking(self, judge: Judge | None, monitor: DriftMonitor | None) -> Speaker:
+        remembers = self._past is not None
+        return who_speaks(judge, monitor, adapted=self.adapted, remembers=remembers)
 
     def _student_of(self, speaker: Speaker) -> Student:
-        return self.student if speaker == "adapted" else self._frozen
+        return self._running if speaker == "adapted" else self._frozen

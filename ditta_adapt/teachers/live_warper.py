@@ -4,7 +4,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from ditta_adapt.errors import InputError, PropagationError
-from ditta_adapt.teachers.checked_calls import require_warper, warp_maps
+from ditta_adapt.teachers.checked_calls import propagator_errors, require_warper, warp_maps
 from ditta_adapt.teachers.held_session import HeldSession
 from ditta_adapt.teachers.live_frames import LiveFrames
 from ditta_adapt.teachers.propagator import DenseWarper, Propagator
@@ -42,10 +42,13 @@ class LiveWarper:
             self._frames.append(frame.permute(1, 2, 0))
 
     def advance(self, frame: UInt8[Tensor, "3 H W"]) -> None:
-        """Take the next frame of the video; nothing is computed yet.
+        """Take the next frame of the video.
+
+        A session that has a method `expect(t, to)` is told that maps will be warped to it.
 
         Raises:
             InputError: there was no `start`.
+            PropagationError: the propagator raised.
         """
         if not len(self._frames):
             raise InputError("there is no video yet: call start with its first frame.")
@@ -55,6 +58,10 @@ class LiveWarper:
             self._frames = LiveFrames(keep=2)
             self._frames.append(before)
         self._frames.append(frame.permute(1, 2, 0))
+        if self._held is not None and hasattr(self._held.session, "expect"):
+            last = len(self._frames) - 1
+            with propagator_errors(f"expect({last - 1}, {last})"):
+                self._held.session.expect(last - 1, last)
 
     def warp(
         self, maps: Float[Tensor, "K h w"]

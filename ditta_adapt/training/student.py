@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ditta_adapt.config import AdaptConfig, AttentionAddon
+from ditta_adapt.models.compiled import CompiledSegmenter
 from ditta_adapt.models.encodings import at_least
 from ditta_adapt.models.forward import decode
 from ditta_adapt.models.parameters import (
@@ -70,6 +71,10 @@ class Student:
         if self.precision is not None:
             encoded = at_least(self.precision, encoded)
         return decode(self.segmenter, encoded)
+
+    def compiled(self) -> "Student":
+        """The same, to stream with: its encoder and decoder as CUDA graphs where they can be."""
+        return replace(self, segmenter=CompiledSegmenter(self.segmenter))
 
     def clone(self) -> "Student":
         """A second student with the same weights, for the momentum model. It has no add-on."""

@@ -12,8 +12,11 @@ import torch.nn.functional as F
 
 from ditta_adapt import DenseWarper, InputError, MissingDependencyError, Prompt, PropagationError
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
+from ditta_adapt.adapters.optical_flow.propagator import Method
 
 SIZE = (96, 128)
+METHODS = ("dis", "lucas-kanade")
+by_any_method = pytest.mark.parametrize("method", METHODS)
 
 
 def texture(seed: int = 0, size: tuple[int, int] = (160, 240)) -> torch.Tensor:
@@ -53,10 +56,11 @@ def iou(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 
-def test_masks_follow_an_object_both_ways() -> None:
+@by_any_method
+def test_masks_follow_an_object_both_ways(method: Method) -> None:
     frames, truth = moving_square(6)
     for order in (range(6), range(5, -1, -1)):
-        with OpticalFlowPropagator().open(frames) as session:
+        with OpticalFlowPropagator(method=method).open(frames) as session:
             session.prompt(order[0], [prompt_of(truth[order[0]])])
             for t, to in pairwise(order):
                 masks = session.propagate(t, to)
@@ -65,11 +69,12 @@ def test_masks_follow_an_object_both_ways() -> None:
             assert iou(masks.masks[0], truth[order[-1]]) > 0.55
 
 
+@by_any_method
 @pytest.mark.parametrize("max_side", [512, 64])
-def test_warp_moves_a_map_with_the_camera(max_side: int) -> None:
+def test_warp_moves_a_map_with_the_camera(max_side: int, method: Method) -> None:
     frames = panning(2)
     ramp = torch.arange(SIZE[1], dtype=torch.float32).expand(2, *SIZE).clone()
-    with OpticalFlowPropagator(max_side=max_side).open(frames) as session:
+    with OpticalFlowPropagator(max_side=max_side, method=method).open(frames) as session:
         assert isinstance(session, DenseWarper)
         moved, valid = session.warp(ramp, 0, 1)
     assert valid.dtype == torch.bool
@@ -107,10 +112,11 @@ def test_warp_moves_maps_on_any_grid(cells: tuple[int, int]) -> None:
     assert (moved[:, ~valid] == 0).all()
 
 
-def test_still_video_is_the_identity() -> None:
+@by_any_method
+def test_still_video_is_the_identity(method: Method) -> None:
     frame = panning(1)[0]
     maps = torch.rand(3, *SIZE)
-    with OpticalFlowPropagator().open([frame, frame]) as session:
+    with OpticalFlowPropagator(method=method).open([frame, frame]) as session:
         moved, valid = session.warp(maps, 0, 1)
     assert valid.all()
     torch.testing.assert_close(moved, maps, atol=1e-3, rtol=0)
@@ -132,10 +138,10 @@ def test_forward_backward_check_by_hand(
     trusted: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def flow(self: object, start: int, end: int) -> torch.Tensor:
-        return torch.tensor(back if start > end else forth)[:, None, None].expand(2, *SIZE)
+    def flow(self: object, first: np.ndarray, second: np.ndarray) -> torch.Tensor:
+        return torch.tensor([forth, back])[:, :, None, None].expand(2, 2, *SIZE)
 
-    monkeypatch.setattr("ditta_adapt.adapters.optical_flow.flow_field.FlowField._flow", flow)
+    monkeypatch.setattr("ditta_adapt.adapters.optical_flow.dis.DIS.flow", flow)
     with OpticalFlowPropagator(tolerance=2.0).open(panning(2)) as session:
         _, valid = session.warp(torch.zeros(1, *SIZE), 0, 1)
     inner = valid[10:-10, 10:-10]
@@ -180,12 +186,13 @@ def test_sessions_on_the_same_frames_share_flow_but_no_masks(
         assert third._video is not other._video
 
 
-def test_repeats_bit_for_bit() -> None:
+@by_any_method
+def test_repeats_bit_for_bit(method: Method) -> None:
     frames = panning(3)
     maps = torch.rand(4, *SIZE)
     results = []
     for _ in range(2):
-        with OpticalFlowPropagator().open(frames) as session:
+        with OpticalFlowPropagator(method=method).open(frames) as session:
             results.append(session.warp(maps, 1, 2)[0])
     assert torch.equal(*results)
 
@@ -226,3 +233,12 @@ def test_missing_opencv_says_which_extra(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'ditta-adapt\[flow\]'"):
         OpticalFlowPropagator()
+    # Plain torch needs nothing else.
+    frames = panning(2)
+    with OpticalFlowPropagator(method="lucas-kanade").open(frames) as session:
+        assert session.warp(torch.rand(1, *SIZE), 0, 1)[1].any()
+
+
+def test_unknown_method(unchecked: None) -> None:
+    with pytest.raises(InputError, match="expected one of"):
+        OpticalFlowPropagator(method="farneback")  # type: ignore[arg-type]

@@ -7,22 +7,26 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ditta_adapt import Prompt
-from ditta_adapt.adapters.optical_flow.flow_field import FlowField
-from ditta_adapt.teachers import BaseSession
+from ditta_adapt.teachers.base_session import BaseSession
+from ditta_adapt.teachers.flow.field import FlowField
+from ditta_adapt.teachers.propagator import Prompt
 
 
 class FlowSession(BaseSession[FlowField]):
     """Follows masks from the prompts' regions; offers `DenseWarper` too."""
+
+    def expect(self, t: int, to: int) -> None:
+        """Begin to look for the flow that `warp(maps, t, to)` needs; see `FlowField.expect`."""
+        self._video_between(t, to).expect(t, to)
 
     def warp(
         self, maps: Float[Tensor, "K h w"], t: int, to: int
     ) -> tuple[Float[Tensor, "K h w"], Bool[Tensor, "h w"]]:
         """Move maps from frame `t` to a neighbour: bilinear, 0 where there is no valid source."""
         height, width = maps.shape[1:]
-        grid, valid = self._video_between(t, to).lookup(t, to, (height, width))
-        grid, valid = grid.to(maps), valid.to(maps.device)
-        moved = F.grid_sample(maps.unsqueeze(0), grid.unsqueeze(0), align_corners=True)[0]
+        video = self._video_between(t, to)
+        grid, valid = video.lookup(t, to, (height, width), maps.device)
+        moved = F.grid_sample(maps.unsqueeze(0), grid.to(maps).unsqueeze(0), align_corners=True)[0]
         return moved * valid, valid
 
     def _start(self, video: FlowField, t: int, prompts: Sequence[Prompt]) -> Bool[Tensor, "N H W"]:
