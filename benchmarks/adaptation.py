@@ -11,7 +11,6 @@ momentum, in every pass.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -78,8 +77,8 @@ WAYS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print."""
+def main(arguments: Sequence[str] | None = None) -> list[list[str]]:
+    """Measure, print, and return the lines."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.adaptation",
         description=__doc__,
@@ -109,8 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{options.model}, {len(frames)} frames of {options.size[0]} x {options.size[1]}, ", end=""
     )
     print(f"{PASSES} passes; {device_name(device)}\n\n{markdown(lines)}")
-    return 0
+    return lines
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -11,7 +11,6 @@ the worst difference to the first method. The last two need the shared data.
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -174,8 +173,8 @@ def quality(estimator: FlowEstimator, videos: Sequence[str]) -> Quality:
     return Quality(float(np.mean(fits)), gains)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print."""
+def main(arguments: Sequence[str] | None = None) -> list[list[str]]:
+    """Measure, print, and return the lines of times."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.flow",
         description=__doc__,
@@ -188,13 +187,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     device, names = torch.device(options.device), list(METHODS)
     times = milliseconds(names, device, options.rounds)
-    lines = [["", "ms", "error, px", "worst"]]
+    timed = [["", "ms", "error, px", "worst"]]
     for name, taken in zip(names, times, strict=True):
         mean, worst = end_point_error(METHODS[name](), device)
-        lines.append([name, f"{taken:.1f}", f"{mean:.2f}", f"{worst:.2f}"])
-    print(f"{SIZE[0]} x {SIZE[1]}, both ways; {device_name(device)}\n\n{markdown(lines)}")
+        timed.append([name, f"{taken:.1f}", f"{mean:.2f}", f"{worst:.2f}"])
+    print(f"{SIZE[0]} x {SIZE[1]}, both ways; {device_name(device)}\n\n{markdown(timed)}")
     if options.times_only:
-        return 0
+        return timed
     videos = options.videos or [name for source in sources() for name in source.names]
     found = {name: quality(METHODS[name](), videos) for name in names}
     first = next(iter(found.values())).gain
@@ -205,8 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cells = [np.mean(gain), min(gain), behind]
         lines.append([name, f"{each.fits:.3f}", *(f"{value:+.4f}" for value in cells)])
     print(f"\n{len(videos)} videos\n\n{markdown(lines)}")
-    return 0
+    return timed
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,7 +10,6 @@ then: its row is the mean over all of its frames, of which there should be 200 o
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -147,8 +146,8 @@ def table(rows: Sequence[Row]) -> str:
     return markdown(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print."""
+def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Measure, print, and return the rows."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.overhead",
         description=__doc__,
@@ -168,10 +167,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = measure(segmenter, frames, device, looked=options.looked)
     print(f"{options.model}, {options.size[0]} x {options.size[1]}, {options.dtype}; ", end="")
     print(f"{device_name(device)}\n\n{table(rows)}")
+    found = [vars(row) for row in rows]
     if options.json:
-        options.json.write_text(json.dumps([vars(row) for row in rows], indent=1) + "\n")
-    return 0
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    return found
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -34,8 +34,7 @@ def spread(
     candidates = torch.stack(neighbours(flow, _STEPS))
     count, batch, _, height, width = candidates.shape
     its = other.expand(count, batch, 1, height, width).reshape(-1, 1, height, width)
-    left = look_up(its, candidates.flatten(0, 1)).unflatten(0, (count, batch)) - image
-    left = left.flatten(0, 1)
+    left = look_up(its, candidates.flatten(0, 1)) - image.repeat(count, 1, 1, 1)
     misfit = window_means((left - window_means(left, _COMPARED)).abs(), _COMPARED)
     best = misfit.view(count, batch, 1, height, width).argmin(dim=0, keepdim=True)
     taken: Tensor = candidates.gather(0, best.expand(1, batch, 2, height, width))[0]
