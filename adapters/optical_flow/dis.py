@@ -28,6 +28,14 @@ class DIS:
         return grey
 
     def flow(self, first: np.ndarray, second: np.ndarray) -> Float[Tensor, "2 2 h w"]:
-        """Both ways, one after the other."""
-        ways = [self._dis.calc(*pair, None) for pair in ((first, second), (second, first))]
-        return torch.from_numpy(np.stack(ways)).permute(0, 3, 1, 2)
+        """Both ways, one after the other, on half of the size.
+
+        This preset ends there, and enlarges what it found.
+        """
+        half = (max(first.shape[1] // 2, 8), max(first.shape[0] // 2, 8))
+        ratio = np.array([half[0] / first.shape[1], half[1] / first.shape[0]], dtype=np.float32)
+        ways = [
+            self._cv2.resize(self._dis.calc(*pair, None), half, interpolation=self._cv2.INTER_AREA)
+            for pair in ((first, second), (second, first))
+        ]
+        return torch.from_numpy(np.stack(ways) * ratio).permute(0, 3, 1, 2)
