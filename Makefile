@@ -5,25 +5,31 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 
-.PHONY: demo test test-all test-programs test-libraries test-wheel test-lowest lint clean
+.PHONY: demo test test-all test-adapters test-programs test-libraries test-wheel test-lowest lint clean
 
 demo: $(VENV)/.ready
 	$(BIN)/ditta-adapt demo
 
 # The core. Two processes of one thread each finish sooner than one of two threads.
 PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
-PROGRAMS := tests/benchmarks tests/examples
+ADAPTERS := tests/adapters
+PROGRAMS := $(addprefix tests/,baselines benchmarks demo evaluation examples test_cli.py)
 LIBRARIES := build/libraries
 
 test: $(VENV)/.ready
-	$(PYTEST) $(addprefix --ignore ,$(PROGRAMS) tests/libraries)
+	$(PYTEST) $(addprefix --ignore ,$(ADAPTERS) $(PROGRAMS) tests/libraries)
 
-# Benchmarks and examples, which no program of a user imports.
+# Adapters to other people's models, each against its library.
+test-adapters: $(VENV)/.ready
+	$(PYTEST) $(ADAPTERS)
+
+# What runs the library, and is imported by no program of a user: the commands, other methods,
+# benchmarks and examples.
 test-programs: $(VENV)/.ready
 	$(PYTEST) $(PROGRAMS)
 
 # The core, and the other parts, each by its own name.
-test-all: test test-programs test-libraries test-wheel test-lowest
+test-all: test test-adapters test-programs test-libraries test-wheel test-lowest
 
 # Libraries that want torchvision, on the path of these tests alone.
 test-libraries: $(VENV)/.ready $(LIBRARIES)/.ready

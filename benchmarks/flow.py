@@ -133,7 +133,7 @@ def votes_of(video: str) -> tuple[list[Tensor], list[Tensor], LabelledVideo]:
         model, decoder="decoder", logits=lambda output: output[1], size=(256, 448)
     )
     votes = [soft_votes(frame_output(segmenter, frame).logits) for frame in frames]
-    return frames, votes, LabelledVideo(video, [], labels, whole.relabel)
+    return frames, votes, LabelledVideo(video, whole.frames[::2][:40], labels, whole.relabel)
 
 
 def sources() -> list[Any]:

@@ -97,6 +97,7 @@ STAGES = (
         "Frame after frame",
         "all frames after the warm-up; no mask tracker",
         (
+            Step("encode the frame", "models.forward.encode_frame"),
             Step("warp the votes so far", "streaming.memory.past_votes", "WarpedVotes"),
             Step(
                 "do the weights still belong here?",
@@ -104,7 +105,6 @@ STAGES = (
                 "Checks",
             ),
             Step("who speaks?", "safety.judge.Judge", "SecondLook"),
-            Step("encode the frame", "models.forward.encode_frame"),
             Step("decode it", "training.student.Student.decode"),
             Step("add its votes", "streaming.memory.update_memory", "WarpedVotes"),
             Step("second logits (Eq. 1)", "training.addon.TemporalAddon", "AttentionAddon"),

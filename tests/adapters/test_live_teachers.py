@@ -115,7 +115,7 @@ def test_memory_is_constant(name: str) -> None:
 
 def test_flows_are_kept_while_their_frames_are() -> None:
     video = toy_video(6, SIZE)
-    for frames, pairs in ((list(video), 10), (live(video), 2)):
+    for frames, pairs in ((list(video), 5), (live(video), 1)):
         with OpticalFlowPropagator().open(frames) as session:
             for t in range(1, 6):
                 if isinstance(frames, LiveFrames):

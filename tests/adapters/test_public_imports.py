@@ -11,7 +11,13 @@ import ditta_adapt.adapters
 
 FOLDER = Path(str(ditta_adapt.adapters.__file__)).parent
 OWN = "ditta_adapt.adapters"
-PUBLIC = ["ditta_adapt", "ditta_adapt.io", "ditta_adapt.models", "ditta_adapt.teachers"]
+PUBLIC = [
+    "ditta_adapt",
+    "ditta_adapt.io",
+    "ditta_adapt.models",
+    "ditta_adapt.teachers",
+    "ditta_adapt.teachers.flow",
+]
 FILES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.py"))
 
 

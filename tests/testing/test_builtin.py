@@ -105,7 +105,8 @@ def test_still_teacher() -> None:
 
 def test_own_frames() -> None:
     frames = [torch.randint(0, 256, (40, 56, 3), dtype=torch.uint8) for _ in range(3)]
-    report = check_segmenter(lambda: SegformerSegmenter(small_segformer()), frames=frames)
+    model = small_segformer()
+    report = check_segmenter(lambda: SegformerSegmenter(model), frames=frames)
     assert statuses(report) == {"reference": "skipped"}
 
 
