@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import adaptation, flow, overhead
+from benchmarks import adaptation, flow, overhead, sam2_speed
 from benchmarks.speed.workload import device_name
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,6 +56,8 @@ def steps(device: str, *, tiny: bool) -> dict[str, Callable[[], Any]]:
     few = ["--rounds", "1", "--frames", "3"] if tiny else ["--rounds", "3"]
     options = ["--device", device, "--model", models[0], *size, *few]
     found["adaptation"] = lambda: adaptation.main(options)
+    objects = ["--size", "tiny", "--objects", "3", "--frames", "3"] if tiny else []
+    found["sam2"] = lambda: sam2_speed.main(["--device", device, "--rounds", "1", *objects])
     return found
 
 

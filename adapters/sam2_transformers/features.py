@@ -45,14 +45,21 @@ class FrameFeatures(SharedVideo):
             self._position = self._position or [output.fpn_position_encoding[-1]]
         return self._kept[t]
 
-    def give_to(self, run: Any, t: int) -> None:
-        """Put features of frame `t` where an inference session of transformers looks for them."""
-        features = self.at(t)
+    def give_to(self, run: Any, t: int, count: int = 1) -> None:
+        """Put features of frame `t` where an inference session of transformers looks for them.
+
+        Args:
+            run: the inference session.
+            t: the frame.
+            count: of the objects that are one batch in it.
+        """
+        features = [level.expand(-1, count, -1) for level in self.at(t)]
+        position = [level.expand(-1, count, -1) for level in self._position]
         # It is handed features, never pixels; but the model counts its frames.
         count = frame_count(self, self.model.config.max_object_pointers_in_encoder)
         run.processed_frames = range(count)
         run.cache.cache_vision_features(
-            t, {"vision_feats": features, "vision_pos_embeds": self._position}
+            t, {"vision_feats": features, "vision_pos_embeds": position}
         )
 
     def autocast(self) -> torch.autocast:

@@ -9,6 +9,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from ditta_adapt import Prompt
+from ditta_adapt.adapters.sam2_transformers.batches import Batch
 from ditta_adapt.adapters.sam2_transformers.features import FrameFeatures
 from ditta_adapt.adapters.sam2_transformers.loading import run_class_of
 from ditta_adapt.adapters.sam2_transformers.prompts import mask_input, point_input
@@ -39,10 +40,17 @@ def new_run(video: FrameFeatures, t: int, prompts: Sequence[Prompt], *, masks: b
 
 
 def step(video: FrameFeatures, run: Any, t: int, *, reverse: bool) -> Bool[Tensor, "N H W"]:
-    """Run the model on frame `t` for all objects of a run; masks on the CPU."""
-    video.give_to(run, t)
-    with video.autocast():
-        logits = video.model(inference_session=run, frame_idx=t, reverse=reverse).pred_masks
+    """Run the model on frame `t` for all objects of a run or a batch; masks on the CPU."""
+    if isinstance(run, Batch):
+        video.give_to(run.run, t, run.count)
+        # As the model's own forward pass has it.
+        with torch.inference_mode(), video.autocast():
+            logits = run.logits(video, t, reverse=reverse)
+        run = run.run
+    else:
+        video.give_to(run, t)
+        with video.autocast():
+            logits = video.model(inference_session=run, frame_idx=t, reverse=reverse).pred_masks
     _forget(run, t, video.model.config)
     # One by one: all objects at the frame's size, in float, may not fit.
     masks = [F.interpolate(one[None].float(), video.size, mode="bilinear") for one in logits]

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ditta_adapt import Prompt
+from ditta_adapt.adapters.sam2_transformers.batches import batches
 from ditta_adapt.adapters.sam2_transformers.features import FrameFeatures
 from ditta_adapt.adapters.sam2_transformers.runs import new_run, step
 from ditta_adapt.teachers import BaseSession
@@ -19,7 +20,8 @@ class Sam2VideoSession(BaseSession[FrameFeatures]):
 
     Objects prompted in one call share a run, an inference session of transformers; later ones get
     their own: the library would encode the memory of every object on that frame as if it had been
-    clicked there, so a late object would change earlier tracks.
+    clicked there, so a late object would change earlier tracks. From the second frame on the
+    objects of a run are followed in batches.
     """
 
     def __init__(self, features: FrameFeatures, mask_prompts: bool) -> None:
@@ -43,7 +45,7 @@ class Sam2VideoSession(BaseSession[FrameFeatures]):
     ) -> Bool[Tensor, "N H W"]:
         run = new_run(video, t, prompts, masks=self._mask_prompts)
         masks = step(video, run, t, reverse=False)
-        self._runs.append(run)
+        self._runs += batches(video, run, t)
         return masks
 
     def _follow(self, video: FrameFeatures, t: int, to: int) -> Bool[Tensor, "N H W"]:

@@ -14,6 +14,7 @@ from ditta_adapt import (
     PropagationError,
 )
 from ditta_adapt.adapters.sam2_transformers import Sam2TransformersPropagator
+from ditta_adapt.adapters.sam2_transformers.batches import Batch
 from tests.adapters.sam2_video_models import (
     KINDS,
     SIDE,
@@ -144,12 +145,36 @@ def test_memory_is_flat_and_nothing_needed_is_forgotten(kind: str, reverse: bool
             found = session.propagate(t, to)
             assert torch.equal(found.masks, expected[to])
             held.append(held_bytes(session, set()))
-        runs = session._runs
+        runs = [run.run if isinstance(run, Batch) else run for run in session._runs]
         entries = [len(group) for run in runs for group in run.frames_tracked_per_obj.values()]
     assert held[reach // 2] < held[reach] == max(held)
     assert max(entries) <= reach
     # Which forgets nothing.
     assert held[-1] < held_bytes(reference.session, set()) / 2
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 8])
+def test_in_batches_of_any_size_masks_are_those_of_the_library(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ditta_adapt.adapters.sam2_transformers.batches.AT_ONCE", at_once)
+    model, frames = small_model(), toy_video(7, SIZE)
+    prompts = prompts_of((3, 4), (40, 30), (20, 10), (8, 25), (30, 18))
+    reference = Reference(model, frames)
+    reference.prompt(0, prompts)
+    expected = reference.follow(0, reverse=False)
+    with Sam2TransformersPropagator(model).open(frames) as session:
+        session.prompt(0, prompts)
+        for t, to in pairwise(range(7)):
+            assert torch.equal(session.propagate(t, to).masks, expected[to])
+        # Back to where they were prompted, whose masks are known.
+        for t, to in pairwise(range(6, -1, -1)):
+            back = session.propagate(t, to)
+        assert back.object_ids.tolist() == [prompt.object_id for prompt in prompts]
+        counts = [run.count for run in session._runs]
+    assert sum(counts) == 5
+    assert max(counts) <= at_once
+    assert not model.memory_attention._forward_hooks
 
 
 def test_going_back_after_much_was_forgotten() -> None:
