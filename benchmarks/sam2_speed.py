@@ -9,6 +9,7 @@ that are the same. Weights are random: how long a step takes does not depend on 
 """
 
 import argparse
+import warnings
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -92,7 +93,10 @@ def main(arguments: Sequence[str] | None = None) -> list[list[str]]:
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args(arguments)
     device = torch.device(options.device)
-    propagator = Sam2TransformersPropagator(model_of(options.size, device))
+    with warnings.catch_warnings():
+        # Its weights are random on purpose.
+        warnings.simplefilter("ignore")
+        propagator = Sam2TransformersPropagator(model_of(options.size, device))
     frames = moving(options.frames)
     way = "ditta_adapt.adapters.sam2_transformers.session.batches"
     times: dict[str, list[float]] = {"one at a time": [], "in batches": []}
