@@ -108,6 +108,14 @@ def test_what_cannot_be_captured_is_called_as_it_is(
     assert graph.made == 1
 
 
+@torch.no_grad()
+def test_what_is_no_tensor_and_no_plain_value_is_not_looked_into(graph: type[Recorded]) -> None:
+    captured = Captured(lambda pair: pair[0])
+    assert captured((torch.ones(1), object())).item() == 1
+    assert captured.problem == "a object goes into it"
+    assert graph.made == 0
+
+
 def test_gradients_are_those_of_the_function(graph: type[Recorded]) -> None:
     value = torch.tensor([3.0], requires_grad=True)
     Captured(doubled)((value, 3))["twice"].backward()
