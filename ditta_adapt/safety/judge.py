@@ -29,8 +29,8 @@ class Judge:
               s^2 = \frac{1}{n-1} \sum_i (d_i - \bar d)^2
 
     is above 0, the mean of its last `n` opinions less `z` standard errors: looks that contradict
-    each other say little, and one alone, whose error is not known and taken as large as itself,
-    does not decide. The one that is approved most speaks; the image model where none is.
+    each other say little, and one alone, whose error is not known, approves of nothing. The one
+    that is approved most speaks; the image model where none is.
 
     Attributes:
         checks: `z` is its `standard_errors`.
@@ -59,8 +59,9 @@ class Judge:
         found = self.opinions[name]
         if not found:
             return 0.0
-        error = stdev(found) / len(found) ** 0.5 if len(found) > 1 else abs(found[0])
-        return fmean(found) - self.checks.standard_errors * error
+        if len(found) == 1:
+            return min(found[0], 0.0)
+        return fmean(found) - self.checks.standard_errors * stdev(found) / len(found) ** 0.5
 
     @property
     def speaker(self) -> Speaker:
