@@ -115,9 +115,10 @@ class Stream:
         with torch.no_grad():
             shown = upload(frame, device_of(self._frozen.segmenter))
             encoded = encode_frame(self._frozen.segmenter, shown)
-            for student in {id(s): s for s in (self._frozen, self._running)}.values():
+            for student in (self._frozen, self._running):
                 student.decode(encoded)
-        return getattr(self._running.segmenter, "problem", "")
+        found = [getattr(each.segmenter, "problem", "") for each in (self._frozen, self._running)]
+        return "; ".join(dict.fromkeys(filter(None, found)))
 
     def begin_after(self, warm_up: WarmUp, session: DenseWarper | None) -> None:
         """Take the warm-up as what was seen so far; second looks at it are the first opinions.
@@ -235,8 +236,7 @@ class Stream:
         monitor = self.monitor if before is None else before.watched
         sighting = None
         if monitor is not None:
-            previous = None if before is None else before.frame
-            sighting = Sighting.of(previous, frame, fit, monitor)
+            sighting = Sighting.of(None if before is None else before.frame, frame, fit, monitor)
             if not answers_late(frame):
                 monitor, sighting = sighting.shown_to(monitor), None
         cut = False
