@@ -61,7 +61,8 @@ class Judge:
             return 0.0
         if len(found) == 1:
             return min(found[0], 0.0)
-        return fmean(found) - self.checks.standard_errors * stdev(found) / len(found) ** 0.5
+        error: float = stdev(found) / len(found) ** 0.5
+        return fmean(found) - self.checks.standard_errors * error
 
     @property
     def speaker(self) -> Speaker:
