@@ -16,7 +16,9 @@ from benchmarks.adversaries import (
     shifted,
     shuffled,
 )
-from ditta_adapt import AdaptConfig, Prompt, wrap
+from ditta_adapt import AdaptConfig, Prompt, Training, wrap
+from ditta_adapt.demo.model import load_demo_model
+from ditta_adapt.demo.scenes import render_video
 from tests.toys import toy_segmenter, toy_video
 
 FRAMES = toy_video(4, (48, 64))
@@ -45,9 +47,14 @@ def test_what_is_carried_lands_too_far_to_the_right() -> None:
 
 
 def test_wrong_classes_are_refused() -> None:
-    """By second looks, which the lies contradict; without them by the model's own flicker."""
-    model = wrap(toy_segmenter(), target_builder=shuffled, config=AdaptConfig())
-    assert model.adapt(FRAMES[:3]).adapted
-    assert model.speaker != "adapted"
+    """By second looks, once they are learned; without them by the model's own flicker."""
+    frames, _ = render_video(seed=3, num_frames=3)
+    config = AdaptConfig(training=Training(learning_rate=1e-3, passes=8))
+    model = wrap(load_demo_model(), target_builder=shuffled, config=config)
+    assert model.adapt(frames).adapted
+    judge = model._stream.judge
+    assert judge is not None
+    assert max(judge.opinions["adapted"]) < 0 < min(judge.opinions["memory"])
+    assert model.speaker == "memory"
     once = wrap(toy_segmenter(), target_builder=shuffled, config=AdaptConfig(look=None))
     assert not once.adapt(FRAMES[:3]).adapted
