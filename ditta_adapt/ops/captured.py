@@ -67,7 +67,8 @@ class Captured:
             self.problem = _difference(graph.replay(leaves), expected, self._tolerance)
         # Whatever a model does that a graph cannot: it has just answered without one.
         except Exception as error:
-            self.problem = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            first = (str(error).splitlines() or ["no reason given"])[0]
+            self.problem = f"{type(error).__name__}: {first}"
         if not self.problem:
             self._graphs[key] = graph
             for oldest in list(self._graphs)[:-_KEPT]:

@@ -116,6 +116,14 @@ def test_what_is_no_tensor_and_no_plain_value_is_not_looked_into(graph: type[Rec
     assert graph.made == 0
 
 
+@torch.no_grad()
+def test_an_error_without_a_word_is_no_crash(graph: type[Recorded]) -> None:
+    graph.raises = AssertionError()
+    captured = Captured(doubled)
+    assert captured((torch.ones(1), 3))["twice"].item() == 2
+    assert captured.problem == "AssertionError: no reason given"
+
+
 def test_gradients_are_those_of_the_function(graph: type[Recorded]) -> None:
     value = torch.tensor([3.0], requires_grad=True)
     Captured(doubled)((value, 3))["twice"].backward()
