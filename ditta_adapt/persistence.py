@@ -1,4 +1,7 @@
-"""Save and load what adaptation changed: `model.safetensors` and `config.json` in one folder."""
+"""Save and load what adaptation changed: `model.safetensors` and `config.json` in one folder.
+
+Beside them, if that is wanted, what is remembered of the video, in `state.safetensors`.
+"""
 
 import json
 from collections.abc import Callable
@@ -22,18 +25,26 @@ from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.report import library_versions
 from ditta_adapt.safety.drift_monitor import DriftMonitor
 from ditta_adapt.safety.judge import Judge, Speaker
+from ditta_adapt.streaming.snapshot import restored, snapshot
+from ditta_adapt.streaming.state import StreamState
 from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.training.student import Student, full_precision_student, make_addon
 
-SCHEMA_VERSION = 4
-_WEIGHTS, _CONFIG = "model.safetensors", "config.json"
+SCHEMA_VERSION = 5
+_WEIGHTS, _STATE, _CONFIG = "model.safetensors", "state.safetensors", "config.json"
 
 
-def save(path: str | Path, stream: Stream, segmenter: Segmenter) -> None:
+def save(path: str | Path, stream: Stream, segmenter: Segmenter, *, state: bool = False) -> None:
     """Write what a stream was adapted to, and the hash of the image model.
 
-    Both files are complete before either replaces an older one.
+    All files are complete before one replaces an older one.
+
+    Args:
+        path: a folder.
+        stream: whose student, and what it begins with, are written.
+        segmenter: the image model.
+        state: whether to write the state after the frame last seen, too, if there is one.
 
     Raises:
         CheckpointError: the folder cannot be written.
@@ -51,16 +62,17 @@ def save(path: str | Path, stream: Stream, segmenter: Segmenter) -> None:
         "monitor": None if monitor is None else {"limit": monitor.limit, "usual": monitor.usual},
         "opinions": None if stream.judge is None else dict(stream.judge.opinions),
         "config": stream.config.to_dict(),
+        "state": None,
     }
+    # Not by safetensors' own `save_file`, whose files only their owner can read.
+    files: dict[Path, str | bytes] = {folder / _WEIGHTS: to_bytes(tensors)}
+    if state and stream.state is not None:
+        kept, description["state"] = snapshot(stream.state)
+        files[folder / _STATE] = to_bytes({name: _plain(tensor) for name, tensor in kept.items()})
+    files[folder / _CONFIG] = json.dumps(description, indent=2) + "\n"
     try:
         make_folder(folder)
-        write_files(
-            {
-                # Not by safetensors' own `save_file`, whose files only their owner can read.
-                folder / _WEIGHTS: to_bytes(tensors),
-                folder / _CONFIG: json.dumps(description, indent=2) + "\n",
-            }
-        )
+        write_files(files)
     except (InputError, SafetensorError) as error:
         raise CheckpointError(f"cannot write to {folder}: {error}") from error
 
@@ -72,7 +84,9 @@ def load(
     *,
     compile: bool = False,
 ) -> Stream:
-    """Read what was adapted of an image model, ready for the first frame of a stream.
+    """Read what was adapted of an image model, ready for the next frame of a stream.
+
+    That is the first one, or the one after the state that was written.
 
     Args:
         path: folder written by `save`.
@@ -123,7 +137,7 @@ def load(
     warper = propagator() if isinstance(memory, WarpedVotes) else None
     if not adapted:
         student = frozen
-    return Stream(
+    stream = Stream(
         student,
         frozen,
         config,
@@ -133,6 +147,22 @@ def load(
         judge=judge,
         compile=compile,
     )
+    if description["state"] is not None:
+        stream.resume(_state(folder / _STATE, description["state"], stream))
+    return stream
+
+
+def _state(path: Path, entry: Any, stream: Stream) -> StreamState:
+    """The state after the frame last seen."""
+    device = device_of(stream.student.segmenter)
+    monitor, judge, plan = stream.monitor, stream.judge, stream.plan
+    try:
+        tensors = {name: tensor.to(device) for name, tensor in load_file(path).items()}
+        return restored(tensors, entry, monitor=monitor, judge=judge, plan=plan)
+    except (OSError, SafetensorError, ConfigError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is missing, corrupt, or of another stream: {error!r}"
+        ) from error
 
 
 def _monitor(entry: Any, config: AdaptConfig) -> DriftMonitor | None:

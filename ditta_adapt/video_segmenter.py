@@ -30,6 +30,7 @@ from ditta_adapt.streaming.prediction import (
     predict_frame,
     predict_labels,
 )
+from ditta_adapt.streaming.state import StreamState
 from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.builder import TargetBuilder, check_builder
@@ -126,10 +127,8 @@ class VideoSegmenter:
     ) -> Adaptation:
         with self._alone:
             own, builder, cache = self.segmenter, self.target_builder, self.cache
-            teacher, config, graphs = self.propagator, self.config, self._compile
-            done = adapt_to_frames(
-                own, frames, teacher, config, builder, cache, progress, compile=graphs
-            )
+            known = (own, frames, self.propagator, self.config, builder, cache, progress)
+            done = adapt_to_frames(*known, compile=self._compile)
             self.report = done.report
             self._set_stream(done.stream)
         return done
@@ -170,9 +169,13 @@ class VideoSegmenter:
     @property
     def fallback(self) -> str | None:
         """Why pre-trained weights predict although others were adapted, such as after a cut."""
-        state = self._stream.state
-        monitor = None if state is None else state.watched
+        monitor = None if self.state is None else self.state.watched
         return monitor.alarm if self._stream.adapted and monitor is not None else None
+
+    @property
+    def state(self) -> StreamState | None:
+        """What is kept of the frames seen so far; its `log` tells how the last one was labelled."""
+        return self._stream.state
 
     def segment(
         self,
@@ -205,13 +208,12 @@ class VideoSegmenter:
         stream = iter(frames)
         if warmup:
             first = frames_to_tensors(islice(stream, warmup), layout=self._layout)
-            mode = autocast_mode(device_of(self.segmenter))
+            mode = autocast_mode(device := device_of(self.segmenter))
             encodings = self._adapt(first, progress).warm_up.encodings
             self.clear_memory()
             for t, tensor in enumerate(first):
                 # What was encoded in another precision is encoded again.
-                same = autocast_mode(device_of(self.segmenter)) == mode
-                encoded = encodings[t] if same else None
+                encoded = encodings[t] if autocast_mode(device) == mode else None
                 with self._alone:
                     # A look at what was learned would say nothing new.
                     labels = self._stream.step(tensor, predict_labels, encoded=encoded, look=False)
@@ -237,24 +239,24 @@ class VideoSegmenter:
             self.report = None
             self._set_stream(self._pretrained())
 
-    def save_pretrained(self, path: str | Path) -> None:
+    def save_pretrained(self, path: str | Path, *, state: bool = False) -> None:
         """Write the adapted modules to a folder: `model.safetensors` and `config.json`.
 
         The frozen encoder is not written; the configuration has `"auto"` decided. If nothing was
         adapted, these are the pre-trained weights, and the configuration as it was given.
+
+        With `state` what is remembered of the video is written, too, to `state.safetensors`: what
+        loads it goes on with the next frame as if nothing had happened.
 
         Raises:
             CheckpointError: the folder cannot be written. Files already there are replaced only
                 when both new ones are complete.
         """
         with self._alone:
-            persistence.save(path, self._stream, self.segmenter)
+            persistence.save(path, self._stream, self.segmenter, state=state)
 
     def load_pretrained(self, path: str | Path) -> "VideoSegmenter":
-        """Take over what `save_pretrained` wrote, with its config; the memory is emptied.
-
-        Returns:
-            This video model.
+        """This video model with what `save_pretrained` wrote, its config and memory, if any.
 
         Raises:
             CheckpointError: a file is missing or corrupt, was written by another version of the
@@ -262,18 +264,14 @@ class VideoSegmenter:
         """
         with self._alone:
             with own_gradient_mode():
-                own, graphs = self.segmenter, self._compile
-                stream = persistence.load(path, own, lambda: self.propagator, compile=graphs)
+                own = self.segmenter, lambda: self.propagator
+                stream = persistence.load(path, *own, compile=self._compile)
             self.config, self.report = stream.config, None
             self._set_stream(stream)
         return self
 
     def to(self, device: torch.device | str) -> "VideoSegmenter":
-        """This video model, if its image model is on that device.
-
-        Raises:
-            InputError: it is on another one. It belongs to the caller, and is not moved.
-        """
+        """This video model; `InputError` if the caller's image model is on another device."""
         check_device(self.segmenter, device)
         return self
 

@@ -68,6 +68,64 @@ def test_streaming_goes_on_with_a_memory(adapted: VideoSegmenter, folder: Path) 
     assert torch.equal(continued, expected)
 
 
+def test_a_stream_goes_on_where_it_was_saved(adapted: VideoSegmenter, tmp_path: Path) -> None:
+    adapted.clear_memory()
+    for frame in FRAMES[4:6]:
+        adapted(frame)
+    adapted.save_pretrained(tmp_path, state=True)
+    loaded = wrap(toy_segmenter()).load_pretrained(tmp_path)
+    assert loaded.state.count == 2
+    ours, theirs = adapted.predict(FRAMES[6]), loaded.predict(FRAMES[6])
+    assert torch.equal(ours.probabilities, theirs.probabilities)
+    # Without what it remembers it would have said something else.
+    adapted.save_pretrained(tmp_path)
+    forgetful = wrap(toy_segmenter()).load_pretrained(tmp_path)
+    assert forgetful.state is None
+    assert not torch.equal(forgetful.predict(FRAMES[6]).probabilities, theirs.probabilities)
+
+
+def test_a_judged_stream_goes_on_with_its_looks_and_opinions(tmp_path: Path) -> None:
+    """Saved and loaded before every frame, it says what it says without."""
+    frames = toy_video(14)
+    model = wrap(toy_segmenter(), config=AdaptConfig(seed=5))
+    model.adapt(frames[:4])
+    model.save_pretrained(tmp_path, state=True)
+    expected = [(model(frame), model.state.log, model.speaker) for frame in frames[4:]]
+    assert any(log.looked for _, log, _ in expected)
+    for frame, (labels, log, speaker) in zip(frames[4:], expected, strict=True):
+        loaded = wrap(toy_segmenter()).load_pretrained(tmp_path)
+        assert torch.equal(loaded(frame), labels)
+        assert loaded.state.log == log
+        assert loaded.speaker == speaker
+        loaded.save_pretrained(tmp_path, state=True)
+
+
+def test_a_stream_that_was_not_adapted_goes_on(tmp_path: Path) -> None:
+    model = wrap(toy_segmenter())
+    model(FRAMES[0])
+    model.save_pretrained(tmp_path, state=True)
+    loaded = wrap(toy_segmenter()).load_pretrained(tmp_path)
+    assert torch.equal(loaded(FRAMES[1]), model(FRAMES[1]))
+    assert loaded.state.plan == model.state.plan
+
+
+@pytest.mark.parametrize("spoil", ["missing", "cut off", "another stream", "no numbers"])
+def test_a_state_that_cannot_be_read_is_refused(
+    adapted: VideoSegmenter, tmp_path: Path, spoil: str
+) -> None:
+    adapted.save_pretrained(tmp_path, state=True)
+    path = tmp_path / "state.safetensors"
+    if spoil == "missing":
+        path.unlink()
+    elif spoil == "cut off":
+        path.write_bytes(path.read_bytes()[:100])
+    elif spoil == "another stream":
+        change(tmp_path, state={"count": 4, "monitor": [1, True], "opinions": {}, "plan": None})
+    else:
+        change(tmp_path, state={"count": 4})
+    refuses(tmp_path, "state.safetensors is missing, corrupt, or of another stream")
+
+
 def test_votes_need_a_propagator_that_warps(tmp_path: Path) -> None:
     model = wrap(toy_segmenter(), config=AdaptConfig(memory=WarpedVotes(), safety=None))
     model.adapt(FRAMES[:4])
@@ -88,7 +146,7 @@ def test_only_what_was_adapted_is_written(adapted: VideoSegmenter, folder: Path)
     assert {name.partition(".")[0] for name in names} == parts
     assert all(name.startswith(("segmenter.decoder.", "addon.")) for name in names)
     written = json.loads((folder / "config.json").read_text())
-    assert written["schema_version"] == 4
+    assert written["schema_version"] == 5
     assert written["has_addon"] == has_addon
     assert written["has_memory"]
     # With "auto" decided.
@@ -218,7 +276,7 @@ def test_foreign_config(folder: Path, text: str) -> None:
 
 
 def test_other_schema(folder: Path) -> None:
-    for version in (1, 2, 3, 5):
+    for version in (1, 2, 3, 4, 6):
         change(folder, schema_version=version)
         refuses(folder, f"schema_version {version}")
 

@@ -53,11 +53,9 @@ class VideoFile:
 
     def __iter__(self) -> Iterator[tuple[Fraction, np.ndarray]]:
         av = require("av")
-        if not is_file(self.path):
-            raise InputError(f"there is no video at {self.path}.")
         count, problems = 0, list[str]()
         try:
-            with av.open(str(self.path)) as container:
+            with self._open() as container:
                 if not container.streams.video:
                     raise InputError(f"{self.path} has no video stream.")
                 stream = container.streams.video[0]
@@ -75,6 +73,12 @@ class VideoFile:
         if count == 0:
             raise InputError(f"{self.path} has no frames.")
         self.damage = f"only {count} frames could be decoded ({problems[0]})" if problems else ""
+
+    def _open(self) -> Any:
+        """A container of PyAV, read from its start."""
+        if not is_file(self.path):
+            raise InputError(f"there is no video at {self.path}.")
+        return require("av").open(str(self.path))
 
 
 def time_after(last: Fraction | None, stamp: Fraction | None, step: Fraction) -> Fraction:

@@ -15,6 +15,7 @@ import numpy as np
 from ditta_adapt.errors import InputError, ShapeError
 from ditta_adapt.io.files import as_path
 from ditta_adapt.io.optional import require
+from ditta_adapt.io.sound import SoundTrack
 
 # Of times of their own: the clock of MPEG, in which the usual rates of video are whole numbers.
 _TICK = Fraction(1, 90_000)
@@ -48,19 +49,128 @@ def write_video(
         ShapeError: a frame is of another size than the first.
         MissingDependencyError: PyAV is not installed.
     """
-    target, rate = as_path(path), _rate(fps)
-    # Beside the file, so that it can take its place in one step.
-    partial = target.with_name(f".{uuid.uuid4().hex}{target.suffix}")
-    try:
+    with VideoWriter(path, fps=fps, timed=times is not None) as writer:
         if times is None:
-            _encode(target, partial, enumerate(frames), rate, 1 / rate)
-        else:
-            _encode(target, partial, _stamped(frames, times), rate, _TICK)
-        with _named_errors(target):
-            os.replace(partial, target)
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+            for frame in frames:
+                writer.write(frame)
+            return
+        for index, (frame, time) in enumerate(zip_longest(frames, times)):
+            if frame is None or time is None:
+                raise InputError(
+                    f"there are {index} {'frames' if frame is None else 'times'} and more "
+                    f"{'times' if frame is None else 'frames'}; expected one time a frame."
+                )
+            writer.write(frame, time)
+
+
+class VideoWriter:
+    """Encodes frames as H.264, one at a time, as `write_video`; a context.
+
+    Where the context is left without an error the file takes the place of an older one; else
+    nothing is left of it.
+
+    Args:
+        path: its suffix says the format, such as `.mp4`.
+        fps: frames a second, 1/1000 to 90000.
+        timed: whether every frame comes with its time.
+        sound: of the video that the frames are of, to be heard with them.
+
+    Raises:
+        InputError: `fps` is not as above; there was no frame; a time is not as in `write_video`;
+            or the file cannot be written.
+        ShapeError: a frame is of another size than the first.
+        MissingDependencyError: PyAV is not installed.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        fps: float | Fraction = 12,
+        timed: bool = False,
+        sound: SoundTrack | None = None,
+    ) -> None:
+        self.path, self._rate, self._sound = as_path(path), _rate(fps), sound
+        self._time_base = _TICK if timed else 1 / self._rate
+        # Beside the file, so that it can take its place in one step.
+        self._partial = self.path.with_name(f".{uuid.uuid4().hex}{self.path.suffix}")
+        self._timed, self._count, self._last = timed, 0, -1
+        self._first: Fraction | None = None
+        self._size: tuple[int, ...] = ()
+        self._container: Any = None
+        self._stream: Any = None
+
+    def __enter__(self) -> "VideoWriter":
+        av = require("av")
+        with _named_errors(self.path):
+            self._container = av.open(str(self._partial), mode="w")
+        return self
+
+    def write(self, frame: np.ndarray, time: float | Fraction | None = None) -> None:
+        """Encode one more frame.
+
+        Args:
+            frame: `(H, W, 3)` uint8 RGB.
+            time: seconds, where frames are timed.
+        """
+        stamp = self._stamp(time)
+        if self._stream is None:
+            self._size = frame.shape
+            with _named_errors(self.path):
+                self._stream = _add_stream(self._container, self._size, self._rate, self._time_base)
+                if self._sound is not None:
+                    self._sound.add_to(self._container)
+        if frame.shape != self._size:
+            raise ShapeError(
+                f"a frame to write to {self.path} has shape {frame.shape}, but the first one has "
+                f"{self._size}; expected frames of one size."
+            )
+        with _named_errors(self.path):
+            encoded = _video_frame(frame, stamp, self._time_base)
+            self._container.mux(self._stream.encode(encoded))
+            if self._sound is not None:
+                self._sound.mux(until=stamp * self._time_base)
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        av = require("av")
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            # Where writing failed, so does closing; the first error is the one to tell.
+            with suppress(av.FFmpegError, OSError):
+                self._container.close()
+            with suppress(OSError):
+                self._partial.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        if self._stream is None:
+            raise InputError(f"no frames to write to {self.path}.")
+        with _named_errors(self.path):
+            self._container.mux(self._stream.encode())
+            if self._sound is not None:
+                self._sound.mux(until=(self._last + 1) * self._time_base)
+            self._container.close()
+            os.replace(self._partial, self.path)
+
+    def _stamp(self, time: float | Fraction | None) -> int:
+        """Time since the first frame, in units of the time base."""
+        index, self._count = self._count, self._count + 1
+        if not self._timed:
+            self._last = index
+            return index
+        if time is None or not math.isfinite(time):
+            raise InputError(f"time {index} is {time}; expected seconds.")
+        seconds = time if isinstance(time, Fraction) else Fraction(float(time))
+        self._first = seconds if self._first is None else self._first
+        stamp = round((seconds - self._first) / _TICK)
+        if stamp <= self._last:
+            raise InputError(
+                f"time {index} is {float(time)}, not after the one before; expected strictly "
+                "increasing seconds, at least 1/90000 apart."
+            )
+        self._last = stamp
+        return stamp
 
 
 def _rate(fps: float | Fraction) -> Fraction:
@@ -69,68 +179,6 @@ def _rate(fps: float | Fraction) -> Fraction:
     # 1001 is the denominator of the rates of NTSC.
     exact = fps if isinstance(fps, Fraction) else Fraction(float(fps))
     return exact.limit_denominator(1001)
-
-
-def _stamped(
-    frames: Iterable[np.ndarray], times: Iterable[float | Fraction]
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Each frame with its time since the first, in ticks."""
-    first, last = None, -1
-    for index, (frame, time) in enumerate(zip_longest(frames, times)):
-        if frame is None or time is None:
-            raise InputError(
-                f"there are {index} {'frames' if frame is None else 'times'} and more "
-                f"{'times' if frame is None else 'frames'}; expected one time a frame."
-            )
-        if not math.isfinite(time):
-            raise InputError(f"time {index} is {time}; expected seconds.")
-        seconds = time if isinstance(time, Fraction) else Fraction(float(time))
-        first = seconds if first is None else first
-        stamp = round((seconds - first) / _TICK)
-        if stamp <= last:
-            raise InputError(
-                f"time {index} is {float(time)}, not after the one before; expected strictly "
-                "increasing seconds, at least 1/90000 apart."
-            )
-        last = stamp
-        yield stamp, frame
-
-
-def _encode(
-    path: Path,
-    partial: Path,
-    frames: Iterable[tuple[int, np.ndarray]],
-    rate: Fraction,
-    time_base: Fraction,
-) -> None:
-    """Write frames, each with its time in units of `time_base`, to the file `partial`."""
-    av = require("av")
-    stream: Any = None
-    size: tuple[int, ...] = ()
-    with _named_errors(path):
-        container = av.open(str(partial), mode="w")
-    try:
-        for stamp, frame in frames:
-            if stream is None:
-                size = frame.shape
-                with _named_errors(path):
-                    stream = _add_stream(container, size, rate, time_base)
-            if frame.shape != size:
-                raise ShapeError(
-                    f"a frame to write to {path} has shape {frame.shape}, but the first one has "
-                    f"{size}; expected frames of one size."
-                )
-            with _named_errors(path):
-                container.mux(stream.encode(_video_frame(frame, stamp, time_base)))
-        if stream is None:
-            raise InputError(f"no frames to write to {path}.")
-        with _named_errors(path):
-            container.mux(stream.encode())
-            container.close()
-    finally:
-        # Where writing failed, so does closing; the first error is the one to tell.
-        with suppress(av.FFmpegError, OSError):
-            container.close()
 
 
 def _add_stream(container: Any, shape: tuple[int, ...], rate: Fraction, time_base: Fraction) -> Any:

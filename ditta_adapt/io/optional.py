@@ -5,13 +5,15 @@ from types import ModuleType
 
 from ditta_adapt.errors import MissingDependencyError
 
-# By module: what the library is called, and the extra of ditta-adapt that brings it.
-_LIBRARIES = {
+LIBRARIES = {
     "av": ("PyAV", "video"),
     "cv2": ("OpenCV", "flow"),
     "PIL": ("Pillow", "video"),
+    "matplotlib": ("Matplotlib", "report"),
+    "tqdm": ("tqdm", "report"),
     "transformers": ("transformers", "hf"),
 }
+"""By module: what the library is called, and the extra of ditta-adapt that brings it."""
 
 
 def require(module: str) -> ModuleType:
@@ -23,5 +25,5 @@ def require(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        library, extra = _LIBRARIES[module.partition(".")[0]]
+        library, extra = LIBRARIES[module.partition(".")[0]]
         raise MissingDependencyError.for_extra(library, extra) from error

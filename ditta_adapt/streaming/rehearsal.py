@@ -45,6 +45,7 @@ class Rehearsal:
     opinions: list[float]
 
 
+@torch.no_grad()
 def rehearse(
     speaker: Speaker,
     student: Student,

@@ -10,6 +10,7 @@ from ditta_adapt.models.segmenter import SegmenterOutput
 from ditta_adapt.ops.later import Later
 from ditta_adapt.safety.drift_monitor import DriftMonitor
 from ditta_adapt.safety.judge import Judge
+from ditta_adapt.streaming.frame_log import FrameLog
 from ditta_adapt.streaming.hearing import Hearing
 from ditta_adapt.streaming.look_plan import LookPlan
 from ditta_adapt.streaming.sighting import Sighting
@@ -25,7 +26,7 @@ class StreamState:
     Attributes:
         count: of the frames seen so far, the warm-up among them.
         frame: `(3, H, W)` uint8, the last of them, on the model's device.
-        output: of the decoder, on its grid; the attention add-on looks at it.
+        output: of the decoder, on its grid, where the attention add-on looks at it.
         votes: for every class, of all frames so far, on the grid of the logits; above 0 in total
             in every cell. None where no votes are remembered.
         colours: of the frame, on the grid of the votes.
@@ -36,11 +37,12 @@ class StreamState:
         sighting: what the monitor is to be shown before the next frame.
         opinion: how far both weights differ, likewise.
         finite: whether all that was decoded is finite, 1 or 0.
+        log: how the frame came by its labels; none before the first one that was streamed.
     """
 
     count: int
     frame: UInt8[Tensor, "3 H W"]
-    output: SegmenterOutput
+    output: SegmenterOutput | None = None
     votes: Float[Tensor, "C h w"] | None = None
     colours: Float[Tensor, "3 h w"] | None = None
     monitor: DriftMonitor | None = None
@@ -50,6 +52,7 @@ class StreamState:
     sighting: Sighting | None = None
     opinion: Later | None = None
     finite: Later | None = None
+    log: FrameLog | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -21,7 +21,9 @@ from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.safety.drift_monitor import DriftMonitor
 from ditta_adapt.safety.judge import Judge, Speaker
 from ditta_adapt.streaming.candidates import Candidates
+from ditta_adapt.streaming.capture import capture
 from ditta_adapt.streaming.decodings import Decodings
+from ditta_adapt.streaming.frame_log import FrameLog
 from ditta_adapt.streaming.hearing import hear
 from ditta_adapt.streaming.look_plan import LookPlan
 from ditta_adapt.streaming.memory import update_memory
@@ -62,7 +64,7 @@ class Stream:
     Attributes:
         adapted: whether there are other weights than the image model's.
         state: after the frame last seen; none at the start.
-        monitor, judge: as a stream begins with them.
+        monitor, judge, plan: as a stream begins with them.
     """
 
     def __init__(
@@ -93,7 +95,8 @@ class Stream:
         # Drift is seen by the colours that are warped with the votes.
         self.monitor = monitor if self._past is not None else None
         self.judge = judge
-        self._plan = None if config.look is None else LookPlan(config.look)
+        self.plan = None if config.look is None else LookPlan(config.look)
+        self._attends = self.student.addon is not None
 
     @property
     def speaker(self) -> Speaker:
@@ -107,18 +110,8 @@ class Stream:
         return f"{adapted}, {0 if self.state is None else self.state.count} frames seen"
 
     def compile(self, frame: UInt8[Tensor, "3 H W"]) -> str:
-        """Run both models on a frame, so that they are captured; why one is not, or `""`.
-
-        Raises:
-            SegmenterError: the model raised.
-        """
-        with torch.no_grad():
-            shown = upload(frame, device_of(self._frozen.segmenter))
-            encoded = encode_frame(self._frozen.segmenter, shown)
-            for student in (self._frozen, self._running):
-                student.decode(encoded)
-        found = [getattr(each.segmenter, "problem", "") for each in (self._frozen, self._running)]
-        return "; ".join(dict.fromkeys(filter(None, found)))
+        """Run both models on a frame, see `capture`."""
+        return capture((self._frozen, self._running), frame)
 
     def begin_after(self, warm_up: WarmUp, session: DenseWarper | None) -> None:
         """Take the warm-up as what was seen so far; second looks at it are the first opinions.
@@ -133,13 +126,10 @@ class Stream:
         names: tuple[Speaker, ...] = (self.speaker,)
         if self.judge is not None and self.judge.opinions:
             names = tuple(self.judge.opinions)
-        with torch.no_grad():
-            done = {
-                name: rehearse(
-                    name, self._student_of(name), warm_up, self.config, self.memory, session
-                )
-                for name in names
-            }
+        done = {
+            name: rehearse(name, self._student_of(name), warm_up, self.config, self.memory, session)
+            for name in names
+        }
         if self.judge is not None and self.judge.opinions:
             opinions = {name: tuple(done[name].opinions) for name in names}
             self.judge = replace(self.judge, opinions=opinions)
@@ -149,18 +139,27 @@ class Stream:
         speaker = self._speaking(self.judge, None)
         # Where the image model speaks, nobody has decoded for it alone; any candidate's will do.
         own = done.get(speaker, done[names[0]])
-        self.state = StreamState(
+        state = StreamState(
             count=len(warm_up.frames),
             frame=upload(warm_up.frames[-1], device_of(self.student.segmenter)),
-            output=own.output,
+            output=own.output if self._attends else None,
             votes=own.votes,
             colours=own.colours,
             monitor=self.monitor,
             judge=self.judge,
-            plan=self._plan,
+            plan=self.plan,
         )
+        self.resume(state)
+
+    def resume(self, state: StreamState) -> None:
+        """Take a state as that after the frame before the next one.
+
+        Raises:
+            PropagationError: the propagator raised when what came before was closed.
+        """
+        self.state = state
         if self._past is not None:
-            self._past.begin(self.state.frame)
+            self._past.begin(state.frame)
 
     def step(
         self,
@@ -246,7 +245,7 @@ class Stream:
             cut = (monitor.left is None) != (known.left is None)
         judge = self.judge if before is None else before.judged
         judge = judge.forgetting() if judge is not None and cut else judge
-        plan = self._plan if before is None else before.plan
+        plan = self.plan if before is None else before.plan
         plan = plan.next(cut=cut) if plan is not None and look else plan
         speaker = self._speaking(judge, monitor)
         student = self._student_of(speaker)
@@ -259,7 +258,7 @@ class Stream:
         last = None if before is None else before.output
         candidates = Candidates(self.config, self.memory, self.student.addon, past, last, fuse)
         evidence = candidates.evidence(speaker, decodings.of(student), frame_size(frame))
-        votes = hearing = None
+        votes = hearing = seen = None
         if self._past is not None:
             votes = update_memory(
                 past if next_student is student else None,
@@ -280,7 +279,8 @@ class Stream:
         return answer(evidence), StreamState(
             count=1 if before is None else before.count + 1,
             frame=frame,
-            output=decodings.of(next_student),
+            output=decodings.of(next_student) if self._attends else None,
+            log=FrameLog(speaker, cut, seen is not None),
             votes=votes,
             colours=colours,
             monitor=monitor,
