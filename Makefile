@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 
-.PHONY: demo test test-all test-adapters test-programs test-libraries test-wheel test-lowest lint clean
+.PHONY: demo test test-all test-adapters test-programs test-libraries test-browser test-wheel test-lowest lint clean
 
 demo: $(VENV)/.ready
 	$(BIN)/ditta-adapt demo
@@ -13,11 +13,12 @@ demo: $(VENV)/.ready
 # The core. Two processes of one thread each finish sooner than one of two threads.
 PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 ADAPTERS := tests/adapters
-PROGRAMS := $(addprefix tests/,baselines benchmarks demo evaluation examples test_cli.py)
+PROGRAMS := $(addprefix tests/,baselines benchmarks demo doctor evaluation examples running test_cli.py)
 LIBRARIES := build/libraries
+BROWSER := build/browser
 
 test: $(VENV)/.ready
-	$(PYTEST) $(addprefix --ignore ,$(ADAPTERS) $(PROGRAMS) tests/libraries)
+	$(PYTEST) $(addprefix --ignore ,$(ADAPTERS) $(PROGRAMS) tests/browser tests/libraries)
 
 # Adapters to other people's models, each against its library.
 test-adapters: $(VENV)/.ready
@@ -29,13 +30,20 @@ test-programs: $(VENV)/.ready
 	$(PYTEST) $(PROGRAMS)
 
 # The core, and the other parts, each by its own name.
-test-all: test test-adapters test-programs test-libraries test-wheel test-lowest
+test-all: test test-adapters test-programs test-libraries test-browser test-wheel test-lowest
 
 # Libraries that want torchvision, on the path of these tests alone.
 test-libraries: $(VENV)/.ready $(LIBRARIES)/.ready
 	PYTHONPATH=$(LIBRARIES) $(PYTEST) tests/libraries
 
-$(LIBRARIES)/.ready: tests/libraries/requirements.txt | $(VENV)/.ready
+# The report page in Chromium; the library that drives it is on the path of these tests alone.
+test-browser: $(VENV)/.ready $(BROWSER)/.ready
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
+	  || { echo "Chromium is missing. As root: apt-get install chromium" >&2; exit 1; }
+	PYTHONPATH=$(BROWSER) $(PYTEST) tests/browser
+
+$(LIBRARIES)/.ready $(BROWSER)/.ready: build/%/.ready: tests/%/requirements.txt | $(VENV)/.ready
 	rm -rf $(@D)
 	$(BIN)/python -m pip install --quiet --no-deps --target $(@D) --requirement $<
 	touch $@
@@ -48,7 +56,7 @@ test-wheel: $(VENV)/.ready
 test-lowest: $(LOWEST)/.ready
 	$(LOWEST)/bin/python .ci/check_lowest.py
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --numprocesses 2 \
-	  $(addprefix --ignore tests/,baselines benchmarks evaluation libraries safety streaming targets teachers testing training)
+	  $(addprefix --ignore tests/,baselines benchmarks browser doctor evaluation libraries running safety streaming targets teachers testing training)
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/ditta-adapt demo --output build/demo-lowest
 
 # Types are checked as a user gets the package, with the adapters in it.

@@ -14,6 +14,9 @@ from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter, is_segmenter
 
+AUTO = "auto"
+"""The device that is fastest here: a GPU if there is one."""
+
 
 def check_model_name(name: str, device: str | None = None) -> None:
     """Refuse what `load_segmenter` could not load, as far as that is seen without importing.
@@ -23,48 +26,68 @@ def check_model_name(name: str, device: str | None = None) -> None:
     """
     if ":" in name and not Path(name).exists():
         check_factory(name)
-    if device is not None:
+    if device not in (None, AUTO):
         try:
             torch.device(device)
         except RuntimeError as error:
             raise InputError(f"device is {device!r}; expected such as cpu or cuda.") from error
 
 
-def load_segmenter(name: str, device: str | None = None) -> Segmenter:
+def load_segmenter(
+    name: str, device: str | None = None, *, dtype: torch.dtype | None = None
+) -> Segmenter:
     """The segmenter of a model, on its device.
 
     Args:
         name: `demo`, the shipped SegFormer; `package.module:factory`, which returns a model of a
             known type or a segmenter; or a checkpoint of transformers, a folder or hub id.
-        device: such as `"cpu"` or `"cuda"`; by default where the model is. A segmenter from a
-            factory is not moved.
+        device: such as `"cpu"` or `"cuda"`; `"auto"` for the fastest; by default where the model
+            is. A segmenter from a factory is not moved.
+        dtype: that weights are cast to; by default as they are. A segmenter is not cast.
 
     Raises:
         InputError: the factory or checkpoint cannot be found or loaded; there is no such device,
-            or a segmenter is on another one.
+            or a segmenter is on another one; or it is to be cast.
         UnknownModelError: the model's type has no adapter.
         MissingDependencyError: transformers is not installed.
     """
     if name == "demo":
         from ditta_adapt.demo.model import load_demo_model
 
-        return find_segmenter(_moved(load_demo_model(), device))
-    if ":" in name and not Path(name).exists():
+        model: Any = load_demo_model()
+    elif ":" in name and not Path(name).exists():
         model = call_factory(name)
-        if not is_segmenter(model):
-            return find_segmenter(_moved(model, device))
-        found = device_of(find_segmenter(model))
-        if device is not None and found.type != torch.device(device).type:
-            raise InputError(f"the segmenter of {name} is on {found}; expected {device}.")
-        return find_segmenter(model)
-    return find_segmenter(_moved(_from_transformers(name), device))
+        if is_segmenter(model):
+            return _as_it_is(name, model, device, dtype)
+    else:
+        model = _from_transformers(name)
+    return find_segmenter(_moved(model, _fastest() if device == AUTO else device, dtype))
 
 
-def _moved(model: Any, device: str | None) -> Any:
-    if device is None or not hasattr(model, "to"):
+def _as_it_is(name: str, model: Any, device: str | None, dtype: torch.dtype | None) -> Segmenter:
+    segmenter = find_segmenter(model)
+    found = device_of(segmenter)
+    if device not in (None, AUTO) and found.type != torch.device(device).type:
+        raise InputError(f"the segmenter of {name} is on {found}; expected {device}.")
+    if dtype is not None:
+        raise InputError(
+            f"{name} makes a segmenter, which is not cast to {dtype}; make it of that dtype."
+        )
+    return segmenter
+
+
+def _fastest() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _moved(model: Any, device: str | None, dtype: torch.dtype | None) -> Any:
+    if not hasattr(model, "to"):
         return model
     try:
-        return model.to(device)
+        moved = model if device is None else model.to(device)
+        return moved if dtype is None else moved.to(dtype)
     # What torch raises where it was built without the device, or has never heard of it.
     except (AssertionError, RuntimeError) as error:
         raise InputError(f"the model cannot be moved to {device!r}: {error}") from error

@@ -61,6 +61,11 @@ class SAM2Propagator(BasePropagator[ImageFeatures, SAM2Session]):
         self.mask_prompts = mask_prompts
         self._source = (config, checkpoint, hub_id, device)
 
+    @classmethod
+    def from_pretrained(cls, hub_id: str) -> "SAM2Propagator":
+        """One whose weights come from the hub, when they are first needed."""
+        return cls(hub_id=hub_id)
+
     def _watch(self, frames: Sequence[Frame]) -> ImageFeatures:
         if self.predictor is None:
             self.predictor = load_predictor(*self._source)

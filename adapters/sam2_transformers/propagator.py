@@ -74,6 +74,11 @@ class Sam2TransformersPropagator(BasePropagator[FrameFeatures, Sam2VideoSession]
             check_given(model)
 
     @classmethod
+    def from_pretrained(cls, checkpoint: str | Path) -> "Sam2TransformersPropagator":
+        """One whose weights are loaded from a folder or hub id, when they are first needed."""
+        return cls(checkpoint=checkpoint)
+
+    @classmethod
     def from_small(
         cls, *, device: torch.device | str | None = None, mask_prompts: bool = True
     ) -> "Sam2TransformersPropagator":
@@ -93,3 +98,10 @@ class Sam2TransformersPropagator(BasePropagator[FrameFeatures, Sam2VideoSession]
 
     def _session(self, video: FrameFeatures) -> Sam2VideoSession:
         return Sam2VideoSession(video, self.mask_prompts)
+
+
+class EdgeTamPropagator(Sam2TransformersPropagator):
+    """The same of EdgeTAM, a SAM2 for phones; by default with its published weights."""
+
+    def __init__(self, *, checkpoint: str | Path = "yonigozlan/EdgeTAM-hf") -> None:
+        super().__init__(checkpoint=checkpoint)

@@ -57,6 +57,17 @@ def image_to_array(image: Any) -> UInt8[np.ndarray, "H W 3"]:
         raise InputError(f"the image cannot be read: {error}") from error
 
 
+def fitted(image: UInt8[np.ndarray, "H W 3"], max_side: int) -> UInt8[np.ndarray, "h w 3"]:
+    """An image scaled down so that the longer side is at most `max_side`; both sides are even."""
+    longer = max(image.shape[:2])
+    if longer <= max_side:
+        return image
+    height, width = (max(2, 2 * round(n * max_side / longer / 2)) for n in image.shape[:2])
+    pillow = require("PIL.Image")
+    scaled = pillow.fromarray(image).resize((width, height), pillow.Resampling.BICUBIC)
+    return np.asarray(scaled)
+
+
 def image_orientation(image: Any) -> Orientation:
     """How a `PIL.Image.Image` is to be shown, by its EXIF data; upright without.
 

@@ -9,6 +9,7 @@ from ditta_adapt.errors import InputError
 from ditta_adapt.io.files import is_file
 from ditta_adapt.io.optional import require
 
+_USUAL_RATE = 25
 # Transfer functions of ITU-R BT.2100, by their numbers in H.273.
 _HDR = {16: "PQ", 18: "HLG"}
 
@@ -18,20 +19,20 @@ class VideoInfo:
     """Of the first video stream of a file.
 
     Attributes:
-        frames: packets with a picture: the frames of a file that is whole.
+        times: seconds of its pictures, increasing: of all frames of a file that is whole.
         rate: nominal frames a second; none if the file names none.
         hdr: name of the transfer function of a picture of high dynamic range, or `""`.
         sound: whether there is a sound track.
     """
 
-    frames: int
+    times: tuple[Fraction, ...]
     rate: Fraction | None
     hdr: str
     sound: bool
 
 
 def probe_video(path: Path) -> VideoInfo:
-    """Read the headers of a video file, and count its packets.
+    """Read the headers of a video file, and the times of its packets.
 
     Raises:
         InputError: the file is missing, or is no video.
@@ -48,7 +49,7 @@ def probe_video(path: Path) -> VideoInfo:
             rate = stream.guessed_rate or stream.average_rate
             transfer = getattr(stream.codec_context, "color_trc", None)
             return VideoInfo(
-                frames=_count(container, stream),
+                times=_times(container, stream, Fraction(rate or _USUAL_RATE)),
                 rate=None if not rate else Fraction(rate),
                 hdr=_HDR.get(int(transfer), "") if transfer is not None else "",
                 sound=bool(container.streams.audio),
@@ -57,13 +58,19 @@ def probe_video(path: Path) -> VideoInfo:
         raise InputError(f"{path} cannot be read as a video: {error}") from error
 
 
-def _count(container: Any, stream: Any) -> int:
+def _times(container: Any, stream: Any, rate: Fraction) -> tuple[Fraction, ...]:
+    """Of all packets with a picture; those without a time come one after the other."""
     av = require("av")
+    stamps: list[Fraction] = []
     count = 0
     try:
         for packet in container.demux(stream):
             count += packet.size > 0
+            if packet.size > 0 and packet.pts is not None:
+                stamps.append(packet.pts * stream.time_base)
     # What comes before the damage can be decoded.
     except av.FFmpegError:
         pass
-    return count
+    if len(stamps) < count:
+        return tuple(index / rate for index in range(count))
+    return tuple(sorted(set(stamps)))

@@ -11,8 +11,8 @@ from ditta_adapt.io.optional import require
 class SoundTrack:
     """The first sound track of a file, packet by packet.
 
-    Packets are copied, not decoded; what begins before the start, or after what is asked for, is
-    left out.
+    Packets are copied, not decoded; what ends before the start, or begins after what is asked for,
+    is left out. The packet before the first one stays, since decoders need it to begin with.
 
     Args:
         path: of a file with pictures and sound.
@@ -67,7 +67,7 @@ class SoundTrack:
                     if packet.pts is None or packet.size == 0:
                         continue
                     time = packet.pts * stream.time_base - self._start
-                    if time < 0:
+                    if time + (packet.duration or 0) * stream.time_base < 0:
                         continue
                     offset = round(self._start / stream.time_base)
                     packet.pts, packet.dts = packet.pts - offset, packet.dts - offset

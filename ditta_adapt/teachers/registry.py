@@ -19,7 +19,8 @@ def check_propagator(propagator: Propagator | str) -> Propagator | str:
             `open` method.
     """
     if isinstance(propagator, str):
-        if propagator not in (registered := _registered()):
+        registered = _registered()
+        if propagator not in registered and propagator.partition(":")[0] not in registered:
             if ":" not in propagator:
                 raise InputError(
                     f"no propagator is called {propagator!r}; registered are "
@@ -40,10 +41,13 @@ def find_propagator(propagator: Propagator | str) -> Propagator:
     """The propagator itself, or a new one by its name.
 
     Args:
-        propagator: an object; a registered name, such as `"flow"`; or `"package.module:factory"`.
+        propagator: an object; a registered name, such as `"flow"`; one with the weights it is to
+            load, by their folder or hub id, such as `"sam2:facebook/sam2.1-hiera-tiny"`; or
+            `"package.module:factory"`.
 
     Raises:
-        InputError: see `check_propagator`; or a factory that cannot be found, or raises.
+        InputError: see `check_propagator`; a propagator of that name loads no weights; or a factory
+            that cannot be found, or raises.
         MissingDependencyError: the propagator's library is not installed.
     """
     if not isinstance(check_propagator(propagator), str):
@@ -51,8 +55,15 @@ def find_propagator(propagator: Propagator | str) -> Propagator:
         return found
     registered = _registered()
     name = str(propagator)
-    built = registered[name].load()() if name in registered else call_factory(name)
-    return find_propagator(built)
+    own, _, weights = name.partition(":")
+    if own not in registered:
+        return find_propagator(call_factory(name))
+    factory = registered[own].load()
+    if not weights:
+        return find_propagator(factory())
+    if not hasattr(factory, "from_pretrained"):
+        raise InputError(f"the propagator {own!r} loads no weights; leave {':' + weights!r} out.")
+    return find_propagator(factory.from_pretrained(weights))
 
 
 def _registered() -> dict[str, EntryPoint]:

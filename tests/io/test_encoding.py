@@ -125,3 +125,13 @@ def test_numbers_of_any_library(tmp_path: Path) -> None:
     write_video(tmp_path / "b.mp4", frames, times=np.array([0, 0.5, 1.5], np.float32))
     times = [float(time) for time, _ in read_timed_video(tmp_path / "b.mp4")]
     assert times == [0, 0.5, 1.5]
+
+
+def test_the_same_frames_make_the_same_file(tmp_path: Path) -> None:
+    """However the encoder's threads fall out."""
+    video = toy_video(60, size=(40, 56))
+    files = set()
+    for _ in range(6):
+        write_video(tmp_path / "clip.mp4", video, times=[t / 25 for t in range(60)])
+        files.add((tmp_path / "clip.mp4").read_bytes())
+    assert len(files) == 1

@@ -1,0 +1,1 @@
+"""One video from its source to results that someone can look at."""

@@ -1,0 +1,41 @@
+"""Which frames are looked at closely: pairs of neighbours, evenly spread."""
+
+from dataclasses import dataclass, replace
+
+MOST = 75
+"""Pairs that are kept, so at most 150 frames that the image model labels once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Every `step`-th frame and the one before it; a new one after every frame that is taken.
+
+    Where more frames come than were expected, every second one is let go, and from then on half as
+    many are taken.
+
+    Attributes:
+        step: between frames that are taken.
+        taken: their indices, from 0.
+    """
+
+    step: int = 1
+    taken: tuple[int, ...] = ()
+
+    @classmethod
+    def expecting(cls, frames: int | None) -> "Sampling":
+        """For a video of so many frames, or of nobody knows how many."""
+        return cls(1 if frames is None else max(-(-frames // MOST), 1))
+
+    def takes(self, index: int) -> bool:
+        """Whether a frame is taken."""
+        return index % self.step == 0
+
+    def after(self, index: int) -> "Sampling":
+        """Once a frame is over."""
+        if not self.takes(index):
+            return self
+        taken = (*self.taken, index)
+        if len(taken) <= MOST:
+            return replace(self, taken=taken)
+        step = 2 * self.step
+        return Sampling(step, tuple(each for each in taken if each % step == 0))
