@@ -4,21 +4,22 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from ditta_adapt import persistence
 from ditta_adapt.adaptation import Adaptation, adapt_to_frames
 from ditta_adapt.config import AdaptConfig, CacheBudget
 from ditta_adapt.errors import InputError, PropagationError
 from ditta_adapt.io.frame_format import RGB, FrameFormat
 from ditta_adapt.io.frames import FrameLike, check_iterable, frame_to_tensor, frames_to_tensors
+from ditta_adapt.kept import Kept
 from ditta_adapt.models.caller_state import autocast_mode, own_gradient_mode
 from ditta_adapt.models.hooked import HookedSegmenter
 from ditta_adapt.models.parameters import check_device, device_of
+from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import ProgressCallback, silent
 from ditta_adapt.report import AdaptationReport
@@ -42,7 +43,7 @@ from ditta_adapt.training.student import Student
 T = TypeVar("T")
 
 
-class VideoSegmenter:
+class VideoSegmenter(Kept):
     """A streaming video segmenter around an image segmenter. Build one with `wrap`.
 
     One object follows one stream. Two streams, and two threads, take one each, which costs hardly
@@ -239,36 +240,13 @@ class VideoSegmenter:
             self.report = None
             self._set_stream(self._pretrained())
 
-    def save_pretrained(self, path: str | Path, *, state: bool = False) -> None:
-        """Write the adapted modules to a folder: `model.safetensors` and `config.json`.
-
-        The frozen encoder is not written; the configuration has `"auto"` decided. If nothing was
-        adapted, these are the pre-trained weights, and the configuration as it was given.
-
-        With `state` what is remembered of the video is written, too, to `state.safetensors`: what
-        loads it goes on with the next frame as if nothing had happened.
-
-        Raises:
-            CheckpointError: the folder cannot be written. Files already there are replaced only
-                when both new ones are complete.
-        """
-        with self._alone:
-            persistence.save(path, self._stream, self.segmenter, state=state)
-
-    def load_pretrained(self, path: str | Path) -> "VideoSegmenter":
-        """This video model with what `save_pretrained` wrote, its config and memory, if any.
-
-        Raises:
-            CheckpointError: a file is missing or corrupt, was written by another version of the
-                format, or belongs to a different image model. This video model is as it was.
-        """
-        with self._alone:
-            with own_gradient_mode():
-                own = self.segmenter, lambda: self.propagator
-                stream = persistence.load(path, *own, compile=self._compile)
-            self.config, self.report = stream.config, None
-            self._set_stream(stream)
-        return self
+    @classmethod
+    def from_pretrained(
+        cls, model: Any, path: str | Path, *, propagator: Propagator | str = "flow"
+    ) -> "VideoSegmenter":
+        """An image model, as `wrap` takes it, with what was adapted of it before."""
+        own = cls(find_segmenter(model), propagator=propagator, config=AdaptConfig())
+        return own.load_pretrained(path)
 
     def to(self, device: torch.device | str) -> "VideoSegmenter":
         """This video model; `InputError` if the caller's image model is on another device."""

@@ -8,6 +8,7 @@ from ditta_adapt.errors import MissingDependencyError
 LIBRARIES = {
     "av": ("PyAV", "video"),
     "cv2": ("OpenCV", "flow"),
+    "huggingface_hub": ("huggingface-hub", "hf"),
     "PIL": ("Pillow", "video"),
     "matplotlib": ("Matplotlib", "report"),
     "tqdm": ("tqdm", "report"),

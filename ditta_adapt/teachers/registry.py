@@ -55,7 +55,8 @@ def find_propagator(propagator: Propagator | str) -> Propagator:
         return found
     registered = _registered()
     name = str(propagator)
-    own, _, weights = name.partition(":")
+    # A registered name may have a colon itself.
+    own, _, weights = (name, "", "") if name in registered else name.partition(":")
     if own not in registered:
         return find_propagator(call_factory(name))
     factory = registered[own].load()

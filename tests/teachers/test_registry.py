@@ -60,12 +60,24 @@ def test_a_registered_name_wins_over_a_factory(monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(find_propagator("nowhere:still"), StillPropagator)
 
 
+def test_weights_behind_a_colon() -> None:
+    from ditta_adapt.adapters.sam2_transformers import EdgeTamPropagator, Sam2TransformersPropagator
+
+    found = find_propagator("sam2-hf:someone/sam2")
+    assert isinstance(found, Sam2TransformersPropagator)
+    assert found.checkpoint == "someone/sam2"
+    assert isinstance(find_propagator("edgetam"), EdgeTamPropagator)
+    assert find_propagator("edgetam:./weights").checkpoint == "./weights"
+    with pytest.raises(InputError, match="the propagator 'flow' loads no weights; leave ':x' out"):
+        find_propagator("flow:x")
+
+
 def test_checking_imports_nothing(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("raise RuntimeError('imported')")
     program = (
         "import sys\n"
         "from ditta_adapt.teachers.registry import check_propagator\n"
-        "for name in ('flow', 'sam2', 'sam2-hf', 'sam2-small', 'mine:factory'):\n"
+        "for name in ('flow', 'sam2', 'sam2-hf', 'sam2-hf:id', 'sam2-small', 'mine:factory'):\n"
         "    assert check_propagator(name) == name\n"
         "assert not {'cv2', 'transformers', 'sam2', 'mine'} & set(sys.modules)\n"
     )

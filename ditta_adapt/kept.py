@@ -1,0 +1,94 @@
+"""What a video model keeps: saved to a folder or the model hub, and loaded from there."""
+
+import tempfile
+from pathlib import Path
+from typing import TypeVar
+
+from ditta_adapt import persistence
+from ditta_adapt.config import AdaptConfig
+from ditta_adapt.hub import local_folder, push_folder
+from ditta_adapt.io.files import write_files
+from ditta_adapt.model_card import model_card
+from ditta_adapt.models.caller_state import own_gradient_mode
+from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.report import AdaptationReport
+from ditta_adapt.streaming.exclusive import Exclusive
+from ditta_adapt.streaming.stream import Stream
+from ditta_adapt.teachers.propagator import Propagator
+
+KeptT = TypeVar("KeptT", bound="Kept")
+
+
+class Kept:
+    """The part of `VideoSegmenter` that saves and loads."""
+
+    segmenter: Segmenter
+    config: AdaptConfig
+    report: AdaptationReport | None
+    _alone: Exclusive
+    _stream: Stream
+    _compile: bool
+
+    @property
+    def propagator(self) -> Propagator:
+        """The propagator."""
+        raise NotImplementedError
+
+    def _set_stream(self, stream: Stream) -> None:
+        raise NotImplementedError
+
+    def save_pretrained(self, path: str | Path, *, state: bool = False) -> None:
+        """Write the adapted modules to a folder: `model.safetensors` and `config.json`.
+
+        The frozen encoder is not written; the configuration has `"auto"` decided. If nothing was
+        adapted, these are the pre-trained weights, and the configuration as it was given.
+
+        With `state` what is remembered of the video is written, too, to `state.safetensors`: what
+        loads it goes on with the next frame as if nothing had happened.
+
+        Raises:
+            CheckpointError: the folder cannot be written. Files already there are replaced only
+                when both new ones are complete.
+        """
+        with self._alone:
+            persistence.save(path, self._stream, self.segmenter, state=state)
+
+    def load_pretrained(self: KeptT, path: str | Path) -> KeptT:
+        """This video model with what `save_pretrained` wrote, its config and memory, if any.
+
+        Args:
+            path: of the folder, or an id of the model hub, `owner/name`.
+
+        Raises:
+            CheckpointError: a file is missing or corrupt, was written by another version of the
+                format, or belongs to a different image model. This video model is as it was.
+        """
+        with self._alone:
+            with own_gradient_mode():
+                own = self.segmenter, lambda: self.propagator
+                stream = persistence.load(local_folder(path), *own, compile=self._compile)
+            self.config, self.report = stream.config, None
+            self._set_stream(stream)
+        return self
+
+    def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
+        """Put what was adapted on the model hub, with a card that says what was done.
+
+        Args:
+            repo_id: `owner/name`; the repository is made if it is missing.
+            private: whether a new one is.
+            token: of the hub; by default that of the user who is logged in.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            CheckpointError: the hub does not take it, or cannot be reached.
+            MissingDependencyError: `huggingface_hub` is not installed.
+        """
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            self.save_pretrained(folder)
+            card = model_card(self.segmenter, self.report, repo_id)
+            write_files({folder / "README.md": card})
+            return push_folder(folder, repo_id, private=private, token=token)
