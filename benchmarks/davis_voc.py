@@ -59,6 +59,13 @@ class Row:
     ms_per_frame: float
 
 
+VOC_CLASSES = (
+    *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat"),
+    *("chair", "cow", "dining table", "dog", "horse", "motorbike", "person", "potted plant"),
+    *("sheep", "sofa", "train", "tv monitor"),
+)
+
+
 def build_segmenter(weights: Path) -> HookedSegmenter:
     """ESPNetv2 as a segmenter: its parts named, nothing else."""
     return HookedSegmenter(
@@ -68,6 +75,13 @@ def build_segmenter(weights: Path) -> HookedSegmenter:
         logits=lambda output: output[1],
         size=INPUT_SIZE,
     )
+
+
+def make_segmenter() -> HookedSegmenter:
+    """The same with the weights at hand and the names of its classes, for `ditta-adapt run`."""
+    segmenter = build_segmenter(data_root() / WEIGHTS)
+    segmenter.model.class_names = VOC_CLASSES
+    return segmenter
 
 
 def image_model(segmenter: HookedSegmenter) -> Callable[[np.ndarray], Tensor]:

@@ -4,6 +4,7 @@ import json
 import platform
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,16 @@ class AdaptationReport:
             InputError: it cannot be written.
         """
         write_files({as_path(path): json.dumps(self.to_dict(), indent=2) + "\n"})
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: the reason, and numbers in a table."""
+        rows = {"warm-up frames": f"{self.num_frames}", "propagator": self.propagator}
+        if self.losses:
+            rows["steps"] = f"{len(self.losses)}"
+            rows["loss"] = f"{self.losses[0]['total']:.4f} to {self.losses[-1]['total']:.4f}"
+        rows |= {f"seconds to {stage}": f"{value:.1f}" for stage, value in self.seconds.items()}
+        cells = "".join(f"<tr><th>{k}</th><td>{escape(v)}</td></tr>" for k, v in rows.items())
+        return f"<p>{escape(self.reason)}</p><table>{cells}</table>"
 
     def __str__(self) -> str:
         seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in self.seconds.items())

@@ -168,6 +168,11 @@ class VideoSegmenter(Kept):
         return self._stream.speaker
 
     @property
+    def speaking(self) -> Student:
+        """Whose decoder labels the next frame, unless it is of another scene: for reading only."""
+        return self._stream.student_of(self.speaker)
+
+    @property
     def fallback(self) -> str | None:
         """Why pre-trained weights predict although others were adapted, such as after a cut."""
         monitor = None if self.state is None else self.state.watched

@@ -364,3 +364,12 @@ def test_labels_are_those_of_predict() -> None:
             predicted.adapt(frames[:3])
         for frame in frames[3:]:
             assert torch.equal(called(frame), predicted.predict(frame).labels)
+
+
+def test_a_report_in_a_notebook() -> None:
+    model = wrap(toy_segmenter())
+    report = replace(model.adapt(toy_video(3)), reason="1 < 2 & so on")
+    page = report._repr_html_()
+    assert "<p>1 &lt; 2 &amp; so on</p>" in page
+    assert f"<th>steps</th><td>{len(report.losses)}</td>" in page
+    assert page.count("<tr>") == page.count("</tr>") == 4 + len(report.seconds)

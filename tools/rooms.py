@@ -30,7 +30,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("persistence", "adaptation", "hub", "model_card"),
     ("kept",),
     ("video_segmenter",),
-    ("wrap",),
+    ("wrap", "exporting"),
     ("baselines",),
     ("reporting",),
     ("demo",),

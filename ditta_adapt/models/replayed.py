@@ -87,6 +87,13 @@ class ReplayedSegmenter:
             )
         return SegmenterOutput(features=self._map(features[-1], logits), logits=logits)
 
+    def logits(self, images: Float[Tensor, "B 3 H2 W2"]) -> Float[Tensor, "B C h2 w2"]:
+        """Those of `decode(encode(images))`, by one forward pass that nothing ends early."""
+        with ExitStack() as stack:
+            scores = self._caught(stack, self.parts.scores)
+            output = self.parts.call(self.model, images)
+        return self.parts.reading.raw(scores[-1]) if scores else self.parts.reading(output)
+
     def reference(self, images: Float[Tensor, "B 3 H2 W2"]) -> Float[Tensor, "B C h2 w2"]:
         """Logits of the model's own forward pass, all of it."""
         return self.parts.reading(self.parts.call(self.model, images))

@@ -127,12 +127,11 @@ class Stream:
         if self.judge is not None and self.judge.opinions:
             names = tuple(self.judge.opinions)
         done = {
-            name: rehearse(name, self._student_of(name), warm_up, self.config, self.memory, session)
+            name: rehearse(name, self.student_of(name), warm_up, self.config, self.memory, session)
             for name in names
         }
         if self.judge is not None and self.judge.opinions:
-            opinions = {name: tuple(done[name].opinions) for name in names}
-            self.judge = replace(self.judge, opinions=opinions)
+            self.judge = replace(self.judge, opinions={n: tuple(done[n].opinions) for n in names})
         fits = done[names[0]].consistencies
         if self.monitor is not None and fits:
             self.monitor = replace(self.monitor, usual=sum(fits) / len(fits))
@@ -248,13 +247,13 @@ class Stream:
         plan = self.plan if before is None else before.plan
         plan = plan.next(cut=cut) if plan is not None and look else plan
         speaker = self._speaking(judge, monitor)
-        student = self._student_of(speaker)
+        student = self.student_of(speaker)
         asked = monitor if judge is None else None
         opinion = second_opinion(asked, decodings, self._running, self._frozen)
         if opinion is not None and monitor is not None and not answers_late(frame):
             monitor, opinion = monitor.with_second_opinion(*opinion.read()), None
         # If the next frame is decoded by other weights, these are to remember their own.
-        next_student = self._student_of(self._speaking(judge, monitor))
+        next_student = self.student_of(self._speaking(judge, monitor))
         last = None if before is None else before.output
         candidates = Candidates(self.config, self.memory, self.student.addon, past, last, fuse)
         evidence = candidates.evidence(speaker, decodings.of(student), frame_size(frame))
@@ -272,7 +271,7 @@ class Stream:
             plan = plan.after(seen.passes)
             if seen.labels is not None and judge is not None:
                 names: tuple[Speaker, ...] = ("image model", *judge.opinions)
-                outputs = {name: decodings.of(self._student_of(name)) for name in names}
+                outputs = {name: decodings.of(self.student_of(name)) for name in names}
                 hearing = hear(outputs, candidates, seen.labels)
             if seen.logits is not None and votes is not None:
                 votes = votes + seen.votes()
@@ -296,5 +295,6 @@ class Stream:
         remembers = self._past is not None
         return who_speaks(judge, monitor, adapted=self.adapted, remembers=remembers)
 
-    def _student_of(self, speaker: Speaker) -> Student:
+    def student_of(self, speaker: Speaker) -> Student:
+        """Who decodes for a candidate."""
         return self._running if speaker == "adapted" else self._frozen
