@@ -5,7 +5,6 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from ditta_adapt.errors import SegmenterError
-from ditta_adapt.io.frames import FrameLike, frame_to_tensor
 from ditta_adapt.models.compiled import CompiledSegmenter
 from ditta_adapt.models.forward import decode, encode, preprocess_frame
 from ditta_adapt.models.parameters import device_of, modules_of
@@ -14,7 +13,7 @@ from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.streaming.memory import update_memory
-from ditta_adapt.video_segmenter import VideoSegmenter
+from ditta_adapt.training.student import Student
 
 
 class StreamingStep(nn.Module):
@@ -53,26 +52,20 @@ class StreamingStep(nn.Module):
         return resize_logits(votes.unsqueeze(0), size).argmax(dim=1)[0], votes
 
 
-def export_step(video_model: VideoSegmenter, frame: FrameLike) -> torch.export.ExportedProgram:
-    """The streaming step of a video model as a graph, for frames of one size.
-
-    The graph has the weights of whoever speaks at the moment, as they are now. It neither judges,
-    looks a second time, nor sees cuts.
+def export_step(student: Student, frame: UInt8[Tensor, "3 H W"]) -> torch.export.ExportedProgram:
+    """The streaming step of a student as a graph, for frames of one size.
 
     Args:
-        video_model: adapted or not.
+        student: whose weights the graph has, as they are now.
         frame: any one of the size that is to come.
 
     Returns:
-        What `torch.export.save` writes: from a frame `(3, H, W)` uint8 RGB and past votes
-        `(C, h, w)` float32 to labels `(H, W)` int64 and votes, see `StreamingStep`.
+        What `StreamingStep.forward` computes.
 
     Raises:
         SegmenterError: the model's forward pass is no graph, such as one that asks tensors for
             their values; or it has an attention add-on, or streams in two precisions.
-        ShapeError: no frame.
     """
-    student = video_model.speaking
     own = student.segmenter
     if isinstance(own, CompiledSegmenter):
         own = own.segmenter
@@ -83,7 +76,7 @@ def export_step(video_model: VideoSegmenter, frame: FrameLike) -> torch.export.E
         raise SegmenterError(f"the streaming step cannot be exported: {why}.")
     step = StreamingStep(own).eval()
     device = device_of(own)
-    shown = frame_to_tensor(frame).to(device)
+    shown = frame.to(device)
     with torch.no_grad():
         logits = decode(own, encode(own, preprocess_frame(own, shown))).logits
         past = torch.zeros(logits.shape[1:], device=device)

@@ -13,6 +13,7 @@ from torch import Tensor
 from ditta_adapt.adaptation import Adaptation, adapt_to_frames
 from ditta_adapt.config import AdaptConfig, CacheBudget
 from ditta_adapt.errors import InputError, PropagationError
+from ditta_adapt.exporting import export_step
 from ditta_adapt.io.frame_format import RGB, FrameFormat
 from ditta_adapt.io.frames import FrameLike, check_iterable, frame_to_tensor, frames_to_tensors
 from ditta_adapt.kept import Kept
@@ -168,11 +169,6 @@ class VideoSegmenter(Kept):
         return self._stream.speaker
 
     @property
-    def speaking(self) -> Student:
-        """Whose decoder labels the next frame, unless it is of another scene: for reading only."""
-        return self._stream.student_of(self.speaker)
-
-    @property
     def fallback(self) -> str | None:
         """Why pre-trained weights predict although others were adapted, such as after a cut."""
         monitor = None if self.state is None else self.state.watched
@@ -233,6 +229,28 @@ class VideoSegmenter(Kept):
             stream = chain(opening, stream)
         for frame in stream:
             yield self(frame)
+
+    def export(self, frame: FrameLike) -> torch.export.ExportedProgram:
+        """The streaming step as a graph, which runs without this library, and without Python.
+
+        It has the weights of whoever speaks at the moment, as they are now. It neither judges,
+        looks a second time, nor sees cuts; and what warps votes is left to the caller.
+
+        Args:
+            frame: any one of the size that is to come.
+
+        Returns:
+            What `torch.export.save` writes: from a frame `(3, H, W)` uint8 RGB and the votes of the
+            past, warped to it, `(C, h, w)` float32, to labels `(H, W)` int64 and votes.
+
+        Raises:
+            SegmenterError: the model's forward pass is no graph; or it has an attention add-on, or
+                streams in two precisions.
+            ShapeError: a malformed frame.
+        """
+        with self._alone:
+            student = self._stream.student_of(self.speaker)
+            return export_step(student, frame_to_tensor(frame, layout=self._layout))
 
     def clear_memory(self) -> None:
         """Forget the previous frame, and keep what was adapted: for a cut, or a second clip."""

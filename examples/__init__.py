@@ -1,1 +1,1 @@
-"""Programs that make what the package ships."""
+"""Programs to copy from, and those that make what the package ships."""

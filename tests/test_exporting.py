@@ -19,7 +19,6 @@ from ditta_adapt import (
 )
 from ditta_adapt.demo.model import load_demo_model
 from ditta_adapt.demo.scenes import render_video
-from ditta_adapt.exporting import export_step
 from ditta_adapt.ops.soft_votes import soft_votes
 from tests.toys import ToyNet, ToySegmenter, toy_segmenter, toy_video
 
@@ -60,9 +59,9 @@ def adapted(model: Any, frames: list[np.ndarray] = FRAMES) -> VideoSegmenter:
 def test_it_computes_what_the_library_computes(model: Any, tmp_path: Path) -> None:
     """After a round trip by a file: votes from scratch, then added to those of a past."""
     video_model = adapted(model())
-    torch.export.save(export_step(video_model, FRAMES[4]), tmp_path / "step.pt2")
+    torch.export.save(video_model.export(FRAMES[4]), tmp_path / "step.pt2")
     graph = torch.export.load(tmp_path / "step.pt2").module()
-    student = video_model.speaking
+    student = video_model._stream.student_of(video_model.speaker)
     for frame, strength in ((FRAMES[4], 0.0), (FRAMES[5], 0.7)):
         shown = torch.from_numpy(frame).permute(2, 0, 1)
         with torch.no_grad():
@@ -86,8 +85,8 @@ def test_the_weights_are_those_that_speak() -> None:
     assert video_model.speaker == "adapted"
     shown = torch.from_numpy(frames[5]).permute(2, 0, 1)
     past = torch.zeros(4, 32, 48)
-    ours = export_step(video_model, frames[5]).module()(shown, past)[1]
-    plain = export_step(wrap(toy_segmenter()), frames[5]).module()(shown, past)[1]
+    ours = video_model.export(frames[5]).module()(shown, past)[1]
+    plain = wrap(toy_segmenter()).export(frames[5]).module()(shown, past)[1]
     assert not torch.allclose(ours, plain)
 
 
@@ -104,7 +103,7 @@ def test_a_model_that_is_no_graph() -> None:
     with pytest.raises(
         SegmenterError, match=r"step of Asking cannot be exported by torch\.export: "
     ):
-        export_step(model, FRAMES[0])
+        model.export(FRAMES[0])
     # The video model goes on.
     assert model(FRAMES[0]).shape == (64, 96)
 
@@ -114,4 +113,4 @@ def test_what_is_not_exported() -> None:
     video_model = wrap(toy_segmenter(), config=config)
     assert video_model.adapt(toy_video(3)).adapted
     with pytest.raises(SegmenterError, match="an attention add-on looks at the frame before"):
-        export_step(video_model, FRAMES[0])
+        video_model.export(FRAMES[0])
