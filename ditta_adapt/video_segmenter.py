@@ -13,10 +13,9 @@ from torch import Tensor
 from ditta_adapt.adaptation import Adaptation, adapt_to_frames
 from ditta_adapt.config import AdaptConfig, CacheBudget
 from ditta_adapt.errors import InputError, PropagationError
-from ditta_adapt.exporting import export_step
 from ditta_adapt.io.frame_format import RGB, FrameFormat
 from ditta_adapt.io.frames import FrameLike, check_iterable, frame_to_tensor, frames_to_tensors
-from ditta_adapt.kept import Kept
+from ditta_adapt.keeping.kept import Kept
 from ditta_adapt.models.caller_state import autocast_mode, own_gradient_mode
 from ditta_adapt.models.hooked import HookedSegmenter
 from ditta_adapt.models.parameters import check_device, device_of
@@ -26,6 +25,7 @@ from ditta_adapt.progress import ProgressCallback, silent
 from ditta_adapt.report import AdaptationReport
 from ditta_adapt.safety.judge import Speaker
 from ditta_adapt.streaming.exclusive import Exclusive
+from ditta_adapt.streaming.exporting import export_step
 from ditta_adapt.streaming.prediction import (
     Evidence,
     FramePrediction,

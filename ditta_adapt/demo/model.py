@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from safetensors.torch import load_file
 
+from ditta_adapt.demo.scenes import PALETTE
 from ditta_adapt.io.optional import require
 
 if TYPE_CHECKING:
@@ -33,5 +34,7 @@ def load_demo_model() -> "SegformerForSemanticSegmentation":
     model.load_state_dict(load_file(WEIGHTS_DIR / "model.safetensors"))
     # As transformers' own loading does: by it the adapter finds the preprocessor settings.
     model.name_or_path = str(WEIGHTS_DIR)
+    # Its colours, for those who show labels.
+    model.palette = PALETTE.tolist()
     model.train(False)
     return model

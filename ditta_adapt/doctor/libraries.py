@@ -22,7 +22,7 @@ _CORE = ("torch", "numpy", "safetensors", "jaxtyping")
 _OTHERS = {
     "scipy": ("SciPy", "hf"),
     "sam2": ("sam2", "sam2"),
-    "huggingface_hub": ("huggingface-hub", "sam2"),
+    "argcomplete": ("argcomplete", "shell"),
 }
 
 

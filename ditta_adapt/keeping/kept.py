@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from ditta_adapt import persistence
 from ditta_adapt.config import AdaptConfig
-from ditta_adapt.hub import local_folder, push_folder
 from ditta_adapt.io.files import write_files
-from ditta_adapt.model_card import model_card
+from ditta_adapt.keeping.hub import local_folder, push_folder
+from ditta_adapt.keeping.model_card import model_card
 from ditta_adapt.models.caller_state import own_gradient_mode
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.report import AdaptationReport

@@ -10,7 +10,7 @@ import torch
 
 from ditta_adapt import AdaptConfig, CheckpointError, VideoSegmenter, wrap
 from ditta_adapt.demo.model import load_demo_model
-from ditta_adapt.model_card import model_card
+from ditta_adapt.keeping.model_card import model_card
 from tests.toys import toy_segmenter, toy_video
 
 FRAMES = toy_video(6)
