@@ -22,10 +22,13 @@ def overlay(
 
     Returns:
         `(H, W, 3)` uint8.
+
+    Raises:
+        MissingDependencyError: Pillow is not installed.
     """
-    mixed = (1 - opacity) * frame + opacity * palette[labels]
-    picture: np.ndarray = mixed.round().astype(np.uint8)
-    return picture
+    pillow = require("PIL.Image")
+    colours = pillow.fromarray(np.take(palette, labels, axis=0))
+    return np.asarray(pillow.blend(pillow.fromarray(frame), colours, opacity))
 
 
 def side_by_side(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:

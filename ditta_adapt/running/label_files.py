@@ -31,7 +31,7 @@ def encode_labels(labels: Integer[np.ndarray, "H W"], palette: UInt8[np.ndarray,
     else:
         image = pillow.fromarray(labels.astype(np.uint16))
     file = io.BytesIO()
-    image.save(file, format="png", compress_level=4)
+    image.save(file, format="png", compress_level=3)
     return file.getvalue()
 
 

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-MOST = 75
-"""Pairs that are kept, so at most 150 frames that the image model labels once more."""
+MOST, LEAST, EVERY = 75, 12, 50
+"""Pairs that are kept; pairs of a short video; and frames from pair to pair in between.
+
+The image model labels both frames of a pair once more: at most 150 frames, and of a video that is
+not short at most 4 % of them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,9 @@ class Sampling:
     @classmethod
     def expecting(cls, frames: int | None) -> "Sampling":
         """For a video of so many frames, or of nobody knows how many."""
-        return cls(1 if frames is None else max(-(-frames // MOST), 1))
+        if frames is None:
+            return cls(EVERY)
+        return cls(max(min(EVERY, frames // LEAST), -(-frames // MOST), 1))
 
     def takes(self, index: int) -> bool:
         """Whether a frame is taken."""
