@@ -57,7 +57,7 @@ docs: $(VENV)/.ready $(DOCS)/.ready
 
 # The notebook of the examples, in a kernel; what runs it is on the path of these tests alone.
 test-notebook: $(VENV)/.ready $(NOTEBOOK)/.ready
-	PYTHONPATH=$(NOTEBOOK) $(PYTEST) tests/notebook tests/examples/test_to_supervision.py
+	PYTHONPATH=$(abspath $(NOTEBOOK)) $(PYTEST) tests/notebook tests/examples/test_to_supervision.py
 
 $(addsuffix /.ready,$(LIBRARIES) $(BROWSER) $(DOCS) $(NOTEBOOK)): build/%/.ready: tests/%/requirements.txt | $(VENV)/.ready
 	rm -rf $(@D)
