@@ -1,12 +1,12 @@
 """What does `ditta-adapt run` cost beside the bare loop, and does its memory stay flat?
 
-A video file of a moving camera is labelled twice, in this order: by the library's own loop, which
-decodes the file and reads every label map back, and by `run`, which writes label maps, overlay and
-reports besides. Seconds of the frames after the warm-up, and their ratio; then the memory of this
-process while `run` goes on.
+A video file of a moving camera is labelled by the library's own loop, which decodes the file and
+reads every label map back, and by `run`, which writes label maps, overlay and reports besides; in
+turn, as often as is asked. Seconds of the frames after the warm-up, and their ratio; then the
+memory of this process while `run` goes on.
 
     python -m benchmarks.running --model espnetv2 --frames 300
-    python -m benchmarks.running --model tiny --size 128 --frames 10000
+    python -m benchmarks.running --model tiny --size 128 --frames 10000 --rounds 1
 """
 
 import argparse
@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
+from statistics import median
 
 import torch
 
@@ -63,32 +64,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--size", type=int, default=854, help="width of the video")
     parser.add_argument("--no-report", action="store_true", help="leave report.html out")
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)
     segmenter = build(options.model, torch.device("cpu"))
+    frames, ratios = options.frames - WARMUP, list[float]()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         size = (2 * round(options.size * 9 / 32), options.size)
         write_video(path, islice(cycle(moving(40, size)), options.frames), fps=25)
-        bare = Timer(options.frames)
-        loop = wrap(segmenter).segment(read_video(path), warmup=WARMUP)
-        for done, labels in enumerate(loop, start=1):
-            labels.numpy()
-            bare(done)
-        del loop
-        whole = Timer(options.frames)
-        request = Request(warmup=WARMUP, page=not options.no_report)
-        source, out = open_source([str(path)]), Path(folder) / "out"
-        start = time.perf_counter()
-        run_video(source, wrap(segmenter), request, out, tick=whole)
-        total = time.perf_counter() - start
-        page = out / "report.html"
-        kilobytes = page.stat().st_size // 1000 if page.exists() else 0
-    frames = options.frames - WARMUP
-    print(f"{options.model}, {size[0]} x {size[1]}, {frames} frames after {WARMUP} of warm-up")
-    for name, timer in (("bare loop", bare), ("run", whole)):
-        print(f"{name:10} {1000 * timer.seconds / frames:8.1f} ms a frame")
-    print(f"run / bare loop: {whole.seconds / bare.seconds:.3f}; all of run: {total:.0f} s")
-    print(f"report.html: {kilobytes} kB")
+        print(f"{options.model}, {size[0]} x {size[1]}, {frames} frames after {WARMUP} of warm-up")
+        for number in range(options.rounds):
+            bare = Timer(options.frames)
+            loop = wrap(segmenter).segment(read_video(path), warmup=WARMUP)
+            for done, labels in enumerate(loop, start=1):
+                labels.numpy()
+                bare(done)
+            whole, out = Timer(options.frames), Path(folder) / f"out-{number}"
+            request = Request(warmup=WARMUP, page=not options.no_report)
+            run_video(open_source([str(path)]), wrap(segmenter), request, out, tick=whole)
+            ratios.append(whole.seconds / bare.seconds)
+            each = [1000 * timer.seconds / frames for timer in (bare, whole)]
+            print(
+                f"bare loop {each[0]:.1f} ms a frame, run {each[1]:.1f}: {ratios[-1]:.3f}",
+                flush=True,
+            )
+    print(f"run / bare loop, median of {len(ratios)}: {median(ratios):.3f}")
     for done, megabytes in whole.readings.items():
         print(f"frame {done:6d}: {megabytes:8.1f} MB")
 

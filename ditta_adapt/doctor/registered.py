@@ -12,7 +12,7 @@ from ditta_adapt.models.registry import SEGMENTERS
 from ditta_adapt.teachers.registry import PROPAGATORS
 
 NEEDED_LATER = {
-    **dict.fromkeys(("sam2-hf", "sam2-small"), "transformers"),
+    **dict.fromkeys(("edgetam", "sam2-hf", "sam2-small"), "transformers"),
     **dict.fromkeys(("camvid", "cityscapes", "davis", "folder", "vspw"), "PIL"),
     "demo": "cv2",
     "video": "av",

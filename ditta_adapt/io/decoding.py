@@ -11,8 +11,10 @@ from ditta_adapt.errors import InputError
 from ditta_adapt.io.files import as_path, is_file
 from ditta_adapt.io.optional import require
 from ditta_adapt.io.orientation import UPRIGHT, display_orientation, turned
+from ditta_adapt.io.scaling import scaled_size
 
-_USUAL_RATE = 25
+USUAL_RATE = Fraction(25)
+"""Frames a second where nothing says how many."""
 
 
 class VideoFile:
@@ -59,7 +61,7 @@ class VideoFile:
                 if not container.streams.video:
                     raise InputError(f"{self.path} has no video stream.")
                 stream = container.streams.video[0]
-                rate = stream.guessed_rate or stream.average_rate or _USUAL_RATE
+                rate = stream.guessed_rate or stream.average_rate or USUAL_RATE
                 time = None
                 for frame in _decoded(container, stream, problems):
                     stamp = None if frame.pts is None else frame.pts * stream.time_base
@@ -131,10 +133,7 @@ def _packets(container: Any, stream: Any, problems: list[str]) -> Iterator[Any]:
 def _shown(frame: Any, max_side: int | None) -> np.ndarray:
     matrix = frame.side_data.get("DISPLAYMATRIX")
     orientation = UPRIGHT if matrix is None else display_orientation(bytes(matrix))
-    longer = max(frame.width, frame.height)
-    if max_side is not None and longer > max_side:
-        width, height = (
-            max(2, 2 * round(side * max_side / longer / 2)) for side in (frame.width, frame.height)
-        )
+    if max_side is not None and max(frame.width, frame.height) > max_side:
+        height, width = scaled_size((frame.height, frame.width), max_side)
         frame = frame.reformat(width=width, height=height, format="rgb24")
     return np.array(turned(frame.to_ndarray(format="rgb24"), orientation), order="C")

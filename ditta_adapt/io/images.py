@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from ditta_adapt.errors import InputError
 from ditta_adapt.io.optional import require
 from ditta_adapt.io.orientation import Orientation, exif_orientation, swaps_sides, turned
+from ditta_adapt.io.scaling import scaled_size
 
 WIDE_MODES = ("I", "I;16", "I;16B", "I;16L")
 """Modes of Pillow in which images of 16 bits come."""
@@ -58,11 +59,10 @@ def image_to_array(image: Any) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def fitted(image: UInt8[np.ndarray, "H W 3"], max_side: int) -> UInt8[np.ndarray, "h w 3"]:
-    """An image scaled down so that the longer side is at most `max_side`; both sides are even."""
-    longer = max(image.shape[:2])
-    if longer <= max_side:
+    """An image scaled down to `scaled_size`."""
+    height, width = scaled_size((image.shape[0], image.shape[1]), max_side)
+    if (height, width) == image.shape[:2]:
         return image
-    height, width = (max(2, 2 * round(n * max_side / longer / 2)) for n in image.shape[:2])
     pillow = require("PIL.Image")
     scaled = pillow.fromarray(image).resize((width, height), pillow.Resampling.BICUBIC)
     return np.asarray(scaled)

@@ -14,7 +14,15 @@ _CAMERAS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 
 def is_live(name: str) -> bool:
     """Whether a name is that of a device, of a stream, or of standard input; see `LiveVideo`."""
-    return name == STANDARD_INPUT or "://" in name or Path(name).is_char_device()
+    return name == STANDARD_INPUT or "://" in name or _is_device(name)
+
+
+def _is_device(name: str) -> bool:
+    try:
+        return Path(name).is_char_device()
+    # Too long a name for the disk.
+    except OSError:
+        return False
 
 
 class LiveVideo(VideoFile):
@@ -37,6 +45,6 @@ class LiveVideo(VideoFile):
         av = require("av")
         if self.name == STANDARD_INPUT:
             return av.open(sys.stdin.buffer)
-        if Path(self.name).is_char_device():
+        if _is_device(self.name):
             return av.open(self.name, format=_CAMERAS.get(sys.platform))
         return av.open(self.name)

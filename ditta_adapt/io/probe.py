@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ditta_adapt.errors import InputError
+from ditta_adapt.io.decoding import USUAL_RATE
 from ditta_adapt.io.files import is_file
 from ditta_adapt.io.optional import require
 
-_USUAL_RATE = 25
 # Transfer functions of ITU-R BT.2100, by their numbers in H.273.
 _HDR = {16: "PQ", 18: "HLG"}
 
@@ -20,13 +20,13 @@ class VideoInfo:
 
     Attributes:
         times: seconds of its pictures, increasing: of all frames of a file that is whole.
-        rate: nominal frames a second; none if the file names none.
+        rate: nominal frames a second; the usual one if the file names none.
         hdr: name of the transfer function of a picture of high dynamic range, or `""`.
         sound: whether there is a sound track.
     """
 
     times: tuple[Fraction, ...]
-    rate: Fraction | None
+    rate: Fraction
     hdr: str
     sound: bool
 
@@ -46,11 +46,11 @@ def probe_video(path: Path) -> VideoInfo:
             if not container.streams.video:
                 raise InputError(f"{path} has no video stream.")
             stream = container.streams.video[0]
-            rate = stream.guessed_rate or stream.average_rate
+            rate = Fraction(stream.guessed_rate or stream.average_rate or USUAL_RATE)
             transfer = getattr(stream.codec_context, "color_trc", None)
             return VideoInfo(
-                times=_times(container, stream, Fraction(rate or _USUAL_RATE)),
-                rate=None if not rate else Fraction(rate),
+                times=_times(container, stream, rate),
+                rate=rate,
                 hdr=_HDR.get(int(transfer), "") if transfer is not None else "",
                 sound=bool(container.streams.audio),
             )

@@ -1,6 +1,7 @@
 """What a video model keeps: saved to a folder or the model hub, and loaded from there."""
 
 import tempfile
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ from ditta_adapt.teachers.propagator import Propagator
 KeptT = TypeVar("KeptT", bound="Kept")
 
 
-class Kept:
+class Kept(ABC):
     """The part of `VideoSegmenter` that saves and loads."""
 
     segmenter: Segmenter
@@ -30,12 +31,13 @@ class Kept:
     _compile: bool
 
     @property
+    @abstractmethod
     def propagator(self) -> Propagator:
-        """The propagator."""
-        raise NotImplementedError
+        """What warps votes, where they are remembered."""
 
+    @abstractmethod
     def _set_stream(self, stream: Stream) -> None:
-        raise NotImplementedError
+        """Go on with another stream."""
 
     def save_pretrained(self, path: str | Path, *, state: bool = False) -> None:
         """Write the adapted modules to a folder: `model.safetensors` and `config.json`.

@@ -1,6 +1,7 @@
 """How far a run is, on standard error."""
 
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 from ditta_adapt.io.optional import require
@@ -16,14 +17,14 @@ _SAYS: dict[Stage, str] = {
 
 
 class Bars:
-    """One bar a stage, with the time that is left; nothing where there is no terminal.
+    """One bar a stage, with the time that is left; nothing without a terminal, or without tqdm.
 
     Args:
         shown: whether there are bars at all.
     """
 
     def __init__(self, *, shown: bool) -> None:
-        self._shown = shown and sys.stderr.isatty()
+        self._shown = shown and sys.stderr.isatty() and find_spec("tqdm") is not None
         self._bar: Any = None
         self._title = ""
 

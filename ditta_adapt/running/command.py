@@ -16,14 +16,15 @@ from ditta_adapt.errors import DittaError, InputError
 from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.io.factories import importable_folder
 from ditta_adapt.io.files import check_output_folder
-from ditta_adapt.io.optional import require
 from ditta_adapt.model_loading import AUTO, check_model_name, load_segmenter
+from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.running.bars import Bars
 from ditta_adapt.running.excerpt import Excerpt, parse_seconds
 from ditta_adapt.running.request import PRESETS, LabelFormat, Request
 from ditta_adapt.running.run import Outcome, run_video
 from ditta_adapt.running.source import Source, are_images, open_source
 from ditta_adapt.running.stopping import Stop, stop_on_signals
+from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.teachers.registry import check_propagator, find_propagator
 from ditta_adapt.video_segmenter import VideoSegmenter
 from ditta_adapt.wrap import wrap
@@ -87,7 +88,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--start", type=_checked(parse_seconds), default=Fraction(0), help="1:30")
     parser.add_argument("--end", type=_checked(parse_seconds), help="likewise; default the end")
     parser.add_argument(
-        "--fps", type=Fraction, help="frames a second of a folder of images (default: 25)"
+        "--fps", type=_checked(_rate), help="frames a second of a folder of images (default: 25)"
     )
     parser.add_argument(
         "--classes", nargs="+", default=[], metavar="CLASS", help="names or numbers to keep"
@@ -114,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         DittaError: something named on the command line cannot be found, opened or used.
     """
-    request = _request(options)
+    _request(options)
     videos = _videos(options)
     with importable_folder(os.getcwd()):
         _check_names(options)
@@ -124,42 +125,49 @@ def run(options: argparse.Namespace) -> int:
             (only,) = sources.values()
             if isinstance(only, DittaError):
                 raise only
-        video_model = _video_model(options)
+        parts = _segmenter(options), find_propagator(options.propagator)
         failed = 0
         with stop_on_signals() as stop:
             for folder, source in sources.items():
                 try:
-                    if isinstance(source, DittaError):
-                        raise source
-                    outcome = _run_one(source, video_model, request, folder, options, stop)
+                    outcome = _run_one(source, _video_model(*parts, options), folder, options, stop)
                 except DittaError as error:
                     if len(sources) == 1:
                         raise
                     failed += 1
                     print(f"ditta-adapt: {folder.name}: {error}", file=sys.stderr)
-                    continue
-                if outcome.status == "stopped":
-                    return INTERRUPTED
-                if options.save_model is not None:
-                    own = options.save_model
-                    video_model.save_pretrained(own if len(sources) == 1 else own / folder.name)
+                else:
+                    if outcome.status == "stopped":
+                        return INTERRUPTED
     return 1 if failed else 0
 
 
+def _keep(video_model: VideoSegmenter, outcome: Outcome, folder: Path) -> None:
+    """Save what was learned, unless that was done when the run was."""
+    if outcome.status == "done":
+        video_model.save_pretrained(folder)
+    elif not folder.is_dir():
+        raise InputError(
+            "the run was done before, and what it learned was not kept; to run it again pass "
+            "--overwrite."
+        )
+
+
 def _run_one(
-    source: Source,
+    source: Source | DittaError,
     video_model: VideoSegmenter,
-    request: Request,
     folder: Path,
     options: argparse.Namespace,
     stop: Stop,
 ) -> Outcome:
+    if isinstance(source, DittaError):
+        raise source
     bars = Bars(shown=not options.quiet)
     try:
         outcome = run_video(
             source,
             video_model,
-            request,
+            _request(options),
             folder,
             settings=_settings(options),
             overwrite=options.overwrite,
@@ -169,6 +177,9 @@ def _run_one(
         )
     finally:
         bars.close()
+    if options.save_model is not None and outcome.status != "stopped":
+        several = folder != options.out
+        _keep(video_model, outcome, options.save_model / (folder.name if several else ""))
     if options.json and outcome.report:
         print(json.dumps(outcome.report))
     elif not options.quiet:
@@ -178,6 +189,8 @@ def _run_one(
 
 def last_line(outcome: Outcome, folder: Path) -> str:
     """What came of it, how fast, and where it is, in one line."""
+    if outcome.status == "stopped" and not outcome.frames:
+        return "stopped before there was anything to go on with; the same command starts anew."
     if outcome.status == "stopped":
         return (
             f"stopped: {outcome.frames} frames are kept in {folder}; the same command goes on "
@@ -193,11 +206,6 @@ def last_line(outcome: Outcome, folder: Path) -> str:
 def _request(options: argparse.Namespace) -> Request:
     if options.size is not None and options.size < 16:
         raise InputError(f"--size is {options.size}; expected at least 16 pixels.")
-    if options.fps is not None and not 0 < options.fps <= 1000:
-        raise InputError(f"--fps is {float(options.fps):g}; expected frames a second, over 0.")
-    if not options.no_report:
-        # Found out now rather than after hours.
-        require("matplotlib")
     return Request(
         excerpt=Excerpt(options.start, options.end, options.stride),
         warmup=options.warmup,
@@ -238,11 +246,18 @@ def _opened(names: Sequence[str], options: argparse.Namespace) -> Source | Ditta
         return error
 
 
-def _video_model(options: argparse.Namespace) -> VideoSegmenter:
+def _segmenter(options: argparse.Namespace) -> Segmenter:
     dtype = None if options.dtype is None else _DTYPES[options.dtype]
+    return load_segmenter(options.model, options.device, dtype=dtype)
+
+
+def _video_model(
+    segmenter: Segmenter, propagator: Propagator, options: argparse.Namespace
+) -> VideoSegmenter:
+    """One for every video: what one leaves behind is not the next one's."""
     return wrap(
-        load_segmenter(options.model, options.device, dtype=dtype),
-        propagator=find_propagator(options.propagator),
+        segmenter,
+        propagator=propagator,
         config=replace(PRESETS[options.preset], seed=options.seed),
         compile=options.compile,
     )
@@ -253,6 +268,16 @@ def _settings(options: argparse.Namespace) -> dict[str, str]:
     names = ("model", "propagator", "preset", "device", "dtype", "seed", "size", "fps")
     values = {name: getattr(options, name) for name in names}
     return {name: str(value) for name, value in values.items() if value is not None}
+
+
+def _rate(text: str) -> Fraction:
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= 1000:
+        raise InputError(f"{text!r} is no rate; expected frames a second, such as 25 or 29.97.")
+    return rate
 
 
 def _checked(parse: Any) -> Any:

@@ -17,7 +17,7 @@ from ditta_adapt.errors import InputError
 from ditta_adapt.io.encoding import VideoWriter
 from ditta_adapt.io.files import write_files
 from ditta_adapt.io.sound import SoundTrack
-from ditta_adapt.progress import Progress, ProgressCallback, silent
+from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.reliability import reliability
 from ditta_adapt.report import library_versions
 from ditta_adapt.running.beside import Beside
@@ -50,7 +50,19 @@ class Stopped(Exception):
 
 
 class Labelling:
-    """The frames of one run, until they have their labels."""
+    """The frames of one run, until they have their labels.
+
+    Args:
+        source, video_model, request: see `run_video`.
+        work: the folder, begun.
+        classes: of the model.
+        count: of the frames; none if nobody knows.
+        warmup: frames to adapt to.
+        stop, progress, tick: see `run_video`.
+
+    Attributes:
+        saved: frames that a run which is stopped now need not label again.
+    """
 
     def __init__(
         self,
@@ -61,12 +73,13 @@ class Labelling:
         classes: Classes,
         count: int | None,
         warmup: int,
+        stop: Stop,
+        progress: ProgressCallback,
+        tick: Tick,
     ) -> None:
         self.source, self.video_model, self.request = source, video_model, request
         self.work, self.classes, self.count, self.warmup = work, classes, count, warmup
-        self.stop = Stop()
-        self.progress: ProgressCallback = silent
-        self.tick: Tick = no_tick
+        self.stop, self.progress, self.tick = stop, progress, tick
         self.tally = Tally(len(classes.names))
         self.sampling = Sampling.expecting(count)
         self.adaptation: dict[str, Any] | None = None

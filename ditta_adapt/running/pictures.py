@@ -7,6 +7,7 @@ from jaxtyping import Integer, UInt8
 
 from ditta_adapt.io.images import fitted
 from ditta_adapt.io.optional import require
+from ditta_adapt.io.scaling import scaled_size
 
 MOST_SIDE = 512
 """Pixels of the longer side, so that a report of 150 frames stays under ten megabytes."""
@@ -34,7 +35,7 @@ def label_picture(
         palette: RGB.
         size: `(H, W)` of the frame.
     """
-    height, width = fitted(np.zeros((*size, 3), np.uint8), MOST_SIDE).shape[:2]
+    height, width = scaled_size(size, MOST_SIDE)
     rows = ((np.arange(height) + 0.5) * labels.shape[0] / height).astype(int)
     columns = ((np.arange(width) + 0.5) * labels.shape[1] / width).astype(int)
     shown = labels[rows][:, columns].astype(np.int64)

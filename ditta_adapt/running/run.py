@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ditta_adapt.clock import Clock
 from ditta_adapt.errors import InputError
+from ditta_adapt.io.optional import require
 from ditta_adapt.progress import ProgressCallback, silent
 from ditta_adapt.reporting.page import render_page
 from ditta_adapt.running.classes import classes_of
@@ -70,6 +71,9 @@ def run_video(
         DittaError: see `VideoSegmenter`.
         MissingDependencyError: PyAV, Pillow or Matplotlib is not installed.
     """
+    if request.page:
+        # Found out now rather than after hours.
+        require("matplotlib")
     classes = classes_of(video_model.segmenter, request.classes)
     asked = identity(source, video_model, request, settings or {})
     work = WorkFolder(folder, asked)
@@ -79,8 +83,9 @@ def run_video(
     if standing == "done":
         report = work.report()
         return Outcome("was done", int(report["frames"]), report)
-    run = Labelling(source, video_model, request, work, classes, count, warmup)
-    run.stop, run.progress, run.tick = stop or Stop(), progress, tick
+    run = Labelling(
+        source, video_model, request, work, classes, count, warmup, stop or Stop(), progress, tick
+    )
     clock = Clock()
     with clock.stage("whole"):
         if not run.label(work.checkpoint()):

@@ -10,7 +10,7 @@ from ditta_adapt.io.encoding import VideoWriter
 from ditta_adapt.io.files import write_files
 from ditta_adapt.reporting.pictures import overlay
 from ditta_adapt.running.classes import Classes
-from ditta_adapt.running.flicker import FlickerMap
+from ditta_adapt.running.flicker import changed_labels
 from ditta_adapt.running.label_files import decode_labels, encode_labels
 from ditta_adapt.running.pictures import frame_picture, label_picture
 from ditta_adapt.running.tally import Tally, share_changed
@@ -78,8 +78,7 @@ class Scribe:
     ) -> None:
         self._work, self._classes, self._tally = work, classes, tally
         self._overlays = overlays
-        self._flicker = FlickerMap(flow)
-        self._flicker.compared, self._flicker.changed = tally.compared, tally.flickered
+        self._flow = flow
         self._before: tuple[np.ndarray, Labels] | None = None
         kept = np.zeros(len(classes.names), bool)
         kept[list(classes.kept)] = True
@@ -124,20 +123,14 @@ class Scribe:
         return None if self._before is None else self._before[1]
 
     def _compare(self, item: Labelled, labels: Labels, comparison: Comparison) -> None:
-        palette, size = self._classes.palette, labels.shape
+        palette, size = self._classes.palette, (labels.shape[0], labels.shape[1])
         plain = self._shown(comparison.labels)
-        height, width = size[0], size[1]
-        write_files(
-            {
-                self._work.picture(item.index, "frame"): frame_picture(item.frame),
-                self._work.picture(item.index, "before"): label_picture(
-                    plain, palette, (height, width)
-                ),
-                self._work.picture(item.index, "after"): label_picture(
-                    labels, palette, (height, width)
-                ),
-            }
-        )
+        pictures = {
+            "frame": frame_picture(item.frame),
+            "before": label_picture(plain, palette, size),
+            "after": label_picture(labels, palette, size),
+        }
+        write_files({self._work.picture(item.index, k): file for k, file in pictures.items()})
         tally = self._tally
         if comparison.reliability is not None:
             tally.reliability[item.index] = comparison.reliability
@@ -146,5 +139,5 @@ class Scribe:
         earlier = self._shown(comparison.earlier)
         tally.changed_before[item.index] = share_changed(earlier, plain)
         frame, last = self._before
-        self._flicker.add((frame, item.frame), [(earlier, plain), (last, labels)])
-        tally.compared, tally.flickered = self._flicker.compared, self._flicker.changed
+        both = [(earlier, plain), (last, labels)]
+        tally.add_flicker(*changed_labels(self._flow, (frame, item.frame), both))

@@ -1,5 +1,6 @@
 """Where the frames of a run come from: a file, images, or something live."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -9,13 +10,11 @@ import numpy as np
 
 from ditta_adapt.datasets.layout import FRAME_SUFFIXES, need_frames
 from ditta_adapt.errors import InputError, ShapeError
-from ditta_adapt.io.decoding import VideoFile
+from ditta_adapt.io.decoding import USUAL_RATE, VideoFile
 from ditta_adapt.io.files import is_file
 from ditta_adapt.io.images import fitted, read_frame, stored_and_shown_size
 from ditta_adapt.io.live_video import LiveVideo, is_live
 from ditta_adapt.io.probe import probe_video
-
-_USUAL_RATE = Fraction(25)
 
 TimedFrames = Iterator[tuple[Fraction, np.ndarray]]
 
@@ -70,7 +69,7 @@ def open_source(
     if is_live(name):
         return _live(name, max_side)
     path = Path(name)
-    if path.is_dir():
+    if os.path.isdir(path):
         return _images(path.resolve().name, list(need_frames(path).values()), max_side, rate)
     return _file(path, max_side)
 
@@ -98,7 +97,7 @@ def _file(path: Path, max_side: int | None) -> Source:
     return Source(
         name=path.name,
         read=read,
-        rate=info.rate or _USUAL_RATE,
+        rate=info.rate,
         times=info.times,
         files=(path,),
         sound=path if info.sound else None,
@@ -108,14 +107,14 @@ def _file(path: Path, max_side: int | None) -> Source:
 
 def _live(name: str, max_side: int | None) -> Source:
     video = LiveVideo(name, max_side=max_side)
-    return Source("standard input" if name == "-" else name, lambda: iter(video), _USUAL_RATE)
+    return Source("standard input" if name == "-" else name, lambda: iter(video), USUAL_RATE)
 
 
 def _images(
     name: str, paths: Sequence[Path], max_side: int | None, rate: Fraction | None
 ) -> Source:
     frames, notes = _readable(paths)
-    own = rate or _USUAL_RATE
+    own = rate or USUAL_RATE
 
     def read() -> TimedFrames:
         for index, path in enumerate(frames):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Integer
+from jaxtyping import Bool, Integer
 
 from ditta_adapt.errors import CheckpointError
 from ditta_adapt.io.files import write_files
@@ -30,7 +30,10 @@ class Tally:
         areas: share of every class, `(C,)` a frame.
         changed_before: as `changed`, of the image model alone, of some frames.
         reliability: mean reliability of what is remembered, in [0, 1], of some frames.
-        compared, flickered: see `FlickerMap`.
+        compared: `(h, w)` int64, in how many pairs of frames a cell could be compared, motion taken
+            out, see `changed_labels`; none before a first pair.
+        flickered: `(2, h, w)` int64, in how many of them its label changed, of the image model
+            alone and of the video model.
     """
 
     num_classes: int
@@ -73,6 +76,16 @@ class Tally:
         self.changed.append(float("nan") if before is None else share_changed(before, labels))
         counts = np.bincount(labels.ravel(), minlength=self.num_classes)[: self.num_classes]
         self.areas.append(counts / labels.size)
+
+    def add_flicker(
+        self, known: Bool[np.ndarray, "h w"], changed: Bool[np.ndarray, "2 h w"]
+    ) -> None:
+        """Count one more pair of frames; see `changed_labels`."""
+        if self.compared is None or self.flickered is None:
+            self.compared = np.zeros(known.shape, np.int64)
+            self.flickered = np.zeros(changed.shape, np.int64)
+        self.compared += known
+        self.flickered += changed
 
     def save(self, path: Path) -> None:
         """Write everything to a file.

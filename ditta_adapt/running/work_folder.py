@@ -39,21 +39,21 @@ class WorkFolder:
         """Make the folder, or find out how far the same request has come in it.
 
         Args:
-            overwrite: whether the results of another request, if they are here, are removed.
+            overwrite: whether results that are here are removed, unless they are of the same
+                request and it was stopped.
 
         Raises:
             InputError: it cannot be made or written to; or it holds something else.
         """
         check_output_folder(self.path)
         standing = self._standing()
-        if standing is None:
-            if not overwrite:
-                raise InputError(
-                    f"the output folder {self.path} holds something else than results of this "
-                    "command; choose another folder, or pass --overwrite to replace results."
-                )
-            self._remove(*_RESULTS)
+        if overwrite and standing != "stopped":
             standing = "new"
+        if standing is None:
+            raise InputError(
+                f"the output folder {self.path} holds something else than results of this "
+                "command; choose another folder, or pass --overwrite to replace results."
+            )
         if standing == "done":
             return standing
         if standing == "new":

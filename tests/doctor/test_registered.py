@@ -44,7 +44,7 @@ def test_all_of_this_library_are_found() -> None:
         (registered.datasets, "av", {"video"}, "video"),
         (registered.datasets, "cv2", {"demo"}, "flow"),
         (registered.propagators, "cv2", {"flow"}, "flow"),
-        (registered.propagators, "transformers", {"sam2-hf", "sam2-small"}, "hf"),
+        (registered.propagators, "transformers", {"edgetam", "sam2-hf", "sam2-small"}, "hf"),
         (registered.propagators, "sam2", {"sam2"}, "sam2"),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 from ditta_adapt.io.encoding import VideoWriter
 from ditta_adapt.io.probe import probe_video
 from ditta_adapt.io.sound import SoundTrack
-from tests.running.test_source import write_with_sound
+from tests.running.clips import write_with_sound
 from tests.toys import toy_video
 
 

@@ -2,19 +2,28 @@
 
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ditta_adapt.cli import main
-from ditta_adapt.io.video import write_video
+from ditta_adapt.io.decoding import VideoFile
+from ditta_adapt.io.probe import probe_video
+from ditta_adapt.io.video import read_timed_video, write_video
+from ditta_adapt.running.bars import Bars
 from ditta_adapt.running.label_files import decode_labels
-from tests.running.test_source import write_images
+from tests.io.clips import cut, set_matrix, write_streamable
+from tests.running.clips import write_hdr, write_images, write_with_sound
 from tests.toys import toy_video
 
 MODEL = ["--model", "tests.toys:toy_segmenter", "--warmup", "3"]
@@ -102,6 +111,125 @@ def test_several_videos_each_in_a_folder_of_its_own(
         assert np.array_equal(decode_labels(path), decode_labels(both))
 
 
+def test_what_was_learned_is_kept_by_the_run_that_learned_it(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, kept = tmp_path / "out", tmp_path / "kept"
+    arguments = ["run", str(clip), *MODEL, "--out", str(out), "--save-model", str(kept)]
+    assert main(arguments) == 0
+    learned = (kept / "model.safetensors").read_bytes()
+    # Nothing was learned this time, so what was before stays.
+    assert main(arguments) == 0
+    assert (kept / "model.safetensors").read_bytes() == learned
+    elsewhere = tmp_path / "elsewhere"
+    capsys.readouterr()
+    refuses(capsys, [*arguments[1:-1], str(elsewhere)], "what it learned was not kept")
+    assert not elsewhere.exists()
+    assert main([*arguments[:-1], str(elsewhere), "--overwrite"]) == 0
+    assert (elsewhere / "model.safetensors").read_bytes() == learned
+
+
+def test_a_video_leaves_nothing_to_the_next_one(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of two goes on with a configuration that was saved; the second one was done."""
+    (tmp_path / "images").mkdir()
+    write_images(tmp_path / "images", toy_video(5, size=(40, 56)))
+    arguments = ["run", str(clip), str(tmp_path / "images"), *MODEL, "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    shutil.rmtree(tmp_path / "out" / "clip")
+    with monkeypatch.context() as patch:
+        patch.setattr(Bars, "tick", lambda self, done, total: os.kill(os.getpid(), signal.SIGINT))
+        assert main(arguments) == 130
+    assert main(arguments) == 0
+
+
+def rotated(path: Path) -> None:
+    write_streamable(path, toy_video(6, size=(40, 56)))
+    # A quarter turn, as phones write it.
+    set_matrix(path, 0, 1, -1, 0)
+
+
+def uneven(path: Path) -> None:
+    times = [0.0, 0.1, 0.4, 0.5, 1.5, 1.6]
+    write_video(path, toy_video(6, size=(40, 56)), times=times, fps=10)
+
+
+def cut_off(path: Path) -> None:
+    write_streamable(path, toy_video(20, size=(40, 56)))
+    cut(path, 12)
+
+
+@pytest.mark.parametrize(
+    ("make", "size", "note"),
+    [
+        (rotated, (56, 40), ""),
+        (uneven, (40, 56), ""),
+        (cut_off, (40, 56), "the file is damaged: only"),
+        (write_hdr, (64, 64), "high dynamic range (PQ)"),
+        (partial(write_with_sound, frames=6), (32, 48), ""),
+    ],
+    ids=["rotated", "uneven", "cut off", "hdr of 10 bits", "with sound"],
+)
+def test_videos_of_all_kinds(
+    tmp_path: Path, make: Callable[[Path], None], size: tuple[int, int], note: str
+) -> None:
+    clip, out = tmp_path / "clip.mp4", tmp_path / "out"
+    make(clip)
+    assert main(["run", str(clip), *MODEL, "--out", str(out), "--quiet"]) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert tuple(report["size"]) == size
+    assert any(note in each for each in report["notes"]) or not note
+    shown = [time for time, _ in read_timed_video(out / "overlay.mp4")]
+    assert shown == pytest.approx([time for time, _ in VideoFile(clip)], abs=1e-4)
+    assert len(shown) == report["frames"]
+    assert probe_video(out / "overlay.mp4").sound == probe_video(clip).sound
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "I;16"])
+def test_images_of_all_kinds(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "clip").mkdir()
+    for k, frame in enumerate(toy_video(4, size=(40, 56))):
+        grey = Image.fromarray(frame).convert("L")
+        image = grey.convert("I").convert(mode) if mode == "I;16" else grey.convert(mode)
+        image.save(tmp_path / "clip" / f"{k}.png")
+        image.close()
+    out = tmp_path / "out"
+    assert main(["run", str(tmp_path / "clip"), *MODEL, "--out", str(out), "--quiet"]) == 0
+    assert len(list((out / "labels").iterdir())) == 4
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_hardly_any_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int) -> None:
+    clip, out = tmp_path / "clip", tmp_path / "out"
+    clip.mkdir()
+    write_images(clip, toy_video(count, size=(40, 56)))
+    arguments = [str(clip), *MODEL, "--out", str(out)]
+    if count == 0:
+        refuses(capsys, arguments, str(clip), out)
+    else:
+        assert main(["run", *arguments]) == 0
+        assert "1 frames in" in capsys.readouterr().out
+
+
+def test_no_space_left(clip: Path, tmp_path: Path) -> None:
+    """The system refuses to let a file grow: one sentence, and no file that is half written."""
+    out, program = tmp_path / "out", str(Path(sys.executable).with_name("ditta-adapt"))
+    done = subprocess.run(
+        [program, "run", str(clip), *MODEL, "--out", str(out)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(out.rglob("*.mp4"))
+    assert not list(out.rglob("*.tmp"))
+
+
 def test_what_is_named_wrongly(
     clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,7 +246,9 @@ def test_what_is_named_wrongly(
         "'soon' is no time": [*good, "--start", "soon"],
         "the warm-up is 'half'": [*good, "--warmup", "half"],
         "expected at least 16 pixels": [*good, "--size", "2"],
-        "expected frames a second": [*good, "--fps", "0"],
+        "'0' is no rate": [*good, "--fps", "0"],
+        "'1/0' is no rate": [*good, "--fps", "1/0"],
+        "there is no video at aaa": ["a" * 300, *good[1:]],
         "the model has no class 'car'": [*good, "--classes", "car"],
         "has no frame there": [*good, "--start", "99"],
         "is not cast to": [*good, "--dtype", "float16"],

@@ -26,7 +26,7 @@ from ditta_adapt.running.request import Request, warmup_frames
 from ditta_adapt.running.run import Outcome, run_video
 from ditta_adapt.running.source import open_source
 from ditta_adapt.running.stopping import Stop
-from tests.running.test_source import write_images, write_with_sound
+from tests.running.clips import write_images, write_with_sound
 from tests.toys import toy_segmenter, toy_video
 
 WARMUP = 4

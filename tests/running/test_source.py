@@ -4,9 +4,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,6 +13,7 @@ from ditta_adapt import InputError, ShapeError
 from ditta_adapt.io.video import read_timed_video, read_video, write_video
 from ditta_adapt.running.source import Source, are_images, open_source
 from tests.io.clips import cut, write_streamable
+from tests.running.clips import write_hdr, write_images, write_with_sound
 from tests.toys import toy_video
 
 VIDEO = toy_video(6, size=(32, 48))
@@ -22,13 +21,6 @@ VIDEO = toy_video(6, size=(32, 48))
 
 def frames_of(source: Source) -> list[np.ndarray]:
     return [frame for _, frame in source.read()]
-
-
-def write_images(folder: Path, frames: list[np.ndarray] = VIDEO) -> list[Path]:
-    paths = [folder / f"frame{k}.png" for k in range(len(frames))]
-    for path, frame in zip(paths, frames, strict=True):
-        Image.fromarray(frame).save(path)
-    return paths
 
 
 def test_a_video_file(tmp_path: Path) -> None:
@@ -45,7 +37,7 @@ def test_a_video_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a folder", "files"])
 def test_images(tmp_path: Path, name: str) -> None:
-    paths = write_images(tmp_path)
+    paths = write_images(tmp_path, VIDEO)
     source = open_source([str(tmp_path)] if name == "a folder" else [str(p) for p in paths])
     assert all(np.array_equal(a, b) for a, b in zip(frames_of(source), VIDEO, strict=True))
     assert list(source.times) == [Fraction(k, 25) for k in range(6)]
@@ -54,7 +46,7 @@ def test_images(tmp_path: Path, name: str) -> None:
 
 
 def test_one_image_is_a_video_of_one_frame(tmp_path: Path) -> None:
-    (path, *_) = write_images(tmp_path)
+    (path, *_) = write_images(tmp_path, VIDEO)
     assert len(frames_of(open_source([str(path)]))) == 1
 
 
@@ -71,7 +63,7 @@ def test_images_of_other_kinds(tmp_path: Path, mode: str) -> None:
 
 
 def test_images_that_cannot_be_read_are_left_out_and_said(tmp_path: Path) -> None:
-    paths = write_images(tmp_path)
+    paths = write_images(tmp_path, VIDEO)
     paths[1].write_text("no image")
     paths[4].write_bytes(paths[4].read_bytes()[:200])
     source = open_source([str(tmp_path)])
@@ -83,14 +75,14 @@ def test_images_that_cannot_be_read_are_left_out_and_said(tmp_path: Path) -> Non
 
 
 def test_images_of_two_sizes(tmp_path: Path) -> None:
-    paths = write_images(tmp_path)
+    paths = write_images(tmp_path, VIDEO)
     Image.fromarray(VIDEO[0][:20]).save(paths[3])
     with pytest.raises(ShapeError, match=r"frame3.png is \(20, 48\) .* expected images of one"):
         open_source([str(tmp_path)])
 
 
 def test_scaled_frames(tmp_path: Path) -> None:
-    write_images(tmp_path)
+    write_images(tmp_path, VIDEO)
     write_video(tmp_path / "clip.mp4", VIDEO)
     for name in (tmp_path, tmp_path / "clip.mp4"):
         source = open_source([str(name)], max_side=24)
@@ -128,14 +120,7 @@ def test_a_file_that_ends_early(tmp_path: Path) -> None:
 
 def test_high_dynamic_range_is_said(tmp_path: Path) -> None:
     path = tmp_path / "hdr.mp4"
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("libx265", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p10le"
-        stream.codec_context.color_trc = 16
-        stream.options = {"x265-params": "log-level=none:transfer=16"}
-        for frame in toy_video(4, size=(64, 64)):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
+    write_hdr(path)
     source = open_source([str(path)])
     assert "high dynamic range (PQ)" in source.notes[0]
     assert len(frames_of(source)) == 4
@@ -171,21 +156,3 @@ def test_sound_is_known(tmp_path: Path) -> None:
     write_with_sound(path, 20)
     assert open_source([str(path)]).sound == path
     assert len(list(read_timed_video(path))) == 20
-
-
-def write_with_sound(path: Path, frames: int, codec: str = "aac") -> None:
-    """A clip of ten frames a second, with a tone."""
-    with av.open(str(path), "w") as container:
-        video: Any = container.add_stream("libx264", rate=10)
-        video.width, video.height, video.pix_fmt = 48, 32, "yuv420p"
-        audio: Any = container.add_stream(codec, rate=8000)
-        tone = np.sin(np.arange(800 * frames) / 5).astype(np.float32)[None]
-        sound = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
-        sound.sample_rate, sound.pts = 8000, 0
-        for frame in toy_video(frames, size=(32, 48)):
-            container.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        resampler = av.AudioResampler(format=audio.codec_context.format, layout="mono", rate=8000)
-        for part in resampler.resample(sound):
-            container.mux(audio.encode(part))
-        container.mux(audio.encode())
-        container.mux(video.encode())

@@ -31,6 +31,16 @@ def test_labels_of_no_class_have_no_area() -> None:
     assert list(tally.areas[0]) == [0.25, 0.5]
 
 
+def test_flicker_adds_up() -> None:
+    tally, known = Tally(2), np.ones((3, 3), bool)
+    changed = np.stack([np.eye(3, dtype=bool), np.zeros((3, 3), bool)])
+    for _ in range(3):
+        tally.add_flicker(known, changed)
+    tally.add_flicker(~known, ~changed & False)
+    assert (tally.compared == 3).all()
+    assert np.array_equal(tally.flickered, 3 * changed)
+
+
 @given(
     st.lists(st.floats(0, 1e6), max_size=5),
     st.dictionaries(st.integers(0, 999), st.floats(0, 1)),
