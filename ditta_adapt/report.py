@@ -91,7 +91,8 @@ class AdaptationReport:
 
     def __str__(self) -> str:
         seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in self.seconds.items())
-        return f"{self.reason} ({self.num_frames} warm-up frames; {seconds})"
+        frames = "1 warm-up frame" if self.num_frames == 1 else f"{self.num_frames} warm-up frames"
+        return f"{self.reason} ({frames}; {seconds})"
 
 
 def report_of(

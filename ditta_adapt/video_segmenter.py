@@ -25,7 +25,6 @@ from ditta_adapt.progress import ProgressCallback, silent
 from ditta_adapt.report import AdaptationReport
 from ditta_adapt.safety.judge import Speaker
 from ditta_adapt.streaming.exclusive import Exclusive
-from ditta_adapt.streaming.exporting import export_step
 from ditta_adapt.streaming.prediction import (
     Evidence,
     FramePrediction,
@@ -140,7 +139,7 @@ class VideoSegmenter(Kept):
 
         One pass of the image model a frame, second looks aside, in constant memory.
         """
-        return self._step(frame, predict_labels)
+        return self.answer(frame, predict_labels)
 
     def predict(self, frame: FrameLike, *, fuse: bool = True) -> FramePrediction:
         """Predict the next frame of the stream, with probabilities and reliability.
@@ -156,9 +155,14 @@ class VideoSegmenter(Kept):
 
         The stream's memory is as before if anything is raised.
         """
-        return self._step(frame, predict_frame, fuse)
+        return self.answer(frame, predict_frame, fuse=fuse)
 
-    def _step(self, frame: FrameLike, answer: Callable[[Evidence], T], fuse: bool = True) -> T:
+    def answer(self, frame: FrameLike, answer: Callable[[Evidence], T], *, fuse: bool = True) -> T:
+        """Whatever is made of all that speaks for the classes of the next frame, an `Evidence`.
+
+        `predict` is `answer(frame, predict_frame)`, and says what is raised. An exception of
+        `answer` itself is passed on, and the stream's memory is as before.
+        """
         tensor = frame_to_tensor(frame, layout=self._layout)
         with self._alone:
             return self._stream.step(tensor, answer, fuse=fuse)
@@ -201,12 +205,27 @@ class VideoSegmenter(Kept):
         Raises:
             InputError: a wrong `warmup`, or no frame at all; else see `adapt` and `predict`.
         """
-        check_iterable(frames)
-        return self._segment(frames, warmup_length(frames, warmup), progress)
+        return self.answers(frames, predict_labels, warmup=warmup, progress=progress)
 
-    def _segment(
-        self, frames: Iterable[FrameLike], warmup: int, progress: ProgressCallback
-    ) -> Iterator[Int64[Tensor, "H W"]]:
+    def answers(
+        self,
+        frames: Iterable[FrameLike],
+        answer: Callable[[Evidence], T],
+        *,
+        warmup: int | float = 8,
+        progress: ProgressCallback = silent,
+    ) -> Iterator[T]:
+        """As `segment`, with whatever is made of a frame, such as `predict_frame`; see `answer`."""
+        check_iterable(frames)
+        return self._answers(frames, answer, warmup_length(frames, warmup), progress)
+
+    def _answers(
+        self,
+        frames: Iterable[FrameLike],
+        answer: Callable[[Evidence], T],
+        warmup: int,
+        progress: ProgressCallback,
+    ) -> Iterator[T]:
         stream = iter(frames)
         if warmup:
             first = frames_to_tensors(islice(stream, warmup), layout=self._layout)
@@ -218,8 +237,8 @@ class VideoSegmenter(Kept):
                 encoded = encodings[t] if autocast_mode(device) == mode else None
                 with self._alone:
                     # A look at what was learned would say nothing new.
-                    labels = self._stream.step(tensor, predict_labels, encoded=encoded, look=False)
-                yield labels
+                    made = self._stream.step(tensor, answer, encoded=encoded, look=False)
+                yield made
             del first, encodings
         else:
             self.reset()
@@ -228,29 +247,7 @@ class VideoSegmenter(Kept):
                 raise InputError("no frames: the iterable was empty.")
             stream = chain(opening, stream)
         for frame in stream:
-            yield self(frame)
-
-    def export(self, frame: FrameLike) -> torch.export.ExportedProgram:
-        """The streaming step as a graph, which runs without this library, and without Python.
-
-        It has the weights of whoever speaks at the moment, as they are now. It neither judges,
-        looks a second time, nor sees cuts; and what warps votes is left to the caller.
-
-        Args:
-            frame: any one of the size that is to come.
-
-        Returns:
-            What `torch.export.save` writes: from a frame `(3, H, W)` uint8 RGB and the votes of the
-            past, warped to it, `(C, h, w)` float32, to labels `(H, W)` int64 and votes.
-
-        Raises:
-            SegmenterError: the model's forward pass is no graph; or it has an attention add-on, or
-                streams in two precisions.
-            ShapeError: a malformed frame.
-        """
-        with self._alone:
-            student = self._stream.student_of(self.speaker)
-            return export_step(student, frame_to_tensor(frame, layout=self._layout))
+            yield self.answer(frame, answer)
 
     def clear_memory(self) -> None:
         """Forget the previous frame, and keep what was adapted: for a cut, or a second clip."""

@@ -32,8 +32,9 @@ _SAFETY: Mapping[str, Record | None] = {"checked": Checks(), "none": None}
 class AdaptConfig(Record):
     """How a video is adapted to and predicted.
 
-    The defaults are chosen for models and videos the method was not tuned on: ordinary
-    cross-entropy, small steps, frozen statistics, no rarity weight, a memory without weights.
+    The defaults are chosen for models and videos the method was not tuned on: cross-entropy
+    balanced over classes, small steps, frozen statistics, no rarity weight, a memory without
+    weights, second looks, and a judge of what is used.
     `AdaptConfig.paper()` is the released program instead.
 
     `"auto"` is decided by the propagator, once, at the beginning of `adapt`; reports and saved

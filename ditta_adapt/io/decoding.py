@@ -1,6 +1,6 @@
 """A video file decoded: every frame that can be, as it is shown, with its time."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ class VideoFile:
     """The frames of a video file; every iteration decodes it from the start.
 
     Iterating gives every frame that can be decoded, `(time, frame)`. What is broken in between is
-    skipped, and at a broken end the decoder gives out what it still holds.
+    skipped, and at a broken end the decoder gives out what it still holds. The iterator's `close`
+    lets the file, or the device, go before the last frame.
 
     * Times are seconds as the file has them, strictly increasing. A frame without a time, or with
       one that is not after the last, comes a frame of the nominal rate after it.
@@ -53,7 +54,7 @@ class VideoFile:
         self.path, self.damage = as_path(path), ""
         self._max_side = max_side
 
-    def __iter__(self) -> Iterator[tuple[Fraction, np.ndarray]]:
+    def __iter__(self) -> Generator[tuple[Fraction, np.ndarray], None, None]:
         av = require("av")
         count, problems = 0, list[str]()
         try:

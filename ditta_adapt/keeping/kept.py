@@ -1,19 +1,24 @@
-"""What a video model keeps: saved to a folder or the model hub, and loaded from there."""
+"""What a video model keeps: saved to a folder or the model hub, loaded from there, exported."""
 
 import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TypeVar
 
+import torch
+
 from ditta_adapt import persistence
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.io.files import write_files
+from ditta_adapt.io.frame_format import FrameFormat
+from ditta_adapt.io.frames import FrameLike, frame_to_tensor
 from ditta_adapt.keeping.hub import local_folder, push_folder
 from ditta_adapt.keeping.model_card import model_card
 from ditta_adapt.models.caller_state import own_gradient_mode
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.report import AdaptationReport
 from ditta_adapt.streaming.exclusive import Exclusive
+from ditta_adapt.streaming.exporting import export_step
 from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.teachers.propagator import Propagator
 
@@ -21,7 +26,7 @@ KeptT = TypeVar("KeptT", bound="Kept")
 
 
 class Kept(ABC):
-    """The part of `VideoSegmenter` that saves and loads."""
+    """The part of `VideoSegmenter` that saves, loads and exports."""
 
     segmenter: Segmenter
     config: AdaptConfig
@@ -29,6 +34,7 @@ class Kept(ABC):
     _alone: Exclusive
     _stream: Stream
     _compile: bool
+    _layout: FrameFormat
 
     @property
     @abstractmethod
@@ -72,6 +78,28 @@ class Kept(ABC):
             self.config, self.report = stream.config, None
             self._set_stream(stream)
         return self
+
+    def export(self, frame: FrameLike) -> torch.export.ExportedProgram:
+        """The streaming step as a graph, which runs without this library, and without Python.
+
+        It has the weights of whoever speaks at the moment, as they are now. It neither judges,
+        looks a second time, nor sees cuts; and what warps votes is left to the caller.
+
+        Args:
+            frame: any one of the size that is to come.
+
+        Returns:
+            What `torch.export.save` writes: from a frame `(3, H, W)` uint8 RGB and the votes of the
+            past, warped to it, `(C, h, w)` float32, to labels `(H, W)` int64 and votes.
+
+        Raises:
+            SegmenterError: the model's forward pass is no graph; or it has an attention add-on, or
+                streams in two precisions.
+            ShapeError: a malformed frame.
+        """
+        with self._alone:
+            student = self._stream.student_of(self._stream.speaker)
+            return export_step(student, frame_to_tensor(frame, layout=self._layout))
 
     def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
         """Put what was adapted on the model hub, with a card that says what was done.

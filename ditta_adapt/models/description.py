@@ -86,7 +86,8 @@ def describe(model: Any, *, processor: Any = None, threshold: float = 0.5) -> De
             notes=(),
         )
     parts, found = segmenter.parts, segmenter.discovery
-    notes = segmenter.notes
+    images = str(segmenter.preprocessing)
+    notes = tuple(note for note in segmenter.notes if note != images)
     if not parts.split.frozen:
         notes = (*notes, "every step of adaptation runs all of the model; naming a decoder helps")
     return Description(
@@ -100,6 +101,6 @@ def describe(model: Any, *, processor: Any = None, threshold: float = 0.5) -> De
         adapted_weights=adapted / everything,
         frozen_work=found.frozen_work,
         sizes=str(found.sizes),
-        preprocessing=str(segmenter.preprocessing),
+        preprocessing=images,
         notes=notes,
     )

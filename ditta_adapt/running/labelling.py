@@ -6,13 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ditta_adapt.baselines import ImageModel
 from ditta_adapt.errors import InputError
 from ditta_adapt.io.encoding import VideoWriter
 from ditta_adapt.io.files import write_files
@@ -32,6 +31,7 @@ from ditta_adapt.running.tally import Tally
 from ditta_adapt.running.teacher_view import teacher_shown
 from ditta_adapt.running.telling import Told
 from ditta_adapt.running.work_folder import WorkFolder
+from ditta_adapt.streaming.prediction import Evidence, labels_at, predict_labels
 from ditta_adapt.teachers.registry import find_propagator
 from ditta_adapt.video_segmenter import VideoSegmenter
 
@@ -39,6 +39,9 @@ SECONDS_BETWEEN_CHECKPOINTS = 60.0
 
 Tick = Callable[[int, int | None], None]
 """Called after every frame with how many are labelled, and of how many if that is known."""
+
+Answer = tuple[np.ndarray, np.ndarray | None]
+"""Labels of a frame; and those of the image model alone, where two of these are compared."""
 
 
 def no_tick(done: int, total: int | None) -> None:
@@ -86,7 +89,6 @@ class Labelling:
         self.seconds: dict[str, float] = {}
         self.size = (0, 0)
         self.saved = 0
-        self._image_model = ImageModel(video_model.segmenter)
         self._sound: SoundTrack | None = None
 
     def label(self, checkpoint: Path | None) -> bool:
@@ -145,7 +147,6 @@ class Labelling:
 
     def _labelled(self, frames: TimedFrames, done: int) -> Iterator[Labelled]:
         """Every frame with its labels; the first ones, which were written before, without."""
-        last: np.ndarray | None = None
         for index in range(done):
             found = next(frames, None)
             if found is None:
@@ -153,33 +154,39 @@ class Labelling:
                     f"{self.source.name} has only {index} frames left; it was changed while it was "
                     "labelled. Start anew in another folder."
                 )
-            seconds, last = found
             self.sampling = self.sampling.after(index)
-            yield Labelled(index, seconds, last)
-        plain_before: tuple[int, np.ndarray] | None = None
-        for index, (seconds, frame, labels) in enumerate(self._answers(frames, done), start=done):
+            yield Labelled(index, *found)
+        answers = self._answers(frames, done)
+        for index, (seconds, frame, (labels, plain)) in enumerate(answers, start=done):
             comparison = None
-            if self.request.page and self.sampling.takes(index):
-                earlier = None
-                if plain_before is not None and plain_before[0] == index - 1:
-                    earlier = plain_before[1]
-                elif last is not None:
-                    earlier = self._plain(last)
-                plain = self._plain(frame)
-                plain_before = index, plain
-                comparison = Comparison(plain, earlier, self._reliability())
-            self.sampling, last = self.sampling.after(index), frame
+            if self._looks_closely(index):
+                assert plain is not None
+                comparison = Comparison(plain, self.tally.plain, self._reliability())
+            self.sampling, self.tally.plain = self.sampling.after(index), plain
             state = self.video_model.state
             assert state is not None
             yield Labelled(index, seconds, frame, labels, state.log, comparison)
 
+    def _looks_closely(self, index: int) -> bool:
+        return self.request.page and self.sampling.takes(index)
+
     def _answers(
         self, frames: TimedFrames, done: int
-    ) -> Iterator[tuple[Fraction, np.ndarray, np.ndarray]]:
-        """Time, frame and labels of what was not labelled yet."""
+    ) -> Iterator[tuple[Fraction, np.ndarray, Answer]]:
+        """Time, frame and answer of what was not labelled yet."""
+        numbers = count(done)
+
+        def answer(evidence: Evidence) -> Answer:
+            index, plain = next(numbers), None
+            # Of two neighbours, to see what changed between them.
+            if self._looks_closely(index) or self._looks_closely(index + 1):
+                assert evidence.image_model is not None
+                plain = labels_at(evidence.image_model(), evidence.size).cpu().numpy()
+            return predict_labels(evidence).cpu().numpy(), plain
+
         if done:
             for seconds, frame in frames:
-                yield seconds, frame, self.video_model(frame).cpu().numpy()
+                yield seconds, frame, self.video_model.answer(frame, answer)
             return
         waiting: deque[tuple[Fraction, np.ndarray]] = deque()
 
@@ -190,13 +197,15 @@ class Labelling:
 
         started = time.perf_counter()
         with teacher_shown(self.video_model, self._keep_taught):
-            answers = self.video_model.segment(shown(), warmup=self.warmup, progress=self._progress)
-            for labels in answers:
+            answers = self.video_model.answers(
+                shown(), answer, warmup=self.warmup, progress=self._progress
+            )
+            for answered in answers:
                 if self.adaptation is None and self.video_model.report is not None:
                     self.adaptation = self.video_model.report.to_dict()
                     self.seconds["adapt"] = time.perf_counter() - started
                 seconds, frame = waiting.popleft()
-                yield seconds, frame, labels.cpu().numpy()
+                yield seconds, frame, answered
 
     def _progress(self, progress: Progress) -> None:
         if self.stop.asked:
@@ -210,9 +219,6 @@ class Labelling:
             self.work.picture(index, "taught"): picture,
         }
         write_files(files)
-
-    def _plain(self, frame: np.ndarray) -> np.ndarray:
-        return self._image_model(frame).cpu().numpy()
 
     def _reliability(self) -> float | None:
         """Mean reliability of what is remembered."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 MOST, LEAST, EVERY = 75, 12, 50
 """Pairs that are kept; pairs of a short video; and frames from pair to pair in between.
 
-The image model labels both frames of a pair once more: at most 150 frames, and of a video that is
+The image model labels both frames of a pair, too: at most 150 frames, and of a video that is
 not short at most 4 % of them.
 """
 

@@ -27,13 +27,15 @@ class Tally:
         cuts: frames at which another scene was found.
         changed: share of pixels whose label differs from the frame before, in [0, 1]; NaN for the
             first frame.
-        areas: share of every class, `(C,)` a frame.
+        areas: share of every class, `(C,)` float32 a frame.
         changed_before: as `changed`, of the image model alone, of some frames.
         reliability: mean reliability of what is remembered, in [0, 1], of some frames.
         compared: `(h, w)` int64, in how many pairs of frames a cell could be compared, motion taken
             out, see `changed_labels`; none before a first pair.
         flickered: `(2, h, w)` int64, in how many of them its label changed, of the image model
             alone and of the video model.
+        plain: labels of the last frame by the image model alone, `(H, W)`, where that frame or the
+            next one is looked at closely.
     """
 
     num_classes: int
@@ -47,6 +49,7 @@ class Tally:
     reliability: dict[int, float] = field(default_factory=dict)
     compared: np.ndarray | None = None
     flickered: np.ndarray | None = None
+    plain: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -75,7 +78,7 @@ class Tally:
             self.cuts.append(index)
         self.changed.append(float("nan") if before is None else share_changed(before, labels))
         counts = np.bincount(labels.ravel(), minlength=self.num_classes)[: self.num_classes]
-        self.areas.append(counts / labels.size)
+        self.areas.append((counts / labels.size).astype(np.float32))
 
     def add_flicker(
         self, known: Bool[np.ndarray, "h w"], changed: Bool[np.ndarray, "2 h w"]
@@ -99,10 +102,10 @@ class Tally:
         # Of JSON's objects keys are text.
         lists |= {name: sorted(getattr(self, name).items()) for name in _MAPPINGS}
         arrays: dict[str, Any] = {
-            "areas": np.array(self.areas).reshape(len(self), self.num_classes)
+            "areas": np.array(self.areas, np.float32).reshape(len(self), self.num_classes)
         }
-        if self.compared is not None and self.flickered is not None:
-            arrays |= {"compared": self.compared, "flickered": self.flickered}
+        known = {name: getattr(self, name) for name in _MAPS}
+        arrays |= {name: map_ for name, map_ in known.items() if map_ is not None}
         file = io.BytesIO()
         np.savez(file, lists=np.array(json.dumps(lists)), **arrays)
         write_files({path: file.getvalue()})
@@ -128,7 +131,7 @@ class Tally:
 
 
 _MAPPINGS = ("changed_before", "reliability")
-_MAPS = ("compared", "flickered")
+_MAPS = ("compared", "flickered", "plain")
 
 
 def share_changed(before: Integer[np.ndarray, "H W"], after: Integer[np.ndarray, "H W"]) -> float:

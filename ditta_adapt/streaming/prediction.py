@@ -1,5 +1,6 @@
 """Stage D for one frame: from what is known on the feature grid to labels at frame size."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from jaxtyping import Float, Int64
@@ -38,6 +39,8 @@ class Evidence:
             the decoder's own prediction.
         normalizer: of the reliability.
         threshold: `tau` of Eq. 3, see `fuse`.
+        image_model: logits of the image model alone, decoded when it is called, on the encoding
+            that all share; none before the warm-up is over.
     """
 
     size: tuple[int, int]
@@ -46,6 +49,7 @@ class Evidence:
     votes: Float[Tensor, "C h w"] | None
     normalizer: Normalizer
     threshold: float
+    image_model: Callable[[], Float[Tensor, "1 C h w"]] | None = None
 
 
 def predict_labels(evidence: Evidence) -> Int64[Tensor, "H W"]:
@@ -53,7 +57,12 @@ def predict_labels(evidence: Evidence) -> Int64[Tensor, "H W"]:
     if evidence.addon_logits is not None:
         return predict_frame(evidence).labels
     scores = evidence.logits if evidence.votes is None else evidence.votes.unsqueeze(0)
-    return _most_probable(resize_logits(scores, evidence.size))
+    return labels_at(scores, evidence.size)
+
+
+def labels_at(scores: Float[Tensor, "1 C h w"], size: tuple[int, int]) -> Int64[Tensor, "H W"]:
+    """The class with the highest score, logits or votes, at every pixel of a frame's size."""
+    return _most_probable(resize_logits(scores, size))
 
 
 def predict_frame(evidence: Evidence) -> FramePrediction:

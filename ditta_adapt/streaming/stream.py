@@ -52,13 +52,12 @@ class Stream:
 
     Args:
         student: as adapted.
-        frozen: the same model with pre-trained weights, which the drift monitor falls back to. Its
-            encoder, the same as the student's, encodes every frame.
+        frozen: with pre-trained weights, which the drift monitor falls back to. Its encoder, which
+            is the student's, encodes every frame.
         config: what the student was adapted with.
         memory: what is remembered; none to label every frame on its own.
         propagator: warps votes, where they are remembered.
-        monitor: before the first frame; none to watch nothing.
-        judge: likewise, decides by second looks who speaks; none to let the student speak.
+        monitor, judge: before the first frame; none to watch nothing, or let the student speak.
         compile: whether models run as CUDA graphs, where they can.
 
     Attributes:
@@ -257,6 +256,7 @@ class Stream:
         last = None if before is None else before.output
         candidates = Candidates(self.config, self.memory, self.student.addon, past, last, fuse)
         evidence = candidates.evidence(speaker, decodings.of(student), frame_size(frame))
+        evidence = replace(evidence, image_model=lambda: decodings.of(self._frozen).logits)
         votes = hearing = seen = None
         if self._past is not None:
             votes = update_memory(
