@@ -1,40 +1,30 @@
 """Work on a CPU beside the caller's own."""
 
+import os
 from collections.abc import Callable
-from threading import Thread
-from typing import Generic, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from typing import TypeVar
 
 T = TypeVar("T")
 
 
-class Beside(Generic[T]):
-    """A call in a thread of its own, which begins at once.
-
-    Worth it for what leaves the interpreter alone, such as OpenCV.
+def beside(call: Callable[[], T]) -> Future[T]:
+    """Begin a call in another thread; worth it for what leaves the interpreter alone, as OpenCV.
 
     Args:
         call: what to do.
+
+    Returns:
+        Its `result` is what the call returned, once it has; what it raised is raised there.
     """
+    return _threads(os.getpid()).submit(call)
 
-    def __init__(self, call: Callable[[], T]) -> None:
-        self._answers: list[T] = []
-        self._errors: list[BaseException] = []
-        self._thread = Thread(target=self._run, args=(call,), daemon=True)
-        self._thread.start()
 
-    def wait(self) -> None:
-        """Until the call is over."""
-        self._thread.join()
+@lru_cache(maxsize=1)
+def _threads(process: int) -> ThreadPoolExecutor:
+    """The threads of a process; one that was forked has its own.
 
-    def result(self) -> T:
-        """What the call returned, once it has; what it raised is raised here."""
-        self.wait()
-        if self._errors:
-            raise self._errors[0]
-        return self._answers[0]
-
-    def _run(self, call: Callable[[], T]) -> None:
-        try:
-            self._answers.append(call())
-        except BaseException as error:
-            self._errors.append(error)
+    They are kept, since OpenCV keeps near a kilobyte of every thread that it ever ran in.
+    """
+    return ThreadPoolExecutor(thread_name_prefix=f"flow-{process}")

@@ -1,6 +1,7 @@
 """Dense optical flow between neighbouring frames of a video, computed once a pair."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ditta_adapt.io.frames import Frame
-from ditta_adapt.teachers.flow.beside import Beside
+from ditta_adapt.teachers.flow.beside import beside
 from ditta_adapt.teachers.flow.estimator import FlowEstimator
 from ditta_adapt.teachers.flow.lookup import lookup
 from ditta_adapt.teachers.shared_video import SharedVideo
@@ -44,7 +45,7 @@ class FlowField(SharedVideo):
         self._estimator: FlowEstimator | None = None
         self._device: torch.device | None = None
         self._prepared: dict[int, Any] = {}
-        self._flows: dict[tuple[int, int], Tensor | Beside[Tensor]] = {}
+        self._flows: dict[tuple[int, int], Tensor | Future[Tensor]] = {}
 
     def expect(self, t: int, to: int) -> None:
         """Begin to look for the flow between two neighbours, beside what the caller does next.
@@ -55,12 +56,10 @@ class FlowField(SharedVideo):
         pair = (min(t, to), max(t, to))
         if self._estimator is None or self._device is None or pair in self._flows:
             return
-        for unread in self._flows.values():
-            if isinstance(unread, Beside):
-                unread.wait()
+        wait([unread for unread in self._flows.values() if isinstance(unread, Future)])
         self._forget()
         if self._device.type == "cpu":
-            self._flows[pair] = Beside(lambda: self._compute(*pair))
+            self._flows[pair] = beside(lambda: self._compute(*pair))
         else:
             self._flows[pair] = self._compute(*pair)
 
@@ -94,7 +93,7 @@ class FlowField(SharedVideo):
         if known is None:
             self._forget()
             known = self._compute(first, second)
-        elif isinstance(known, Beside):
+        elif isinstance(known, Future):
             known = known.result()
         self._flows[first, second] = known
         return known

@@ -1,6 +1,5 @@
 """Flow of a video: begun early, computed once, kept while its frames are."""
 
-import time
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from torch import Tensor
 
 from ditta_adapt.teachers import LiveFrames
 from ditta_adapt.teachers.flow import FlowField
-from ditta_adapt.teachers.flow.beside import Beside
 
 CPU = torch.device("cpu")
 
@@ -94,18 +92,3 @@ def test_errors_come_where_the_flow_is_asked_for() -> None:
     field.expect(1, 2)
     with pytest.raises(RuntimeError, match="lost its way"):
         field.lookup(1, 2, (16, 20), CPU)
-
-
-def test_beside_runs_while_the_caller_does() -> None:
-    begun: list[float] = []
-
-    def slow() -> str:
-        begun.append(time.perf_counter())
-        time.sleep(0.05)
-        return "done"
-
-    beside = Beside(slow)
-    time.sleep(0.02)
-    assert begun
-    assert beside.result() == "done"
-    assert beside.result() == "done"
