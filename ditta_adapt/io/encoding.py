@@ -186,7 +186,7 @@ def _add_stream(container: Any, shape: tuple[int, ...], rate: Fraction, time_bas
     stream.height, stream.width = (side + side % 2 for side in shape[:2])
     stream.pix_fmt = "yuv420p"
     # With its trees of macroblocks x264 writes another file every time.
-    stream.options = {"crf": "20", "preset": "veryfast", "x264-params": "mbtree=0"}
+    stream.options = {"crf": "20", "preset": "superfast", "x264-params": "mbtree=0"}
     stream.codec_context.time_base = time_base
     return stream
 
