@@ -36,7 +36,7 @@ from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.builder import TargetBuilder, check_builder
 from ditta_adapt.targets.warm_up import warmup_length
-from ditta_adapt.teachers.propagator import Propagator
+from ditta_adapt.teachers.propagator import Propagator, TakesFeatures
 from ditta_adapt.teachers.registry import check_propagator, find_propagator
 from ditta_adapt.training.student import Student
 
@@ -90,6 +90,8 @@ class VideoSegmenter(Kept):
         """
         if isinstance(self._propagator, str):
             self._propagator = find_propagator(self._propagator)
+        if isinstance(self._propagator, TakesFeatures):
+            self._propagator.bind(self.segmenter)
         return self._propagator
 
     def adapt(

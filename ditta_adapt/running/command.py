@@ -60,7 +60,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--propagator",
         default="flow",
-        help="flow, sam2, sam2-hf, edgetam, each with :ID of its weights, sam2-small, or "
+        help="flow, matching, sam2-small; sam2, sam2-hf, edgetam, each with :ID of its weights; or "
         "package.module:factory (default: flow)",
     )
     parser.add_argument(

@@ -13,6 +13,7 @@ from ditta_adapt.teachers.propagator import (
     Prompt,
     PropagationSession,
     Propagator,
+    TakesFeatures,
 )
 from ditta_adapt.teachers.shared_video import SharedVideo
 
@@ -27,5 +28,6 @@ __all__ = [
     "PropagationSession",
     "Propagator",
     "SharedVideo",
+    "TakesFeatures",
     "oldest_kept",
 ]

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from ditta_adapt.io.frames import Frame
+from ditta_adapt.models.segmenter import Segmenter
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,19 @@ class Propagator(Protocol):
         object, opens the second before closing the first, and pays for the frames once.
 
         `BasePropagator` keeps this contract for its subclasses.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesFeatures(Protocol):
+    """Optional for a propagator: it can work with the features of an image model."""
+
+    def bind(self, segmenter: Segmenter) -> None:
+        """Work with the frozen encoder of this segmenter, in sessions that are opened from now on.
+
+        `wrap` calls it, and whoever has a propagator and a segmenter. One that was given other
+        features keeps these.
         """
         ...
 

@@ -1,6 +1,5 @@
 """Flow of a video: begun early, computed once, kept while its frames are."""
 
-
 import numpy as np
 import pytest
 import torch

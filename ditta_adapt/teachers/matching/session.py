@@ -1,0 +1,63 @@
+"""One session of matching on a video."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ditta_adapt.teachers.base_session import BaseSession
+from ditta_adapt.teachers.matching.memory import Memory
+from ditta_adapt.teachers.matching.video import MatchingVideo
+from ditta_adapt.teachers.propagator import Prompt
+
+
+class MatchingSession(BaseSession[MatchingVideo]):
+    """Follows masks from the prompts' regions; offers `DenseWarper` and `FeatureSource` too.
+
+    Args:
+        video: keys of the frames.
+        memory: of this session alone.
+    """
+
+    def __init__(self, video: MatchingVideo, memory: Memory) -> None:
+        super().__init__(video)
+        self._memory = memory
+
+    def features(self, t: int) -> Float[Tensor, "D h w"]:
+        """Keys of a frame, see `MatchingVideo.keys`."""
+        return self._video_on(t).keys(t).clone()
+
+    def warp(
+        self, maps: Float[Tensor, "K h w"], t: int, to: int
+    ) -> tuple[Float[Tensor, "K h w"], Bool[Tensor, "h w"]]:
+        """Move maps from frame `t` to a neighbour: bilinear, 0 where there is no valid source."""
+        video = self._video_between(t, to)
+        grid, valid = video.lookup(t, to, (maps.shape[1], maps.shape[2]))
+        grid, valid = grid.to(maps), valid.to(maps.device)
+        moved = F.grid_sample(maps.unsqueeze(0), grid.unsqueeze(0), align_corners=True)[0]
+        return moved * valid, valid
+
+    def close(self) -> None:
+        """Free everything; a closed session refuses to go on."""
+        super().close()
+        self._memory.frames = []
+
+    def _start(
+        self, video: MatchingVideo, t: int, prompts: Sequence[Prompt]
+    ) -> Bool[Tensor, "N H W"]:
+        regions = torch.stack([prompt.region.cpu() for prompt in prompts])
+        keys = video.keys(t)
+        masks = F.interpolate(regions[None].to(keys), video.grid, mode="area")[0]
+        self._memory.begin(t, keys, masks)
+        return regions
+
+    def _follow(self, video: MatchingVideo, t: int, to: int) -> Bool[Tensor, "N H W"]:
+        found = self._memory.follow(to, video.keys(to))
+        # What objects share was decided on the grid; between its cells they share anew.
+        fine = F.interpolate(found[None], video.size, mode="bilinear", align_corners=False)[0]
+        rest = 1 - fine.sum(dim=0, keepdim=True)
+        winner = torch.cat([rest, fine]).argmax(dim=0)
+        objects = torch.arange(1, len(found) + 1, device=winner.device)
+        return (winner == objects[:, None, None]).cpu()

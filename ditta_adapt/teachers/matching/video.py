@@ -1,0 +1,101 @@
+"""What sessions on one video share: the keys of its frames."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ditta_adapt.io.frames import Frame
+from ditta_adapt.teachers.flow.lookup import lookup
+from ditta_adapt.teachers.matching.affinity import Affinity, nearest
+from ditta_adapt.teachers.matching.features import FeatureNetwork
+from ditta_adapt.teachers.matching.keys import frame_keys, principal_axes
+from ditta_adapt.teachers.shared_video import SharedVideo
+
+_KEPT = 32
+"""Frames whose keys are kept: those of a warm-up, which is gone through in both directions."""
+_AXES = 128
+"""That keys are compared along."""
+_TOLERANCE = 1.0
+"""Of the forward-backward check, in cells."""
+
+
+class MatchingVideo(SharedVideo):
+    """Keys of the frames of a video, and where their cells were in a neighbouring frame.
+
+    Args:
+        frames: `(H, W, 3)` uint8 RGB each.
+        features: says what places look like.
+        cells: of the longer side of the grid.
+        top_k, temperature: see `nearest`.
+
+    Attributes:
+        grid: `(h, w)`.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[Frame],
+        features: FeatureNetwork,
+        *,
+        cells: int,
+        top_k: int,
+        temperature: float,
+    ) -> None:
+        super().__init__(frames)
+        self._features, self._top_k, self._temperature = features, top_k, temperature
+        scale = min(1.0, cells / max(self.size))
+        self.grid = (max(round(self.size[0] * scale), 1), max(round(self.size[1] * scale), 1))
+        self._keys: dict[int, Tensor] = {}
+        self._first = self.oldest
+        self._axes: Tensor | None = None
+        self._flow: tuple[tuple[int, int], Tensor] | None = None
+
+    def keys(self, t: int) -> Float[Tensor, "D h w"]:
+        """Keys of frame `t`, see `frame_keys`, along the `principal_axes` of the first frame."""
+        if t not in self._keys:
+            keys = self._whole_keys(t)
+            if self._axes is None:
+                # Of the first frame, whichever is asked for first.
+                whole = keys if t == self._first else self._whole_keys(self._first)
+                self._axes = principal_axes(whole, _AXES)
+            self._keys[t] = torch.einsum("dhw,dk->khw", keys, self._axes)
+            kept = sorted(self._keys, key=lambda other: abs(other - t))[:_KEPT]
+            self._keys = {other: self._keys[other] for other in kept if other >= self.oldest}
+        return self._keys[t]
+
+    @torch.no_grad()
+    def _whole_keys(self, t: int) -> Float[Tensor, "D h w"]:
+        frame = self.frame(t)
+        return frame_keys(self._features(frame), frame, self.grid)
+
+    def lookup(
+        self, t: int, to: int, size: tuple[int, int]
+    ) -> tuple[Float[Tensor, "h2 w2 2"], Bool[Tensor, "h2 w2"]]:
+        """Where each cell of frame `to` was in its neighbour `t`, and whether to trust it.
+
+        The mean place of its matches, checked forward and backward; see `flow.lookup`.
+        """
+        first, second = min(t, to), max(t, to)
+        if self._flow is None or self._flow[0] != (first, second):
+            forth, back = self._motion(second, first), self._motion(first, second)
+            self._flow = (first, second), torch.stack([forth, back])
+        later, sooner = self._flow[1].unbind()
+        ways = (sooner, later) if t > to else (later, sooner)
+        return lookup(*ways, size, tolerance=_TOLERANCE)
+
+    def _motion(self, of: int, where: int) -> Float[Tensor, "2 h w"]:
+        """From each cell of one frame to its matches in another one, `(x, y)` in cells."""
+        found: Affinity = nearest(
+            self.keys(of),
+            self.keys(where)[None],
+            [round(0.1 * max(self.grid))],
+            top_k=self._top_k,
+            temperature=self._temperature,
+            nearness=1.0,
+        )
+        height, width = self.grid
+        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        here = torch.stack([y, x]).to(found.weights)
+        return (found.places() - here).flip(0)
