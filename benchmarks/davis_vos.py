@@ -6,7 +6,9 @@ mean of region similarity and contour accuracy, first and last frame left out. R
 * `copy`: the first mask, left where it is;
 * `flow`: moved along by optical flow;
 * `sam2-small`: the library's own small SAM2, shown the mask;
-* `matching`: features of the ESPNetv2 that labels DAVIS-VOC, compared with those of frames before.
+* `matching`: features of the ESPNetv2 that labels DAVIS-VOC, compared with those of frames before;
+* `mask_cycle`, `entropy`, `mask_autoencoder`: the same, trained on each video by that objective for
+  as long as held-out cycles get better; with `:20` or another number, for so many steps.
 
 Corruptions of DAVIS-C spoil all frames; the mask stays that of the clean first frame.
 
@@ -21,6 +23,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -37,6 +40,7 @@ from ditta_adapt.io.files import write_files
 from ditta_adapt.metrics.j_and_f import JAndF
 from ditta_adapt.reporting.tables import plain
 from ditta_adapt.teachers.matching import MatchingPropagator, SegmenterFeatures
+from ditta_adapt.teachers.test_time import Objective, PropagatorReport, adapt_propagator
 
 Row = dict[str, str | float]
 CLEAN = "clean"
@@ -45,6 +49,20 @@ CLEAN = "clean"
 def matching() -> MatchingPropagator:
     """Matching, in the features of the network of the DAVIS-VOC benchmark."""
     return MatchingPropagator(SegmenterFeatures(make_segmenter()))
+
+
+def trained(
+    name: str, frames: Sequence[np.ndarray], first: np.ndarray
+) -> tuple[Propagator, PropagatorReport]:
+    """Matching, trained on a video; the name is an objective, perhaps with a number of steps."""
+    objective, _, steps = name.partition(":")
+    return adapt_propagator(
+        matching(),
+        frames,
+        torch.from_numpy(first)[None],
+        objective=objective,  # type: ignore[arg-type]
+        iterations=int(steps) if steps else None,
+    )
 
 
 TEACHERS: Mapping[str, Callable[[], Propagator | None]] = {
@@ -76,9 +94,14 @@ def measure(teacher: str, video: str, corruption: str) -> Row:
     if corruption != CLEAN:
         frames = list(parse_corruption(f"{corruption}:high").apply(frames))
     truth = [torch.from_numpy(np.equal(labels, 1)).long() for labels in shown.labels]
-    propagator = TEACHERS[teacher]()
+    first, steps = truth[0].bool().numpy(), 0
     started = time.perf_counter()
-    masks = follow(propagator, frames, truth[0].bool().numpy())
+    if teacher in TEACHERS:
+        propagator = TEACHERS[teacher]()
+    else:
+        propagator, report = trained(teacher, frames, first)
+        steps = report.iterations
+    masks = follow(propagator, frames, first)
     seconds = time.perf_counter() - started
     score = JAndF()
     score.add_video(masks, truth)
@@ -91,6 +114,7 @@ def measure(teacher: str, video: str, corruption: str) -> Row:
         "F": f,
         "J&F": (j + f) / 2,
         "seconds": seconds,
+        "steps": steps,
     }
 
 
@@ -122,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--teachers", nargs="+", choices=TEACHERS, default=list(TEACHERS))
+    parser.add_argument("--teachers", nargs="+", default=[*TEACHERS, *get_args(Objective)])
     parser.add_argument(
         "--corruptions", nargs="*", choices=corruption_names(), default=[], help="at high strength"
     )

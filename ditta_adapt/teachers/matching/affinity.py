@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 Tile: TypeAlias = tuple[slice, slice]
@@ -56,7 +56,7 @@ def nearest(
     reach: Sequence[int],
     *,
     top_k: int | None,
-    temperature: float,
+    temperature: float | Float[Tensor, ""],
     nearness: float = 0.0,
 ) -> Affinity:
     r"""The remembered cells whose keys are nearest, and their weights.
@@ -93,10 +93,12 @@ def nearest(
                 keys = memory[t, :, *near].flatten(1)
                 # The square of the query is the same for all, so the softmax does without it.
                 score = 2 * asked @ keys - squares[t, *near].flatten()
-                penalty = _penalty((rows, columns), near, radius, pull, query.device)
-                scores.append(score - penalty)
+                far, away = _way((rows, columns), near, radius, query.device)
+                # Masked last: what is endless has no gradient by the temperature.
+                score = (score - pull * away) / temperature
+                scores.append(score.masked_fill(far, float("-inf")))
                 known.append(t * height * width + _indices(near, width, query.device))
-            similarity = torch.cat(scores, dim=1) / temperature
+            similarity = torch.cat(scores, dim=1)
             count = similarity.shape[1] if top_k is None else min(top_k, similarity.shape[1])
             best, chosen = similarity.topk(count, dim=1)
             place = _indices((rows, columns), width, query.device)
@@ -115,21 +117,19 @@ def _indices(tile: Tile, width: int, device: torch.device) -> Int64[Tensor, " n"
     return (rows[:, None] * width + columns).flatten()
 
 
-def _penalty(
-    tile: Tile, near: Tile, radius: int, pull: float, device: torch.device
-) -> Float[Tensor, "n m"]:
-    """For the way from each cell of a tile to each cell that is near; endless out of reach."""
+def _way(
+    tile: Tile, near: Tile, radius: int, device: torch.device
+) -> tuple[Bool[Tensor, "n m"], Int64[Tensor, "n m"]]:
+    """From each cell of a tile to each that is near: whether out of reach, and squared cells."""
     down, right = (
         torch.arange(there.start, there.stop, device=device)
         - torch.arange(here.start, here.stop, device=device)[:, None]
         for here, there in zip(tile, near, strict=True)
     )
-    costs = [
-        (pull * steps.square()).masked_fill(steps.abs() > radius, float("inf"))
-        for steps in (down, right)
-    ]
-    both = costs[0][:, None, :, None] + costs[1][None, :, None, :]
-    return both.flatten(0, 1).flatten(1)
+    down, right = down[:, None, :, None], right[None, :, None, :]
+    far = (down.abs() > radius) | (right.abs() > radius)
+    away = down.square() + right.square()
+    return far.flatten(0, 1).flatten(1), away.flatten(0, 1).flatten(1)
 
 
 def _joined(tiles: list[tuple[Tensor, Tensor, Tensor]], size: tuple[int, int]) -> Affinity:

@@ -11,9 +11,9 @@ from ditta_adapt.teachers.matching.features import (
     SegmenterFeatures,
     check_features,
 )
-from ditta_adapt.teachers.matching.memory import Memory
 from ditta_adapt.teachers.matching.session import MatchingSession
-from ditta_adapt.teachers.matching.video import MatchingVideo
+from ditta_adapt.teachers.matching.training import MatchingInTraining
+from ditta_adapt.teachers.matching.video import MatchingVideo, Trained
 
 
 class MatchingPropagator(BasePropagator[MatchingVideo, MatchingSession]):
@@ -68,10 +68,28 @@ class MatchingPropagator(BasePropagator[MatchingVideo, MatchingSession]):
         self.top_k, self.temperature = top_k, temperature
         self.every, self.most = every, most
         self._own: FeatureNetwork | None = None
+        self._trained: Trained | None = None
 
     def bind(self, segmenter: Segmenter) -> None:
         """Take features from the frozen encoder of a segmenter, unless others were given."""
         self._own = SegmenterFeatures(segmenter)
+
+    def training_copy(self, frames: Sequence[Frame]) -> MatchingInTraining:
+        """See `TrainablePropagator`."""
+        return MatchingInTraining(self._watch(frames), self.top_k)
+
+    def trained(self, network: MatchingInTraining) -> "MatchingPropagator":
+        """See `TrainablePropagator`. What was learned holds for videos of the same features."""
+        other = MatchingPropagator(
+            self.features,
+            cells=self.cells,
+            top_k=self.top_k,
+            temperature=self.temperature,
+            every=self.every,
+            most=self.most,
+        )
+        other._own, other._trained = self._own, network.result
+        return other
 
     def _watch(self, frames: Sequence[Frame]) -> MatchingVideo:
         features = self.features or self._own
@@ -86,10 +104,8 @@ class MatchingPropagator(BasePropagator[MatchingVideo, MatchingSession]):
             cells=self.cells,
             top_k=self.top_k,
             temperature=self.temperature,
+            trained=self._trained,
         )
 
     def _session(self, video: MatchingVideo) -> MatchingSession:
-        memory = Memory(
-            every=self.every, most=self.most, top_k=self.top_k, temperature=self.temperature
-        )
-        return MatchingSession(video, memory)
+        return MatchingSession(video, every=self.every, most=self.most, top_k=self.top_k)

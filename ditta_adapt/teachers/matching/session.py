@@ -18,12 +18,13 @@ class MatchingSession(BaseSession[MatchingVideo]):
 
     Args:
         video: keys of the frames.
-        memory: of this session alone.
+        every, most, top_k: see `Memory`.
     """
 
-    def __init__(self, video: MatchingVideo, memory: Memory) -> None:
+    def __init__(self, video: MatchingVideo, *, every: int, most: int, top_k: int) -> None:
         super().__init__(video)
-        self._memory = memory
+        self._every, self._most, self._top_k = every, most, top_k
+        self._memory: Memory | None = None
 
     def features(self, t: int) -> Float[Tensor, "D h w"]:
         """Keys of a frame, see `MatchingVideo.keys`."""
@@ -42,7 +43,7 @@ class MatchingSession(BaseSession[MatchingVideo]):
     def close(self) -> None:
         """Free everything; a closed session refuses to go on."""
         super().close()
-        self._memory.frames = []
+        self._memory = None
 
     def _start(
         self, video: MatchingVideo, t: int, prompts: Sequence[Prompt]
@@ -50,10 +51,14 @@ class MatchingSession(BaseSession[MatchingVideo]):
         regions = torch.stack([prompt.region.cpu() for prompt in prompts])
         keys = video.keys(t)
         masks = F.interpolate(regions[None].to(keys), video.grid, mode="area")[0]
+        if self._memory is None:
+            network = video.trained.network
+            self._memory = Memory(network, every=self._every, most=self._most, top_k=self._top_k)
         self._memory.begin(t, keys, masks)
         return regions
 
     def _follow(self, video: MatchingVideo, t: int, to: int) -> Bool[Tensor, "N H W"]:
+        assert self._memory is not None
         found = self._memory.follow(to, video.keys(to))
         # What objects share was decided on the grid; between its cells they share anew.
         fine = F.interpolate(found[None], video.size, mode="bilinear", align_corners=False)[0]

@@ -1,16 +1,18 @@
 """What sessions on one video share: the keys of its frames."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from ditta_adapt.io.frames import Frame
 from ditta_adapt.teachers.flow.lookup import lookup
-from ditta_adapt.teachers.matching.affinity import Affinity, nearest
+from ditta_adapt.teachers.matching.affinity import nearest
 from ditta_adapt.teachers.matching.features import FeatureNetwork
 from ditta_adapt.teachers.matching.keys import frame_keys, principal_axes
+from ditta_adapt.teachers.matching.network import NEARNESS, MatchingNetwork
 from ditta_adapt.teachers.shared_video import SharedVideo
 
 _KEPT = 32
@@ -21,6 +23,19 @@ _TOLERANCE = 1.0
 """Of the forward-backward check, in cells."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network, and the axes along which it sees keys.
+
+    Attributes:
+        axes: `(D, K)`, see `principal_axes`.
+        network: of `K` channels.
+    """
+
+    axes: Float[Tensor, "D K"]
+    network: MatchingNetwork
+
+
 class MatchingVideo(SharedVideo):
     """Keys of the frames of a video, and where their cells were in a neighbouring frame.
 
@@ -28,7 +43,9 @@ class MatchingVideo(SharedVideo):
         frames: `(H, W, 3)` uint8 RGB each.
         features: says what places look like.
         cells: of the longer side of the grid.
-        top_k, temperature: see `nearest`.
+        top_k: see `nearest`.
+        temperature: see `MatchingNetwork`.
+        trained: what was trained before; its axes and weights hold here, too.
 
     Attributes:
         grid: `(h, w)`.
@@ -42,32 +59,40 @@ class MatchingVideo(SharedVideo):
         cells: int,
         top_k: int,
         temperature: float,
+        trained: Trained | None = None,
     ) -> None:
         super().__init__(frames)
         self._features, self._top_k, self._temperature = features, top_k, temperature
+        self._trained = trained
         scale = min(1.0, cells / max(self.size))
         self.grid = (max(round(self.size[0] * scale), 1), max(round(self.size[1] * scale), 1))
         self._keys: dict[int, Tensor] = {}
         self._first = self.oldest
-        self._axes: Tensor | None = None
         self._flow: tuple[tuple[int, int], Tensor] | None = None
 
     def keys(self, t: int) -> Float[Tensor, "D h w"]:
         """Keys of frame `t`, see `frame_keys`, along the `principal_axes` of the first frame."""
         if t not in self._keys:
-            keys = self._whole_keys(t)
-            if self._axes is None:
-                # Of the first frame, whichever is asked for first.
-                whole = keys if t == self._first else self._whole_keys(self._first)
-                self._axes = principal_axes(whole, _AXES)
-            self._keys[t] = torch.einsum("dhw,dk->khw", keys, self._axes)
+            self._keys[t] = self.keys_of(self.frame(t))
             kept = sorted(self._keys, key=lambda other: abs(other - t))[:_KEPT]
             self._keys = {other: self._keys[other] for other in kept if other >= self.oldest}
         return self._keys[t]
 
+    @property
+    def trained(self) -> Trained:
+        """The axes of keys, by default those of the first frame, and the network on them."""
+        if self._trained is None:
+            axes = principal_axes(self._whole_keys(self.frame(self._first)), _AXES)
+            network = MatchingNetwork(axes.shape[1], self._temperature).to(axes.device)
+            self._trained = Trained(axes, network)
+        return self._trained
+
+    def keys_of(self, frame: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "D h w"]:
+        """Keys of any frame, along the axes of this video."""
+        return torch.einsum("dhw,dk->khw", self._whole_keys(frame), self.trained.axes)
+
     @torch.no_grad()
-    def _whole_keys(self, t: int) -> Float[Tensor, "D h w"]:
-        frame = self.frame(t)
+    def _whole_keys(self, frame: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "D h w"]:
         return frame_keys(self._features(frame), frame, self.grid)
 
     def lookup(
@@ -87,14 +112,16 @@ class MatchingVideo(SharedVideo):
 
     def _motion(self, of: int, where: int) -> Float[Tensor, "2 h w"]:
         """From each cell of one frame to its matches in another one, `(x, y)` in cells."""
-        found: Affinity = nearest(
-            self.keys(of),
-            self.keys(where)[None],
-            [round(0.1 * max(self.grid))],
-            top_k=self._top_k,
-            temperature=self._temperature,
-            nearness=1.0,
-        )
+        network = self.trained.network
+        with torch.no_grad():
+            found = nearest(
+                network.projected(self.keys(of)),
+                network.projected(self.keys(where))[None],
+                [round(0.1 * max(self.grid))],
+                top_k=self._top_k,
+                temperature=network.log_temperature.exp(),
+                nearness=NEARNESS,
+            )
         height, width = self.grid
         y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
         here = torch.stack([y, x]).to(found.weights)

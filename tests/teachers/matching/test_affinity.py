@@ -102,12 +102,16 @@ def test_of_places_that_look_alike_the_nearest_counts() -> None:
     assert torch.allclose(x[inside], columns[inside].float())
 
 
-def test_gradients() -> None:
+@pytest.mark.parametrize("top_k", [None, 30, 3])
+def test_gradients(top_k: int | None) -> None:
     query = random_keys(2, 5, 3).requires_grad_()
     memory = random_keys(2, 2, 5, 3, seed=1).requires_grad_()
     values = random_keys(2, 2, 5, 3, seed=2).requires_grad_()
 
-    def read(query: Tensor, memory: Tensor, values: Tensor) -> Tensor:
-        return nearest(query, memory, [5, 2], top_k=None, temperature=0.7).read(values)
+    temperature = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
 
-    assert torch.autograd.gradcheck(read, (query, memory, values))
+    def read(query: Tensor, memory: Tensor, values: Tensor, temperature: Tensor) -> Tensor:
+        found = nearest(query, memory, [5, 1], top_k=top_k, temperature=temperature, nearness=1.0)
+        return found.read(values)
+
+    assert torch.autograd.gradcheck(read, (query, memory, values, temperature))

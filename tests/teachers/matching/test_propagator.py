@@ -13,6 +13,7 @@ from ditta_adapt.teachers import TakesFeatures
 from ditta_adapt.teachers.matching import MatchingPropagator, SegmenterFeatures
 from ditta_adapt.teachers.matching.features import check_features
 from ditta_adapt.testing import check_propagator
+from tests.teachers.matching.scenes import background, square
 from tests.toys import toy_segmenter, toy_video
 
 
@@ -24,18 +25,6 @@ def blurred(frame: Tensor) -> list[Tensor]:
 
 def matching(**options: int) -> MatchingPropagator:
     return MatchingPropagator(blurred, **options)
-
-
-def square(frame: np.ndarray, y: int, x: int, colour: tuple[int, int, int]) -> np.ndarray:
-    """The frame with a square of 12 pixels; what of it is inside."""
-    before = frame.copy()
-    frame[max(y, 0) : max(y + 12, 0), max(x, 0) : max(x + 12, 0)] = colour
-    return (frame != before).any(axis=2)
-
-
-def background() -> np.ndarray:
-    noise = np.random.default_rng(0).integers(90, 130, (12, 16, 3), dtype=np.uint8)
-    return noise.repeat(4, axis=0).repeat(4, axis=1)
 
 
 def prompt(object_id: int, region: np.ndarray) -> Prompt:
@@ -100,12 +89,13 @@ def test_memory_is_bounded() -> None:
         for t in range(30):
             if t % 3 == 0:
                 session.prompt(t, [prompt(t + 1, np.roll(region, t, axis=1))])
+            assert session._memory is not None
             assert len(session._memory.frames) <= 4
             if t < 29:
                 session.propagate(t, t + 1)
         remembered = [each.t for each in session._memory.frames]
     assert remembered[-1] == 29
-    assert session._memory.frames == []
+    assert session._memory is None
 
 
 def test_a_segmenter_gives_its_features() -> None:

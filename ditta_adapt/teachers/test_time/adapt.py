@@ -1,0 +1,281 @@
+"""Test-time training of a propagator on the very video that it is to follow."""
+
+import copy
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from ditta_adapt.errors import AdaptationError, InputError
+from ditta_adapt.io.frames import Frame, frame_to_tensor
+from ditta_adapt.models.caller_state import own_gradient_mode
+from ditta_adapt.progress import Progress, ProgressCallback, silent
+from ditta_adapt.teachers.checked_calls import open_session
+from ditta_adapt.teachers.propagator import Prompt, Propagator
+from ditta_adapt.teachers.test_time.objectives import (
+    Objective,
+    entropy_loss,
+    mask_autoencoder_loss,
+    mask_cycle_loss,
+)
+from ditta_adapt.teachers.test_time.trainable import TrainableNetwork, TrainablePropagator
+from ditta_adapt.teachers.test_time.triplets import Triplet, draw_triplet
+
+ROUND = 10
+"""Steps with one optimiser, as in the authors' program."""
+MOST: dict[Objective, int] = {"mask_cycle": 100, "entropy": 100, "mask_autoencoder": 20}
+"""Steps of the paper."""
+_HELD_OUT = 6
+_WEIGHT_DECAY = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class PropagatorReport:
+    """What test-time training did.
+
+    Attributes:
+        objective: that was minimised.
+        losses: of every step.
+        held_out: mean cycle loss of triplets that were not trained on: before the first step, and
+            after every round of ten.
+        iterations: steps whose weights were kept.
+        seconds: in all.
+        reason: why it ended, in a sentence.
+    """
+
+    objective: Objective
+    losses: list[float]
+    held_out: list[float]
+    iterations: int
+    seconds: float
+    reason: str
+
+
+def adapt_propagator(
+    propagator: Propagator,
+    frames: Sequence[Frame],
+    masks: Tensor,
+    *,
+    objective: Objective = "mask_cycle",
+    iterations: int | None = None,
+    learning_rate: float = 1e-3,
+    jump: int = 10,
+    seed: int = 0,
+    progress: ProgressCallback = silent,
+) -> tuple[Propagator, PropagatorReport]:
+    """A propagator trained on a video, given the masks of its first frame.
+
+    Adam, a new one every ten steps, one triplet of frames a step (see `draw_triplet`), from the
+    weights that the propagator has. Unless told how many steps, it goes on while the cycle loss of
+    held-out triplets falls, for at most as many steps as in the paper, and keeps the weights with
+    the lowest.
+
+    Args:
+        propagator: a `TrainablePropagator`; it stays as it is.
+        frames: the whole video that is to be followed.
+        masks: `(K, H, W)` bool, of `K >= 1` objects in its first frame.
+        objective: `"mask_cycle"`, `"entropy"` or `"mask_autoencoder"`; see there.
+        iterations: how many steps, without any rule; none for the rule.
+        learning_rate: of Adam, above 0.
+        jump: of the triplets.
+        seed: of what is drawn.
+        progress: called after every step.
+
+    Returns:
+        The trained propagator, and what was done. A video of fewer than three frames has no cycle:
+        the propagator comes back untrained, and the report says so.
+
+    Raises:
+        InputError: not trainable, or not by this objective; no frames, no masks, or masks that do
+            not fit; a number out of range.
+        AdaptationError: a loss is not finite.
+
+    Source: Bertrand et al., "Test-time Training for Matching-based Video Object Segmentation",
+    NeurIPS 2023. Other than there, which objects are visible where is asked once, before the first
+    step.
+    """
+    _check(propagator, frames, masks, objective, iterations, learning_rate, jump)
+    assert isinstance(propagator, TrainablePropagator)
+    if len(frames) < 3 and objective != "mask_autoencoder":
+        reason = f"not trained: a video of {len(frames)} frames has no cycle"
+        return propagator, PropagatorReport(objective, [], [], 0, 0.0, reason)
+    with own_gradient_mode():
+        return _Run(propagator, frames, masks, objective, learning_rate, jump, seed).train(
+            iterations, progress
+        )
+
+
+class _Run:
+    """One training, from its first step to the trained propagator."""
+
+    def __init__(
+        self,
+        propagator: TrainablePropagator,
+        frames: Sequence[Frame],
+        masks: Tensor,
+        objective: Objective,
+        learning_rate: float,
+        jump: int,
+        seed: int,
+    ) -> None:
+        self._started = time.perf_counter()
+        self._propagator, self._frames, self._objective = propagator, frames, objective
+        self._rate, self._jump = learning_rate, jump
+        self._random = np.random.default_rng(seed)
+        self._network: TrainableNetwork = propagator.training_copy(frames)
+        self._parameters = list(self._network.trained_by(objective))
+        if not self._parameters:
+            raise InputError(
+                f"{type(propagator).__name__} has nothing that {objective!r} could train."
+            )
+        self._features: dict[int, Any] = {}
+        self._masks = self._network.on_grid(masks)
+        self._visible = np.ones((len(frames), len(masks)), bool)
+        if objective == "mask_cycle":
+            self._visible = _visible(propagator, frames, masks)
+        self._held_out: list[Triplet] = []
+        if len(frames) >= 3:
+            self._held_out = [self._draw() for _ in range(_HELD_OUT)]
+
+    def train(
+        self, iterations: int | None, progress: ProgressCallback
+    ) -> tuple[Propagator, PropagatorReport]:
+        most = MOST[self._objective] if iterations is None else iterations
+        losses: list[float] = []
+        judged = [self._judge()]
+        fixed = iterations is not None or not self._held_out
+        best, kept = 0, copy.deepcopy(dict(self._network.state_dict()))
+        reason = f"all of {most} steps were taken"
+        while len(losses) < most:
+            optimizer = torch.optim.Adam(
+                self._parameters, lr=self._rate, weight_decay=_WEIGHT_DECAY
+            )
+            for _ in range(min(ROUND, most - len(losses))):
+                losses.append(self._step(optimizer, len(losses)))
+                progress(Progress("adapt", len(losses), most))
+            judged.append(self._judge())
+            if fixed or judged[-1] < min(judged[:-1]):
+                best, kept = len(losses), copy.deepcopy(dict(self._network.state_dict()))
+            elif judged[-1] > judged[-2]:
+                reason = f"the cycles held out were best after {best} steps"
+                break
+        self._network.load_state_dict(kept)
+        report = PropagatorReport(
+            self._objective,
+            losses,
+            judged,
+            best,
+            time.perf_counter() - self._started,
+            reason,
+        )
+        return self._propagator.trained(self._network), report
+
+    def _step(self, optimizer: torch.optim.Optimizer, number: int) -> float:
+        loss = self._loss()
+        if not bool(torch.isfinite(loss)):
+            raise AdaptationError(
+                f"the loss of step {number} is not finite; expected a number. Lower learning_rate, "
+                f"which is {self._rate}."
+            )
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return float(loss.detach())
+
+    def _loss(self) -> Tensor:
+        if self._objective == "mask_autoencoder":
+            return mask_autoencoder_loss(self._network, self._of(0), self._masks)
+        drawn = self._draw()
+        given = self._network, self._triplet(drawn), self._masks[list(drawn.objects)]
+        return mask_cycle_loss(*given) if self._objective == "mask_cycle" else entropy_loss(*given)
+
+    def _judge(self) -> float:
+        """Mean cycle loss of the triplets that are held out; 0 where there are none."""
+        if not self._held_out:
+            return 0.0
+        with torch.no_grad():
+            losses = [
+                mask_cycle_loss(self._network, self._triplet(each), self._masks[list(each.objects)])
+                for each in self._held_out
+            ]
+        return float(torch.stack(losses).mean())
+
+    def _draw(self) -> Triplet:
+        check = self._objective == "mask_cycle"
+        for _ in range(20):
+            drawn = draw_triplet(self._random, self._visible, jump=self._jump, check=check)
+            if drawn not in self._held_out:
+                break
+        # In short videos there may be no others.
+        return drawn
+
+    def _triplet(self, drawn: Triplet) -> list[Any]:
+        return [self._of(t) for t in (0, drawn.i, drawn.j)]
+
+    def _of(self, t: int) -> Any:
+        if t not in self._features:
+            with torch.no_grad():
+                frame = frame_to_tensor(self._frames[t], name=f"frame {t}")
+                self._features[t] = self._network.encode_frame(frame)
+        return self._features[t]
+
+
+def _visible(
+    propagator: Propagator, frames: Sequence[Frame], masks: Bool[Tensor, "K H W"]
+) -> Bool[np.ndarray, "T K"]:
+    """Which objects the propagator sees in which frame."""
+    seen = [masks.flatten(1).any(dim=1).cpu().numpy()]
+    with open_session(propagator, frames) as session:
+        session.prompt(0, prompts_of(masks))
+        for t in range(1, len(frames)):
+            found = session.propagate(t - 1, t).masks
+            seen.append(found.flatten(1).any(dim=1).cpu().numpy())
+    return np.stack(seen)
+
+
+def prompts_of(masks: Bool[Tensor, "K H W"]) -> list[Prompt]:
+    """A prompt for each mask, with ids from 1 on and the pixel nearest to its centre."""
+    prompts = []
+    for number, mask in enumerate(masks.cpu(), start=1):
+        pixels = mask.nonzero().double()
+        y, x = pixels[(pixels - pixels.mean(dim=0)).square().sum(dim=1).argmin()].long().tolist()
+        prompts.append(Prompt(number, (x, y), mask))
+    return prompts
+
+
+def _check(
+    propagator: Propagator,
+    frames: Sequence[Frame],
+    masks: Tensor,
+    objective: str,
+    iterations: int | None,
+    learning_rate: float,
+    jump: int,
+) -> None:
+    if not isinstance(propagator, TrainablePropagator):
+        raise InputError(
+            f"{type(propagator).__name__} cannot be trained; expected a propagator with "
+            "training_copy(frames) and trained(network), such as MatchingPropagator."
+        )
+    if objective not in get_args(Objective):
+        raise InputError(f"objective is {objective!r}; expected one of {get_args(Objective)}.")
+    if (iterations is not None and iterations < 1) or not learning_rate > 0 or jump < 1:
+        raise InputError(
+            f"iterations is {iterations}, learning_rate {learning_rate} and jump {jump}; expected "
+            "at least 1 (or none), above 0 and at least 1."
+        )
+    if not len(frames):
+        raise InputError("no frames: training needs the video.")
+    size = frame_to_tensor(frames[0], name="frame 0").shape[1:]
+    if masks.dtype != torch.bool or masks.ndim != 3 or masks.shape[1:] != size:
+        raise InputError(
+            f"masks are {masks.dtype} {tuple(masks.shape)}; expected bool (K, H, W) of the first "
+            f"frame, which is {tuple(size)}."
+        )
+    if not len(masks) or not bool(masks.flatten(1).any(dim=1).all()):
+        raise InputError("a mask is empty, or there is none; expected at least a pixel of each.")

@@ -1,0 +1,163 @@
+"""Training a propagator on its video: what it learns, when it stops, what it leaves alone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ditta_adapt import AdaptationError, Frame, InputError, Progress
+from ditta_adapt.teachers.matching import MatchingPropagator
+from ditta_adapt.teachers.test_time import Objective, TrainablePropagator, adapt_propagator
+from tests.teachers.brightness_propagator import BrightnessPropagator
+from tests.teachers.matching.scenes import background, square
+
+
+def colours(frame: Tensor) -> list[Tensor]:
+    image = frame.float()[None] / 255
+    return [F.avg_pool2d(image, 3, 1, 1)]
+
+
+def matching() -> MatchingPropagator:
+    return MatchingPropagator(colours, cells=24)
+
+
+def scene(length: int, *, hidden_from: int = 99) -> tuple[list[np.ndarray], Tensor]:
+    """A square that moves, and its mask in the first frame."""
+    frames, first = [], None
+    for t in range(length):
+        frame = background()
+        mask = square(frame, 12, 8 + t, (170, 100, 90)) if t < hidden_from else None
+        first = mask if first is None else first
+        frames.append(frame)
+    assert first is not None
+    return frames, torch.from_numpy(first)[None]
+
+
+def masks_of(propagator: Any, frames: Sequence[Frame], masks: Tensor) -> Tensor:
+    from ditta_adapt.teachers.test_time.adapt import prompts_of
+
+    with propagator.open(frames) as session:
+        session.prompt(0, prompts_of(masks))
+        found = [session.propagate(t - 1, t).masks for t in range(1, len(frames))]
+    return torch.stack(found)
+
+
+@pytest.mark.parametrize("objective", ["mask_cycle", "entropy", "mask_autoencoder"])
+def test_the_loss_falls_and_the_propagator_stays_as_it_was(objective: Objective) -> None:
+    frames, masks = scene(14)
+    propagator = matching()
+    before = masks_of(propagator, frames, masks)
+    trained, report = adapt_propagator(
+        propagator, frames, masks, objective=objective, iterations=20, learning_rate=0.01
+    )
+    assert len(report.losses) == report.iterations == 20
+    assert len(report.held_out) == 3
+    assert np.mean(report.losses[-5:]) < np.mean(report.losses[:5])
+    assert torch.equal(masks_of(propagator, frames, masks), before)
+    # What was learned counts in sessions of the new one.
+    network = trained.training_copy(frames).network  # type: ignore[attr-defined]
+    fresh = propagator.training_copy(frames).network
+    pairs = zip(network.parameters(), fresh.parameters(), strict=True)
+    assert not all(torch.equal(*pair) for pair in pairs)
+    assert masks_of(trained, frames, masks).shape == before.shape
+
+
+def test_untrained_it_is_matching_without_weights() -> None:
+    frames, masks = scene(6)
+    propagator = matching()
+    network = propagator.training_copy(frames)
+    assert isinstance(propagator, TrainablePropagator)
+    same = propagator.trained(network)
+    assert torch.equal(masks_of(same, frames, masks), masks_of(propagator, frames, masks))
+
+
+def test_goes_on_while_held_out_cycles_get_better() -> None:
+    frames, masks = scene(30)
+    _, report = adapt_propagator(matching(), frames, masks, learning_rate=0.01)
+    best = int(np.argmin(report.held_out))
+    assert report.iterations == 10 * best
+    assert len(report.losses) == 10 * (len(report.held_out) - 1) <= 100
+    # Too large steps make everything worse, and then nothing is kept.
+    untouched, worse = adapt_propagator(matching(), frames, masks, learning_rate=0.5)
+    assert worse.held_out[-1] > worse.held_out[0]
+    assert worse.iterations == 0
+    assert "best after 0 steps" in worse.reason
+    assert torch.equal(masks_of(untouched, frames, masks), masks_of(matching(), frames, masks))
+
+
+def test_repeats_bit_for_bit_and_the_callers_random_state_is_untouched() -> None:
+    frames, masks = scene(12)
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    first = adapt_propagator(matching(), frames, masks, iterations=5)[1]
+    assert torch.equal(torch.rand(1), expected)
+    assert adapt_propagator(matching(), frames, masks, iterations=5)[1].losses == first.losses
+    other = adapt_propagator(matching(), frames, masks, iterations=5, seed=1)[1]
+    assert other.losses != first.losses
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_too_short_a_video_comes_back_untrained(length: int) -> None:
+    frames, masks = scene(length)
+    propagator = matching()
+    trained, report = adapt_propagator(propagator, frames, masks)
+    assert trained is propagator
+    assert report.iterations == 0
+    assert f"a video of {length} frames has no cycle" in report.reason
+    # What needs no cycle goes on.
+    _, other = adapt_propagator(propagator, frames, masks, objective="mask_autoencoder")
+    assert other.iterations == 20
+
+
+@pytest.mark.parametrize("length", [3, 4])
+def test_the_shortest_videos_end(length: int) -> None:
+    frames, masks = scene(length)
+    assert adapt_propagator(matching(), frames, masks, iterations=2, jump=1)[1].iterations == 2
+
+
+def test_an_object_that_goes_for_good() -> None:
+    frames, masks = scene(12, hidden_from=1)
+    _, report = adapt_propagator(matching(), frames, masks, iterations=2)
+    assert np.isfinite(report.losses).all()
+
+
+def test_progress_is_told() -> None:
+    frames, masks = scene(8)
+    told: list[Progress] = []
+    adapt_propagator(matching(), frames, masks, iterations=3, progress=told.append)
+    assert [(each.done, each.total) for each in told] == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_works_under_no_grad() -> None:
+    frames, masks = scene(8)
+    with torch.no_grad():
+        _, report = adapt_propagator(matching(), frames, masks, iterations=2)
+    assert report.iterations == 2
+
+
+def test_a_loss_that_is_not_finite() -> None:
+    frames, masks = scene(8)
+    with pytest.raises(AdaptationError, match="not finite"):
+        adapt_propagator(matching(), frames, masks, iterations=40, learning_rate=1e30)
+
+
+def test_what_is_refused() -> None:
+    frames, masks = scene(8)
+    with pytest.raises(InputError, match="cannot be trained"):
+        adapt_propagator(BrightnessPropagator(), frames, masks)
+    with pytest.raises(InputError, match="no frames"):
+        adapt_propagator(matching(), [], masks)
+    for wrong in (masks.float(), masks[0], masks[:, :-1]):
+        with pytest.raises(InputError, match="masks are"):
+            adapt_propagator(matching(), frames, wrong)
+    for empty in (masks[:0], torch.zeros_like(masks)):
+        with pytest.raises(InputError, match="empty"):
+            adapt_propagator(matching(), frames, empty)
+    for options in ({"iterations": 0}, {"learning_rate": 0.0}, {"jump": 0}):
+        with pytest.raises(InputError, match="expected at least 1"):
+            adapt_propagator(matching(), frames, masks, **options)  # type: ignore[arg-type]
