@@ -14,7 +14,7 @@ demo: $(VENV)/.ready
 # The core. Two processes of one thread each finish sooner than one of two threads.
 PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 ADAPTERS := tests/adapters
-PROGRAMS := $(addprefix tests/,baselines benchmarks demo doctor evaluation examples keeping running test_cli.py)
+PROGRAMS := $(addprefix tests/,baselines benchmarks demo doctor evaluation examples keeping running teachers/test_time test_cli.py)
 LIBRARIES := build/libraries
 BROWSER := build/browser
 DOCS := build/docs
@@ -27,8 +27,8 @@ test: $(VENV)/.ready
 test-adapters: $(VENV)/.ready
 	$(PYTEST) $(ADAPTERS)
 
-# What runs the library, and is imported by no program of a user: the commands, other methods,
-# benchmarks and examples.
+# What runs the library, and is imported by no program of a user: the commands, other methods, training
+# of propagators, benchmarks and examples.
 test-programs: $(VENV)/.ready
 	$(PYTEST) $(PROGRAMS)
 

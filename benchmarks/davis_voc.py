@@ -126,7 +126,11 @@ def score(
 
 
 def run_video(
-    video: LabelledVideo, segmenter: HookedSegmenter, config: AdaptConfig, warmup: float
+    video: LabelledVideo,
+    segmenter: HookedSegmenter,
+    config: AdaptConfig,
+    warmup: float,
+    propagator: str = "flow",
 ) -> tuple[list[Row], AdaptationReport | None]:
     """All methods on one video."""
     if warmup == 0:
@@ -134,7 +138,7 @@ def run_video(
     # Integer arithmetic on the percentage, as the published protocol has it.
     start = max(len(video.frames) * round(100 * warmup) // 100, 1)
     rows = [score(video, start, "iss", warmup, image_model(segmenter))]
-    model = wrap(segmenter, propagator="flow", config=config)
+    model = wrap(segmenter, propagator=propagator, config=config)
     report = model.adapt(video.frames[:start])
     rows.append(score(video, start, "adapted", warmup, model))
     model.clear_memory()
@@ -195,6 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--manifest", type=Path, default=DEFAULT_MANIFEST)
     parser.add_argument("--weights", type=Path, help="ESPNetv2 state dict (default: from the data)")
     parser.add_argument("--preset", choices=PRESETS, default="default")
+    parser.add_argument("--propagator", default="flow", help="a name that wrap takes")
     parser.add_argument("--warmup", type=float, nargs="+", default=[0.1, 0.5])
     parser.add_argument("--stride", type=int, default=1, help="take every N-th frame")
     parser.add_argument("--seed", type=int, default=0)
@@ -212,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     costs: list[dict[str, float]] = []
     for video in davis_voc(root, manifest=options.manifest, stride=options.stride):
         for warmup in options.warmup:
-            new, report = run_video(video, segmenter, config, warmup)
+            new, report = run_video(video, segmenter, config, warmup, options.propagator)
             rows += new
             shown = "".join(f", {row.method} {row.iou:.4f}" for row in new)
             print(f"{video.name}, {warmup:.0%}{shown}", file=sys.stderr, flush=True)

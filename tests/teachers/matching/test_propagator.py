@@ -38,7 +38,7 @@ def overlap(mask: Tensor, truth: np.ndarray) -> float:
 
 
 def test_keeps_the_contract() -> None:
-    report = check_propagator(matching, on_fail="report")
+    report = check_propagator(lambda: matching(cells=32), on_fail="report")
     assert report.ok, str(report)
     skipped = [result.name for result in report.results if result.status == "skipped"]
     assert not skipped
@@ -82,19 +82,19 @@ def test_objects_share_pixels_and_a_late_one_is_new() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    frames = [background() for _ in range(30)]
+    frames = [background() for _ in range(14)]
     region = np.zeros((48, 64), bool)
     region[10:20, 10:20] = True
-    with matching(most=4, every=2).open(frames) as session:
-        for t in range(30):
+    with matching(most=4, every=2, cells=16).open(frames) as session:
+        for t in range(14):
             if t % 3 == 0:
                 session.prompt(t, [prompt(t + 1, np.roll(region, t, axis=1))])
             assert session._memory is not None
             assert len(session._memory.frames) <= 4
-            if t < 29:
+            if t < 13:
                 session.propagate(t, t + 1)
         remembered = [each.t for each in session._memory.frames]
-    assert remembered[-1] == 29
+    assert remembered[-1] == 13
     assert session._memory is None
 
 
