@@ -74,7 +74,12 @@ def test_ctrl_c_ends_it_and_few_frames_are_kept(
             ended.append(True)
 
     monkeypatch.setattr(camera_stream, "LiveVideo", endless)
-    assert camera_stream.main(["/dev/video0", "--warmup", "3"]) == 0
+    # A shell that starts the tests in the background has them ignore the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert camera_stream.main(["/dev/video0", "--warmup", "3"]) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
     gc.collect()
     assert ended == [True]
     printed = capsys.readouterr()

@@ -31,7 +31,7 @@ def test_weights_and_video_may_be_given(tmp_path: Path, capsys: pytest.CaptureFi
     write_video(tmp_path / "clip.mp4", frames)
     options = ["--weights", str(WEIGHTS), "--video", str(tmp_path / "clip.mp4"), "--warmup", "2"]
     assert sam2_teacher.main(options) == 0
-    assert "1 warm-up frames" in capsys.readouterr().out
+    assert "1 warm-up frame;" in capsys.readouterr().out
 
 
 def test_weights_that_are_not_there_are_said(

@@ -27,8 +27,7 @@ class MatchingPropagator(BasePropagator[MatchingVideo, MatchingSession]):
     What places look like, the frozen encoder of the wrapped segmenter says (`wrap` calls `bind`),
     or a network of your own.
 
-    Memory: of the keys of at most 32 frames and `most` remembered ones, `cells ** 2` times the
-    channels of all features, in float32.
+    Memory: keys of at most 32 frames and `most` remembered ones, each at most 128 float32 a cell.
 
     Args:
         features: any network, see `FeatureNetwork`; by default the segmenter's, once bound.

@@ -82,7 +82,9 @@ class MatchingVideo(SharedVideo):
     def trained(self) -> Trained:
         """The axes of keys, by default those of the first frame, and the network on them."""
         if self._trained is None:
-            axes = principal_axes(self._whole_keys(self.frame(self._first)), _AXES)
+            # What was the first frame may be forgotten by now.
+            first = self.frame(max(self._first, self.oldest))
+            axes = principal_axes(self._whole_keys(first), _AXES)
             network = MatchingNetwork(axes.shape[1], self._temperature).to(axes.device)
             self._trained = Trained(axes, network)
         return self._trained
@@ -104,11 +106,11 @@ class MatchingVideo(SharedVideo):
         """
         first, second = min(t, to), max(t, to)
         if self._flow is None or self._flow[0] != (first, second):
-            forth, back = self._motion(second, first), self._motion(first, second)
-            self._flow = (first, second), torch.stack([forth, back])
-        later, sooner = self._flow[1].unbind()
-        ways = (sooner, later) if t > to else (later, sooner)
-        return lookup(*ways, size, tolerance=_TOLERANCE)
+            both = self._motion(second, first), self._motion(first, second)
+            self._flow = (first, second), torch.stack(both)
+        from_second, from_first = self._flow[1].unbind()
+        back, forth = (from_second, from_first) if to > t else (from_first, from_second)
+        return lookup(back, forth, size, tolerance=_TOLERANCE)
 
     def _motion(self, of: int, where: int) -> Float[Tensor, "2 h w"]:
         """From each cell of one frame to its matches in another one, `(x, y)` in cells."""
