@@ -68,7 +68,9 @@ def entropy_loss(
     `H` is the entropy over background and objects in nats, the mean over all pixels.
 
     Args:
-        network, triplet, masks: see `mask_cycle_loss`.
+        network: that is trained.
+        triplet: features of frames 0, `i` and `j`.
+        masks: `m_0`, on the network's grid.
     """
     first, middle, last = triplet
     start = _remembered(network, first, masks)
