@@ -31,7 +31,6 @@ from torch import Tensor
 
 from benchmarks.davis import data_root, davis_voc
 from benchmarks.davis_voc import make_segmenter
-from benchmarks.small_sam2 import deepest_point
 from ditta_adapt import Prompt, Propagator
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.adapters.sam2_transformers import SMALL, Sam2TransformersPropagator
@@ -81,7 +80,7 @@ def follow(
     masks = [region] * len(frames)
     if teacher is not None:
         with teacher.open(frames) as session:
-            session.prompt(0, [Prompt(1, deepest_point(first), region)])
+            session.prompt(0, [Prompt.on(region, 1)])
             masks[1:] = [session.propagate(t - 1, t).masks[0] for t in range(1, len(frames))]
     return [mask.long() for mask in masks]
 

@@ -40,7 +40,8 @@ class Evidence:
         normalizer: of the reliability.
         threshold: `tau` of Eq. 3, see `fuse`.
         image_model: logits of the image model alone, decoded when it is called, on the encoding
-            that all share; none before the warm-up is over.
+            that all share; to be called while the frame is at work. None while a warm-up is
+            rehearsed.
     """
 
     size: tuple[int, int]

@@ -26,6 +26,13 @@ class Prompt:
     point: tuple[int, int]
     region: Bool[Tensor, "H W"]
 
+    @classmethod
+    def on(cls, region: Bool[Tensor, "H W"], object_id: int) -> "Prompt":
+        """A prompt whose point is the pixel of the region, of one at least, nearest its centre."""
+        pixels = region.nonzero().double()
+        y, x = pixels[(pixels - pixels.mean(0)).square().sum(1).argmin()].long().tolist()
+        return cls(object_id, (x, y), region.clone())
+
 
 @dataclass(frozen=True, slots=True)
 class Masks:

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from jaxtyping import Bool
 from torch import Tensor
 
 from ditta_adapt.errors import InputError
@@ -58,14 +57,7 @@ class PropagatorCase:
 
     def prompt(self, shape: int, t: int, object_id: int) -> Prompt:
         """A prompt on one of the video's shapes: its true region, and a point inside it."""
-        return prompt_on(self.video.truth[t, shape], object_id)
-
-
-def prompt_on(region: Bool[Tensor, "H W"], object_id: int) -> Prompt:
-    """A prompt whose point is the pixel of the region nearest to its centre."""
-    pixels = region.nonzero().double()
-    y, x = pixels[(pixels - pixels.mean(0)).square().sum(1).argmin()].long().tolist()
-    return Prompt(object_id, (x, y), region.clone())
+        return Prompt.on(self.video.truth[t, shape], object_id)
 
 
 def follow(

@@ -14,7 +14,6 @@ from ditta_adapt.testing.propagator_case import (
     PropagatorCase,
     follow,
     iou,
-    prompt_on,
     require_same_tracks,
 )
 from ditta_adapt.testing.rule import require, rule
@@ -108,7 +107,7 @@ def one_pixel(case: PropagatorCase) -> None:
     for number, (y, x) in enumerate(((26, 30), (0, 0), (height - 1, width - 1)), start=1):
         region = torch.zeros(height, width, dtype=torch.bool, device="cpu")
         region[y, x] = True
-        prompts.append(prompt_on(region, number))
+        prompts.append(Prompt.on(region, number))
     with case.open() as session:
         follow(session, case.video.frames, range(3), {0: prompts})
 
@@ -118,7 +117,7 @@ def full_frame(case: PropagatorCase) -> None:
     """An object that fills the frame can be prompted and followed."""
     region = torch.ones(case.video.truth.shape[2:], dtype=torch.bool, device="cpu")
     with case.open() as session:
-        follow(session, case.video.frames, range(3), {0: [prompt_on(region, 1)]})
+        follow(session, case.video.frames, range(3), {0: [Prompt.on(region, 1)]})
 
 
 @rule(
@@ -194,7 +193,7 @@ def odd_sizes(case: PropagatorCase) -> None:
         frames.append(F.interpolate(image, ODD_SIZES[0])[0].byte().permute(1, 2, 0).numpy())
     region = F.interpolate(case.video.truth[0, MOVER][None, None].float(), ODD_SIZES[0])[0, 0] > 0
     with case.open(frames=frames) as session:
-        tracks = follow(session, frames, range(3), {0: [prompt_on(region, 1)]})
+        tracks = follow(session, frames, range(3), {0: [Prompt.on(region, 1)]})
     score = iou(tracks[0][0], region)
     require(score >= _HONOURED, f"the mask has an IoU of {score:.2f} with the prompted object.")
 

@@ -88,12 +88,15 @@ def nearest(
             rows, columns = _span(top, 0, height), _span(left, 0, width)
             asked = query[:, rows, columns].flatten(1).T
             known, scores = [], []
+            ways: dict[int, tuple[Tensor, Tensor]] = {}
             for t, radius in enumerate(reach):
                 near = _span(top, radius, height), _span(left, radius, width)
                 keys = memory[t, :, *near].flatten(1)
                 # The square of the query is the same for all, so the softmax does without it.
                 score = 2 * asked @ keys - squares[t, *near].flatten()
-                far, away = _way((rows, columns), near, radius, query.device)
+                if radius not in ways:
+                    ways[radius] = _way((rows, columns), near, radius, query.device)
+                far, away = ways[radius]
                 # Masked last: what is endless has no gradient by the temperature.
                 score = (score - pull * away) / temperature
                 scores.append(score.masked_fill(far, float("-inf")))

@@ -51,8 +51,8 @@ class MatchingNetwork(nn.Module):
         features: Float[Tensor, "D h w"],
         memory: Sequence[tuple[Float[Tensor, "D h w"], Float[Tensor, "K h w"]]],
         *,
-        reach: Sequence[int] | None = None,
-        top_k: int | None = None,
+        reach: Sequence[int],
+        top_k: int,
         known: Bool[Tensor, "T K"] | None = None,
     ) -> Float[Tensor, "K1 h w"]:
         """See `MaskNetwork`.
@@ -60,7 +60,7 @@ class MatchingNetwork(nn.Module):
         Args:
             features: keys of the frame, see `MatchingVideo.keys`.
             memory: keys and values of frames.
-            reach: see `nearest`; everywhere with none.
+            reach: see `nearest`.
             top_k: see `nearest`.
             known: which objects had begun in which frame; of others it says nothing.
         """
@@ -68,7 +68,7 @@ class MatchingNetwork(nn.Module):
         found = nearest(
             self.projected(features),
             torch.stack([self.projected(keys) for keys, _ in memory]),
-            [max(features.shape[1:])] * len(memory) if reach is None else reach,
+            reach,
             top_k=top_k,
             temperature=self.log_temperature.exp(),
             nearness=NEARNESS,

@@ -15,7 +15,7 @@ from ditta_adapt.errors import AdaptationError, InputError
 from ditta_adapt.io.frames import Frame, frame_to_tensor
 from ditta_adapt.models.caller_state import own_gradient_mode
 from ditta_adapt.progress import Progress, ProgressCallback, silent
-from ditta_adapt.teachers.checked_calls import open_session
+from ditta_adapt.teachers.checked_calls import open_session, propagator_errors
 from ditta_adapt.teachers.propagator import Prompt, Propagator
 from ditta_adapt.teachers.test_time.objectives import (
     Objective,
@@ -94,6 +94,7 @@ def adapt_propagator(
         InputError: not trainable, or not by this objective; no frames, no masks, or masks that do
             not fit; a number out of range.
         AdaptationError: a loss is not finite.
+        PropagationError: the propagator, or its features, raised.
 
     Source: Bertrand et al., "Test-time Training for Matching-based Video Object Segmentation",
     NeurIPS 2023. Other than there, which objects are visible where is asked once, before the first
@@ -104,10 +105,9 @@ def adapt_propagator(
     if len(frames) < 3 and objective != "mask_autoencoder":
         reason = f"not trained: a video of {len(frames)} frames has no cycle"
         return propagator, PropagatorReport(objective, [], [], 0, 0.0, reason)
-    with own_gradient_mode():
-        return _Run(propagator, frames, masks, objective, learning_rate, jump, seed).train(
-            iterations, progress
-        )
+    with own_gradient_mode(), propagator_errors("its training"):
+        run = _Run(propagator, frames, masks, objective, learning_rate, jump, seed)
+        return run.train(iterations, progress)
 
 
 class _Run:
@@ -231,21 +231,12 @@ def _visible(
     """Which objects the propagator sees in which frame."""
     seen = [masks.flatten(1).any(dim=1).cpu().numpy()]
     with open_session(propagator, frames) as session:
-        session.prompt(0, prompts_of(masks))
+        prompts = [Prompt.on(mask, number) for number, mask in enumerate(masks.cpu(), start=1)]
+        session.prompt(0, prompts)
         for t in range(1, len(frames)):
             found = session.propagate(t - 1, t).masks
             seen.append(found.flatten(1).any(dim=1).cpu().numpy())
     return np.stack(seen)
-
-
-def prompts_of(masks: Bool[Tensor, "K H W"]) -> list[Prompt]:
-    """A prompt for each mask, with ids from 1 on and the pixel nearest to its centre."""
-    prompts = []
-    for number, mask in enumerate(masks.cpu(), start=1):
-        pixels = mask.nonzero().double()
-        y, x = pixels[(pixels - pixels.mean(dim=0)).square().sum(dim=1).argmin()].long().tolist()
-        prompts.append(Prompt(number, (x, y), mask))
-    return prompts
 
 
 def _check(

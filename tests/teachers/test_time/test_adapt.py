@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ditta_adapt import AdaptationError, Frame, InputError, Progress
+from ditta_adapt import AdaptationError, Frame, InputError, Progress, Prompt, PropagationError
 from ditta_adapt.teachers.matching import MatchingPropagator
 from ditta_adapt.teachers.test_time import Objective, TrainablePropagator, adapt_propagator
-from ditta_adapt.teachers.test_time.adapt import MOST, prompts_of
+from ditta_adapt.teachers.test_time.adapt import MOST
 from tests.teachers.brightness_propagator import BrightnessPropagator
 from tests.teachers.matching.scenes import background, square
 
@@ -40,7 +40,7 @@ def scene(length: int, *, hidden_from: int = 99) -> tuple[list[np.ndarray], Tens
 
 def masks_of(propagator: Any, frames: Sequence[Frame], masks: Tensor) -> Tensor:
     with propagator.open(frames) as session:
-        session.prompt(0, prompts_of(masks))
+        session.prompt(0, [Prompt.on(mask, n) for n, mask in enumerate(masks, start=1)])
         found = [session.propagate(t - 1, t).masks for t in range(1, len(frames))]
     return torch.stack(found)
 
@@ -161,3 +161,13 @@ def test_what_is_refused() -> None:
     for options in ({"iterations": 0}, {"learning_rate": 0.0}, {"jump": 0}):
         with pytest.raises(InputError, match="expected at least 1"):
             adapt_propagator(matching(), frames, masks, **options)  # type: ignore[arg-type]
+
+
+def test_features_that_raise_are_named() -> None:
+    frames, masks = scene(8)
+
+    def broken(frame: Tensor) -> list[Tensor]:
+        raise LookupError("no weights")
+
+    with pytest.raises(PropagationError, match="its training: LookupError: no weights"):
+        adapt_propagator(MatchingPropagator(broken), frames, masks)
