@@ -14,6 +14,7 @@ from ditta_adapt.teachers.registry import PROPAGATORS
 NEEDED_LATER = {
     **dict.fromkeys(("edgetam", "sam2-hf", "sam2-small"), "transformers"),
     **dict.fromkeys(("camvid", "cityscapes", "davis", "folder", "vspw"), "PIL"),
+    "cutie": "cutie",
     "demo": "cv2",
     "video": "av",
 }

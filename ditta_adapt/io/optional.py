@@ -7,10 +7,12 @@ from ditta_adapt.errors import MissingDependencyError
 
 LIBRARIES = {
     "av": ("PyAV", "video"),
+    "cutie": ("rf-cutie", "cutie"),
     "cv2": ("OpenCV", "flow"),
     "huggingface_hub": ("huggingface-hub", "hf"),
     "PIL": ("Pillow", "video"),
     "matplotlib": ("Matplotlib", "report"),
+    "omegaconf": ("OmegaConf", "cutie"),
     "tqdm": ("tqdm", "report"),
     "transformers": ("transformers", "hf"),
 }

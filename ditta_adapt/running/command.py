@@ -60,8 +60,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--propagator",
         default="flow",
-        help="flow, matching, sam2-small; sam2, sam2-hf, edgetam, each with :ID of its weights; or "
-        "package.module:factory (default: flow)",
+        help="flow, matching, sam2-small; sam2, sam2-hf, edgetam, cutie, each with :ID of its "
+        "weights; or package.module:factory (default: flow)",
     )
     parser.add_argument(
         "--preset",

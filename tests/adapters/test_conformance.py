@@ -82,3 +82,18 @@ def test_sam2_of_its_package() -> None:
         lambda: SAM2Propagator(predictor), on_fail="report", expected_failures=UNTRAINED
     )
     assert failures(report) == {}
+
+
+def test_cutie_of_its_package() -> None:
+    pytest.importorskip("cutie", reason="rf-cutie is not installed")
+    from ditta_adapt.adapters.cutie import CutiePropagator
+    from tests.adapters.cutie_networks import small_cutie
+
+    unfit = ("forward", "backward", "leaving_object")
+    report = check_propagator(
+        lambda: CutiePropagator(small_cutie()),
+        on_fail="report",
+        # All objects share the pixels of a frame, so a new one takes some from the others.
+        expected_failures=dict.fromkeys((*unfit, "late_object"), "random weights"),
+    )
+    assert failures(report) == {}

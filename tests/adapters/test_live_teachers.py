@@ -37,6 +37,13 @@ def of_the_package(mask_prompts: bool) -> Callable[[], Propagator]:
     return build
 
 
+def of_cutie() -> Propagator:
+    networks = pytest.importorskip("tests.adapters.cutie_networks", exc_type=ImportError)
+    from ditta_adapt.adapters.cutie import CutiePropagator
+
+    return CutiePropagator(networks.small_cutie())
+
+
 TEACHERS: dict[str, Callable[[], Propagator]] = {
     "flow": OpticalFlowPropagator,
     "flow, scaled": lambda: OpticalFlowPropagator(max_side=32),
@@ -47,6 +54,7 @@ TEACHERS: dict[str, Callable[[], Propagator]] = {
     "edgetam, masks": of_transformers("EdgeTamVideo", True),
     "sam2": of_the_package(False),
     "sam2, masks": of_the_package(True),
+    "cutie": of_cutie,
 }
 # Longer than what the small models look back on: 8 frames with transformers, 16 with the package.
 # What starts from a mask goes on in the same way.
@@ -93,7 +101,7 @@ def test_growing_is_whole(name: str) -> None:
     # Not by chance: there is something to follow, and it differs from frame to frame.
     assert whole[-1].shape == (3, *SIZE)
     if name != "still":
-        assert len({int(masks.sum()) for masks in whole}) > 5
+        assert len({tuple(masks.flatten(1).sum(1).tolist()) for masks in whole}) > 5
 
 
 @pytest.mark.parametrize("name", ["sam2-hf", "edgetam", "sam2"])

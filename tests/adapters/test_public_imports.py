@@ -17,6 +17,7 @@ PUBLIC = [
     "ditta_adapt.models",
     "ditta_adapt.teachers",
     "ditta_adapt.teachers.flow",
+    "ditta_adapt.teachers.test_time",
 ]
 FILES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.py"))
 

@@ -22,6 +22,8 @@ class MatchingInTraining(nn.Module):
         top_k: see `nearest`.
     """
 
+    learning_rate = 1e-3
+
     def __init__(self, video: MatchingVideo, top_k: int) -> None:
         super().__init__()
         self._video, self._top_k = video, top_k
@@ -33,9 +35,13 @@ class MatchingInTraining(nn.Module):
         network = copy.deepcopy(self.network).requires_grad_(False)
         return Trained(self._video.trained.axes, network)
 
-    def encode_frame(self, frame: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "D h w"]:
-        """See `MaskNetwork`."""
+    def prepare(self, frame: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "D h w"]:
+        """See `TrainableNetwork`."""
         return self._video.keys_of(frame)
+
+    def encode_frame(self, prepared: Float[Tensor, "D h w"]) -> Float[Tensor, "D h w"]:
+        """See `TrainableNetwork`. Keys come from a frozen network."""
+        return prepared
 
     def encode_memory(
         self, features: Float[Tensor, "D h w"], masks: Float[Tensor, "K h w"]

@@ -17,6 +17,7 @@ from ditta_adapt.models.caller_state import own_gradient_mode
 from ditta_adapt.progress import Progress, ProgressCallback, silent
 from ditta_adapt.teachers.checked_calls import open_session, propagator_errors
 from ditta_adapt.teachers.propagator import Prompt, Propagator
+from ditta_adapt.teachers.test_time.mask_network import Features
 from ditta_adapt.teachers.test_time.objectives import (
     Objective,
     entropy_loss,
@@ -63,7 +64,7 @@ def adapt_propagator(
     *,
     objective: Objective = "mask_cycle",
     iterations: int | None = None,
-    learning_rate: float = 1e-3,
+    learning_rate: float | None = None,
     jump: int = 10,
     seed: int = 0,
     progress: ProgressCallback = silent,
@@ -81,7 +82,7 @@ def adapt_propagator(
         masks: `(K, H, W)` bool, of `K >= 1` objects in its first frame.
         objective: `"mask_cycle"`, `"entropy"` or `"mask_autoencoder"`; see there.
         iterations: how many steps, without any rule; none for the rule.
-        learning_rate: of Adam, above 0.
+        learning_rate: of Adam, above 0; by default the network's own.
         jump: of the triplets.
         seed: of what is drawn.
         progress: called after every step.
@@ -119,21 +120,22 @@ class _Run:
         frames: Sequence[Frame],
         masks: Tensor,
         objective: Objective,
-        learning_rate: float,
+        learning_rate: float | None,
         jump: int,
         seed: int,
     ) -> None:
         self._started = time.perf_counter()
         self._propagator, self._frames, self._objective = propagator, frames, objective
-        self._rate, self._jump = learning_rate, jump
+        self._jump = jump
         self._random = np.random.default_rng(seed)
         self._network: TrainableNetwork = propagator.training_copy(frames)
+        self._rate = learning_rate or self._network.learning_rate
         self._parameters = list(self._network.trained_by(objective))
         if not self._parameters:
             raise InputError(
                 f"{type(propagator).__name__} has nothing that {objective!r} could train."
             )
-        self._features: dict[int, Any] = {}
+        self._prepared: dict[int, Any] = {}
         self._masks = self._network.on_grid(masks)
         self._visible = np.ones((len(frames), len(masks)), bool)
         if objective == "mask_cycle":
@@ -189,9 +191,9 @@ class _Run:
 
     def _loss(self) -> Tensor:
         if self._objective == "mask_autoencoder":
-            return mask_autoencoder_loss(self._network, self._of(0), self._masks)
+            return mask_autoencoder_loss(self._network, self._encoded(0)[0], self._masks)
         drawn = self._draw()
-        given = self._network, self._triplet(drawn), self._masks[list(drawn.objects)]
+        given = self._given(drawn)
         return mask_cycle_loss(*given) if self._objective == "mask_cycle" else entropy_loss(*given)
 
     def _judge(self) -> float:
@@ -199,10 +201,7 @@ class _Run:
         if not self._held_out:
             return 0.0
         with torch.no_grad():
-            losses = [
-                mask_cycle_loss(self._network, self._triplet(each), self._masks[list(each.objects)])
-                for each in self._held_out
-            ]
+            losses = [mask_cycle_loss(*self._given(each)) for each in self._held_out]
         return float(torch.stack(losses).mean())
 
     def _draw(self) -> Triplet:
@@ -214,15 +213,19 @@ class _Run:
         # In short videos there may be no others.
         return drawn
 
-    def _triplet(self, drawn: Triplet) -> list[Any]:
-        return [self._of(t) for t in (0, drawn.i, drawn.j)]
+    def _given(self, drawn: Triplet) -> tuple[TrainableNetwork, list[Features], Tensor]:
+        """What a loss is computed from."""
+        triplet = self._encoded(0, drawn.i, drawn.j)
+        return self._network, triplet, self._masks[list(drawn.objects)]
 
-    def _of(self, t: int) -> Any:
-        if t not in self._features:
+    def _encoded(self, *frames: int) -> list[Features]:
+        for t in set(frames) - set(self._prepared):
             with torch.no_grad():
                 frame = frame_to_tensor(self._frames[t], name=f"frame {t}")
-                self._features[t] = self._network.encode_frame(frame)
-        return self._features[t]
+                self._prepared[t] = self._network.prepare(frame)
+        # Frame 0 may be there twice.
+        once = {t: self._network.encode_frame(self._prepared[t]) for t in sorted(set(frames))}
+        return [once[t] for t in frames]
 
 
 def _visible(
@@ -245,7 +248,7 @@ def _check(
     masks: Tensor,
     objective: str,
     iterations: int | None,
-    learning_rate: float,
+    learning_rate: float | None,
     jump: int,
 ) -> None:
     if not isinstance(propagator, TrainablePropagator):
@@ -255,10 +258,11 @@ def _check(
         )
     if objective not in get_args(Objective):
         raise InputError(f"objective is {objective!r}; expected one of {get_args(Objective)}.")
-    if (iterations is not None and iterations < 1) or not learning_rate > 0 or jump < 1:
+    wrong_rate = learning_rate is not None and not learning_rate > 0
+    if (iterations is not None and iterations < 1) or wrong_rate or jump < 1:
         raise InputError(
             f"iterations is {iterations}, learning_rate {learning_rate} and jump {jump}; expected "
-            "at least 1 (or none), above 0 and at least 1."
+            "at least 1 (or none), above 0 (or none) and at least 1."
         )
     if not len(frames):
         raise InputError("no frames: training needs the video.")

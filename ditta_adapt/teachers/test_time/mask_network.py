@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 Features: TypeAlias = Any
@@ -19,10 +19,6 @@ class MaskNetwork(Protocol):
     Differentiable in soft masks and in its own weights. Masks and logits are on a grid of its own
     over the whole frame.
     """
-
-    def encode_frame(self, frame: UInt8[Tensor, "3 H W"]) -> Features:
-        """What is needed of a frame, whatever is asked of it; computed once."""
-        ...
 
     def encode_memory(self, features: Features, masks: Float[Tensor, "K h w"]) -> Value:
         """What is remembered of a frame, given soft masks in [0, 1] of its objects.

@@ -3,18 +3,32 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from ditta_adapt.io.frames import Frame
 from ditta_adapt.teachers.propagator import Propagator
-from ditta_adapt.teachers.test_time.mask_network import MaskNetwork
+from ditta_adapt.teachers.test_time.mask_network import Features, MaskNetwork
 from ditta_adapt.teachers.test_time.objectives import Objective
 
 
 @runtime_checkable
 class TrainableNetwork(MaskNetwork, Protocol):
-    """A `MaskNetwork` with weights; any `nn.Module` has the last two methods."""
+    """A `MaskNetwork` with weights; any `nn.Module` has the last two methods.
+
+    Attributes:
+        learning_rate: of Adam, where none is given; with it the weights move and are not lost.
+    """
+
+    learning_rate: float
+
+    def prepare(self, frame: UInt8[Tensor, "3 H W"]) -> Any:
+        """What no training changes of a frame, in little memory; kept for the whole training."""
+        ...
+
+    def encode_frame(self, prepared: Any) -> Features:
+        """What is needed of a frame, whatever is asked of it; once a step, with its gradients."""
+        ...
 
     def on_grid(self, masks: Bool[Tensor, "K H W"]) -> Float[Tensor, "K h w"]:
         """Masks at frame size on the grid of the network, as shares of cells, on its device."""

@@ -11,9 +11,6 @@ from ditta_adapt.teachers.matching.soft_aggregation import aggregation_logits
 class Copying:
     """Says of every frame what the memory's last one says."""
 
-    def encode_frame(self, frame: Tensor) -> Tensor:
-        return frame
-
     def encode_memory(self, features: Tensor, masks: Tensor) -> Tensor:
         return masks
 
@@ -30,9 +27,6 @@ class Mixing(nn.Module):
         weights = torch.randn(2 + channels, generator=generator, dtype=torch.float64)
         self.weights = nn.Parameter(0.3 * weights)
         self.calls: list[int] = []
-
-    def encode_frame(self, frame: Tensor) -> Tensor:
-        return frame
 
     def encode_memory(self, features: Tensor, masks: Tensor) -> Tensor:
         others = masks.sum(dim=0, keepdim=True) - masks
