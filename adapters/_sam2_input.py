@@ -1,19 +1,16 @@
 """What models of the SAM2 family are told of a video, by whichever library they are run."""
 
-import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ditta_adapt.models import normalise
 from ditta_adapt.teachers import SharedVideo
 
 
-def square_image(
-    video: SharedVideo, t: int, side: int, device: torch.device
-) -> Float[Tensor, "1 3 S S"]:
-    """Frame `t` squeezed to a square (bilinear, anti-aliased), by ImageNet's mean; float32."""
-    image = video.frame(t).to(device).unsqueeze(0).float() / 255
+def square_image(frame: UInt8[Tensor, "3 H W"], side: int) -> Float[Tensor, "1 3 S S"]:
+    """A frame squeezed to a square (bilinear, anti-aliased), by ImageNet's mean; float32."""
+    image = frame.unsqueeze(0).float() / 255
     return normalise(F.interpolate(image, (side, side), mode="bilinear", antialias=True))
 
 

@@ -31,7 +31,8 @@ class ImageFeatures(SharedVideo):
     def __getitem__(self, t: int) -> tuple[Tensor, dict[str, list[Tensor]]]:
         """Features of frame `t`, as the package caches them; call it within `inference`."""
         if t not in self._kept:
-            image = square_image(self, t, self.predictor.image_size, self.predictor.device)
+            frame = self.frame(t).to(self.predictor.device)
+            image = square_image(frame, self.predictor.image_size)
             output = self.predictor.forward_image(image)
             # Positional encodings are five times as large, and the same for all frames.
             self._positions = self._positions or output["vision_pos_enc"]

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ditta_adapt.adapters.sam2_transformers.features import FrameFeatures
+from ditta_adapt.adapters.sam2_transformers.head import mask_head
 from ditta_adapt.adapters.sam2_transformers.loading import run_class_of
 
 AT_ONCE = 16
@@ -113,37 +114,12 @@ def batches(video: FrameFeatures, run: Any, t: int) -> Iterator[Any]:
 
 
 def _decoded(model: Any, remembered: Tensor, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """SAM2's mask head without a prompt: of every object its mask, its pointer, and whether it is
-    there at all.
-
-    The library's own choice among several masks is right for one object only.
-    """
-    count, device = len(remembered), remembered.device
-    sparse, dense = model.prompt_encoder(
-        input_points=remembered.new_zeros(count, 1, 1, 2),
-        input_labels=-torch.ones(count, 1, 1, dtype=torch.int32, device=device),
-        input_boxes=None,
-        input_masks=None,
-    )
-    several = model._use_multimask(False, None)
-    masks, quality, tokens, score = model.mask_decoder(
-        image_embeddings=remembered,
-        image_positional_embeddings=model.get_image_wide_positional_embeddings().repeat(
-            count, 1, 1, 1
-        ),
-        sparse_prompt_embeddings=sparse,
-        dense_prompt_embeddings=dense,
-        multimask_output=several,
-        high_resolution_features=maps,
-    )
-    each = torch.arange(count, device=device)
-    best = quality[:, 0].argmax(dim=-1) if several else torch.zeros_like(each)
+    """Of every object its mask, its pointer, and whether it is there at all."""
+    masks, pointer, score = mask_head(model, remembered, maps)
     there = score > 0
-    masks = torch.where(there.unsqueeze(-1), masks[each, 0, best].unsqueeze(1), _ABSENT)
-    token = tokens[each, 0, best if tokens.shape[2] > 1 else torch.zeros_like(each)].unsqueeze(1)
-    weight = there.to(token.dtype)
-    pointer = weight * model.object_pointer_proj(token) + (1 - weight) * model.no_object_pointer
-    return masks, pointer, score
+    weight = there.to(pointer.dtype)
+    pointer = weight * pointer + (1 - weight) * model.no_object_pointer
+    return torch.where(there.unsqueeze(-1), masks, _ABSENT), pointer, score
 
 
 @contextmanager

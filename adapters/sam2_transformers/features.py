@@ -32,7 +32,7 @@ class FrameFeatures(SharedVideo):
         """Features of frame `t`, finest level first: `(h * w, 1, D)` each."""
         if t not in self._kept:
             config = self.model.config
-            image = square_image(self, t, config.image_size, self.model.device)
+            image = square_image(self.frame(t).to(self.model.device), config.image_size)
             with torch.no_grad(), self.autocast():
                 output = self.model.get_image_features(image.to(self.model.dtype), return_dict=True)
             if self.sessions < 2:

@@ -1,5 +1,6 @@
 """Opens sessions of SAM2 and EdgeTAM, with the video models of transformers."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
@@ -10,6 +11,7 @@ from ditta_adapt import Frame, InputError
 from ditta_adapt.adapters.sam2_transformers.features import FrameFeatures
 from ditta_adapt.adapters.sam2_transformers.loading import check_given, load_model
 from ditta_adapt.adapters.sam2_transformers.session import Sam2VideoSession
+from ditta_adapt.adapters.sam2_transformers.training import Sam2InTraining
 from ditta_adapt.teachers import BasePropagator
 
 if TYPE_CHECKING:
@@ -89,6 +91,23 @@ class Sam2TransformersPropagator(BasePropagator[FrameFeatures, Sam2VideoSession]
         better at masks than at points, so masks are its default. For real work give `checkpoint`.
         """
         return cls(checkpoint=SMALL, device=device, mask_prompts=mask_prompts)
+
+    def training_copy(self, frames: Sequence[Frame]) -> Sam2InTraining:
+        """See `TrainablePropagator`. Training is in float32.
+
+        Raises:
+            InputError: the model is no `Sam2VideoModel`.
+        """
+        return Sam2InTraining(self._watch(frames).model)
+
+    def trained(self, network: Sam2InTraining) -> "Sam2TransformersPropagator":
+        """See `TrainablePropagator`."""
+        with warnings.catch_warnings():
+            # It was loaded from somewhere, or its user was told.
+            warnings.simplefilter("ignore", UserWarning)
+            return Sam2TransformersPropagator(
+                network.result, dtype=self.dtype, mask_prompts=self.mask_prompts
+            )
 
     def _watch(self, frames: Sequence[Frame]) -> FrameFeatures:
         if self.model is None:

@@ -16,6 +16,7 @@ from ditta_adapt.teachers.propagator import (
     TakesFeatures,
 )
 from ditta_adapt.teachers.shared_video import SharedVideo
+from ditta_adapt.teachers.soft_aggregation import aggregation_logits
 
 __all__ = [
     "BasePropagator",
@@ -29,5 +30,6 @@ __all__ = [
     "Propagator",
     "SharedVideo",
     "TakesFeatures",
+    "aggregation_logits",
     "oldest_kept",
 ]

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ditta_adapt.teachers.matching.affinity import nearest
-from ditta_adapt.teachers.matching.soft_aggregation import aggregation_logits
+from ditta_adapt.teachers.soft_aggregation import aggregation_logits
 
 NEARNESS = 1.0
 """See `nearest`."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ditta_adapt.teachers.matching.soft_aggregation import aggregation_logits
+from ditta_adapt.teachers.soft_aggregation import aggregation_logits
 
 
 class Copying:

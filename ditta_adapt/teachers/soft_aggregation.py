@@ -26,8 +26,3 @@ def aggregation_logits(probabilities: Float[Tensor, "K h w"]) -> Float[Tensor, "
     background = (1 - probabilities).prod(dim=0, keepdim=True)
     everyone = torch.cat([background, probabilities]).clamp(_LEAST, 1 - _LEAST)
     return everyone.log() - (1 - everyone).log()
-
-
-def soft_aggregation(probabilities: Float[Tensor, "K h w"]) -> Float[Tensor, "K h w"]:
-    """What every object gets of each pixel, in [0, 1]; with the background it sums to 1."""
-    return aggregation_logits(probabilities).softmax(dim=0)[1:]
