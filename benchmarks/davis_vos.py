@@ -7,8 +7,9 @@ mean of region similarity and contour accuracy, first and last frame left out. R
 * `flow`: moved along by optical flow;
 * `sam2-small`: the library's own small SAM2, shown the mask;
 * `matching`: features of the ESPNetv2 that labels DAVIS-VOC, compared with those of frames before;
-* `mask_cycle`, `entropy`, `mask_autoencoder`: the same, trained on each video by that objective for
-  as long as held-out cycles get better; with `:20` or another number, for so many steps.
+* `matching+mask_cycle`, `matching+entropy`, `sam2-small+mask_cycle`, `sam2-small+entropy`: these,
+  trained on each video by that objective for as long as held-out cycles get better; with `:20` or
+  another number, for so many steps.
 
 Corruptions of DAVIS-C spoil all frames; the mask stays that of the clean first frame.
 
@@ -23,7 +24,6 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ from ditta_adapt.io.files import write_files
 from ditta_adapt.metrics.j_and_f import JAndF
 from ditta_adapt.reporting.tables import plain
 from ditta_adapt.teachers.matching import MatchingPropagator, SegmenterFeatures
-from ditta_adapt.teachers.test_time import Objective, PropagatorReport, adapt_propagator
+from ditta_adapt.teachers.test_time import PropagatorReport, adapt_propagator
 
 Row = dict[str, str | float]
 CLEAN = "clean"
@@ -51,12 +51,14 @@ def matching() -> MatchingPropagator:
 
 
 def trained(
-    name: str, frames: Sequence[np.ndarray], first: np.ndarray
+    name: str, training: str, frames: Sequence[np.ndarray], first: np.ndarray
 ) -> tuple[Propagator, PropagatorReport]:
-    """Matching, trained on a video; the name is an objective, perhaps with a number of steps."""
-    objective, _, steps = name.partition(":")
+    """A teacher, trained on a video by an objective, perhaps with a number of steps."""
+    objective, _, steps = training.partition(":")
+    teacher = TEACHERS[name]()
+    assert teacher is not None
     return adapt_propagator(
-        matching(),
+        teacher,
         frames,
         torch.from_numpy(first)[None],
         objective=objective,  # type: ignore[arg-type]
@@ -70,6 +72,12 @@ TEACHERS: Mapping[str, Callable[[], Propagator | None]] = {
     "sam2-small": lambda: Sam2TransformersPropagator(checkpoint=SMALL, mask_prompts=True),
     "matching": matching,
 }
+
+TRAINED = tuple(
+    f"{name}+{objective}"
+    for name in ("matching", "sam2-small")
+    for objective in ("mask_cycle", "entropy")
+)
 
 
 def follow(
@@ -95,11 +103,12 @@ def measure(teacher: str, video: str, corruption: str) -> Row:
     truth = [torch.from_numpy(np.equal(labels, 1)).long() for labels in shown.labels]
     first, steps = truth[0].bool().numpy(), 0
     started = time.perf_counter()
-    if teacher in TEACHERS:
-        propagator = TEACHERS[teacher]()
-    else:
-        propagator, report = trained(teacher, frames, first)
+    name, _, training = teacher.partition("+")
+    if training:
+        propagator, report = trained(name, training, frames, first)
         steps = report.iterations
+    else:
+        propagator = TEACHERS[name]()
     masks = follow(propagator, frames, first)
     seconds = time.perf_counter() - started
     score = JAndF()
@@ -145,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--teachers", nargs="+", default=[*TEACHERS, *get_args(Objective)])
+    parser.add_argument("--teachers", nargs="+", default=[*TEACHERS, *TRAINED])
     parser.add_argument(
         "--corruptions", nargs="*", choices=corruption_names(), default=[], help="at high strength"
     )

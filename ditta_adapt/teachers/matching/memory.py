@@ -18,7 +18,6 @@ class Remembered:
         t: its index.
         keys: see `MatchingVideo.keys`.
         masks: of all objects there, soft, in [0, 1].
-        values: of these masks, see `MatchingNetwork`.
         known: which objects had begun; of others the frame says nothing.
         began: whether an object began here.
     """
@@ -26,15 +25,14 @@ class Remembered:
     t: int
     keys: Float[Tensor, "D h w"]
     masks: Float[Tensor, "K h w"]
-    values: Float[Tensor, "K h w"]
     known: Bool[Tensor, " K"]
     began: bool
 
     def without(self, count: int) -> "Remembered":
         """The same where `count` further objects had not begun yet."""
-        masks, values = (F.pad(m, (0, 0, 0, 0, 0, count)) for m in (self.masks, self.values))
+        masks = F.pad(self.masks, (0, 0, 0, 0, 0, count))
         known = F.pad(self.known, (0, count), value=False)
-        return Remembered(self.t, self.keys, masks, values, known, self.began)
+        return Remembered(self.t, self.keys, masks, known, self.began)
 
 
 class Memory:
@@ -66,7 +64,7 @@ class Memory:
         with torch.no_grad():
             logits = self._network.read(
                 keys,
-                [(each.keys, each.values) for each in self.frames],
+                [(each.keys, each.masks) for each in self.frames],
                 reach=[self._reach(each) for each in self.frames],
                 top_k=self._top_k,
                 known=torch.stack([each.known for each in self.frames]),
@@ -88,8 +86,6 @@ class Memory:
         starts = [i for i, each in enumerate(self.frames) if each.began][-(self._most // 2) :]
         others = [i for i, each in enumerate(self.frames) if not each.began]
         others = others[max(len(others) - (self._most - 1 - len(starts)), 0) :]
-        with torch.no_grad():
-            values = self._network.encode_memory(keys, masks)
         known = torch.ones(len(masks), dtype=torch.bool, device=masks.device)
-        new = Remembered(t, keys, masks, values, known, began)
+        new = Remembered(t, keys, masks, known, began)
         self.frames = [*(self.frames[i] for i in sorted([*starts, *others])), new]

@@ -12,6 +12,9 @@ from ditta_adapt.teachers.test_time.objectives import Objective
 
 _REACH = 0.3
 """Of matches in training, as a share of the longer side: frames of a triplet are far apart."""
+_CELLS = 48
+"""Of the longer side of the grid in training: how keys are compared does not depend on it, and time
+grows as its fourth power."""
 
 
 class MatchingInTraining(nn.Module):
@@ -22,11 +25,14 @@ class MatchingInTraining(nn.Module):
         top_k: see `nearest`.
     """
 
-    learning_rate = 1e-3
+    learning_rate = 3e-3
 
     def __init__(self, video: MatchingVideo, top_k: int) -> None:
         super().__init__()
         self._video, self._top_k = video, top_k
+        scale = min(1.0, _CELLS / max(video.grid))
+        height, width = (max(round(side * scale), 1) for side in video.grid)
+        self._grid = (height, width)
         self.network = copy.deepcopy(video.trained.network).requires_grad_()
 
     @property
@@ -37,7 +43,7 @@ class MatchingInTraining(nn.Module):
 
     def prepare(self, frame: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "D h w"]:
         """See `TrainableNetwork`."""
-        return self._video.keys_of(frame)
+        return self._video.keys_of(frame, self._grid)
 
     def encode_frame(self, prepared: Float[Tensor, "D h w"]) -> Float[Tensor, "D h w"]:
         """See `TrainableNetwork`. Keys come from a frozen network."""
@@ -46,8 +52,8 @@ class MatchingInTraining(nn.Module):
     def encode_memory(
         self, features: Float[Tensor, "D h w"], masks: Float[Tensor, "K h w"]
     ) -> Float[Tensor, "K h w"]:
-        """See `MaskNetwork`."""
-        return self.network.encode_memory(features, masks)
+        """See `MaskNetwork`. Masks are remembered as they are."""
+        return masks
 
     def read(
         self,
@@ -55,27 +61,21 @@ class MatchingInTraining(nn.Module):
         memory: Sequence[tuple[Float[Tensor, "D h w"], Float[Tensor, "K h w"]]],
     ) -> Float[Tensor, "K1 h w"]:
         """See `MaskNetwork`."""
-        reach = [round(_REACH * max(features.shape[1:]))] * len(memory)
+        reach = [round(_REACH * max(self._grid))] * len(memory)
         return self.network.read(features, memory, reach=reach, top_k=self._top_k)
-
-    def decode_value(
-        self, features: Float[Tensor, "D h w"], value: Float[Tensor, "K h w"]
-    ) -> Float[Tensor, "K1 h w"]:
-        """See `DecodesValues`."""
-        return self.network.decode_value(features, value)
 
     def on_grid(self, masks: Bool[Tensor, "K H W"]) -> Float[Tensor, "K h w"]:
         """See `TrainableNetwork`."""
-        return F.interpolate(masks[None].to(self.network.key), self._video.grid, mode="area")[0]
+        return F.interpolate(masks[None].to(self.network.key), self._grid, mode="area")[0]
 
     def trained_by(self, objective: Objective) -> list[nn.Parameter]:
         """See `TrainableNetwork`.
 
         There is no normalisation layer, which is all that entropy trains elsewhere; here it is the
-        temperature. Its own value, unmatched, teaches value and decoder only.
+        temperature. There is no decoder of masks that an auto-encoder could train.
         """
-        if objective == "entropy":
-            return [self.network.log_temperature]
-        if objective == "mask_autoencoder":
-            return [self.network.value, self.network.decoder, self.network.bias]
-        return list(self.network.parameters())
+        trained: dict[Objective, list[nn.Parameter]] = {
+            "mask_cycle": [self.network.key],
+            "entropy": [self.network.log_temperature],
+        }
+        return trained.get(objective, [])

@@ -73,7 +73,7 @@ class MatchingVideo(SharedVideo):
     def keys(self, t: int) -> Float[Tensor, "D h w"]:
         """Keys of frame `t`, see `frame_keys`, along the `principal_axes` of the first frame."""
         if t not in self._keys:
-            self._keys[t] = self.keys_of(self.frame(t))
+            self._keys[t] = self.keys_of(self.frame(t), self.grid)
             kept = sorted(self._keys, key=lambda other: abs(other - t))[:_KEPT]
             self._keys = {other: self._keys[other] for other in kept if other >= self.oldest}
         return self._keys[t]
@@ -84,18 +84,20 @@ class MatchingVideo(SharedVideo):
         if self._trained is None:
             # What was the first frame may be forgotten by now.
             first = self.frame(max(self._first, self.oldest))
-            axes = principal_axes(self._whole_keys(first), _AXES)
+            with torch.no_grad():
+                keys = frame_keys(self._features(first), first, self.grid)
+            axes = principal_axes(keys, _AXES)
             network = MatchingNetwork(axes.shape[1], self._temperature).to(axes.device)
             self._trained = Trained(axes, network)
         return self._trained
 
-    def keys_of(self, frame: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "D h w"]:
-        """Keys of any frame, along the axes of this video."""
-        return torch.einsum("dhw,dk->khw", self._whole_keys(frame), self.trained.axes)
-
     @torch.no_grad()
-    def _whole_keys(self, frame: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "D h w"]:
-        return frame_keys(self._features(frame), frame, self.grid)
+    def keys_of(
+        self, frame: UInt8[Tensor, "3 H W"], grid: tuple[int, int]
+    ) -> Float[Tensor, "D h w"]:
+        """Keys of any frame on any grid, along the axes of this video."""
+        keys = frame_keys(self._features(frame), frame, grid)
+        return torch.einsum("dhw,dk->khw", keys, self.trained.axes)
 
     def lookup(
         self, t: int, to: int, size: tuple[int, int]

@@ -1,11 +1,14 @@
 """Mask networks that are small enough to be known by hand."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ditta_adapt.teachers.soft_aggregation import aggregation_logits
+from tests.teachers.brightness_propagator import BrightnessPropagator
 
 
 class Copying:
@@ -42,3 +45,39 @@ class Mixing(nn.Module):
 
     def decode_value(self, features: Tensor, value: Tensor) -> Tensor:
         return aggregation_logits((3 * value + self.weights[1] - 1.5).sigmoid())
+
+
+class TrainableMixing(Mixing):
+    """The same, with an encoder that trains: how much each colour counts."""
+
+    learning_rate = 0.05
+
+    def __init__(self) -> None:
+        super().__init__(channels=3)
+        self.colours = nn.Parameter(torch.ones(3, dtype=torch.float64))
+
+    def prepare(self, frame: Tensor) -> Tensor:
+        return F.avg_pool2d(frame.double()[None] / 255, 4)[0]
+
+    def encode_frame(self, prepared: Tensor) -> Tensor:
+        return self.colours[:, None, None] * prepared
+
+    def on_grid(self, masks: Tensor) -> Tensor:
+        return F.avg_pool2d(masks[None].double(), 4)[0]
+
+    def trained_by(self, objective: str) -> list[nn.Parameter]:
+        return [] if objective == "entropy" else list(self.parameters())
+
+
+class TrainableBrightness(BrightnessPropagator):
+    """What it is trained to has no influence on its masks."""
+
+    network: Any = None
+
+    def training_copy(self, frames: Sequence[Any]) -> TrainableMixing:
+        return TrainableMixing()
+
+    def trained(self, network: TrainableMixing) -> "TrainableBrightness":
+        other = TrainableBrightness()
+        other.network = network
+        return other
