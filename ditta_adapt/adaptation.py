@@ -22,6 +22,7 @@ from ditta_adapt.safety.judge import judge_of
 from ditta_adapt.safety.resolution import resolve
 from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.targets.builder import TargetBuilder, check_targets
+from ditta_adapt.targets.trained_propagator import train_propagator
 from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.training.student import Student
@@ -67,6 +68,7 @@ def adapt_to_frames(
             with clock.stage("look"):
                 warm_up = warm_up.looked_at(config.look, progress)
         with clock.stage("teach"):
+            propagator, taught = train_propagator(propagator, warm_up, config, progress)
             # Open to the end, so that what it computes of the frames is computed once.
             resolution = stack.enter_context(resolve(config, propagator, warm_up))
             config = resolution.config
@@ -92,7 +94,7 @@ def adapt_to_frames(
     about = getattr(segmenter, "notes", ())
     looked = _look_note(warm_up, config)
     whole = _whole_model_note(warm_up)
-    notes = (resolution.note, trained.note, looked, whole, not_compiled, *about)
+    notes = (taught, resolution.note, trained.note, looked, whole, not_compiled, *about)
     report = report_of(
         segmenter, propagator, config, warm_up, targets, trained, clock.seconds, notes
     )

@@ -4,6 +4,7 @@ from ditta_adapt.config.adapt_config import AdaptConfig
 from ditta_adapt.config.cache_budget import CacheBudget
 from ditta_adapt.config.look import SecondLook
 from ditta_adapt.config.memory import AttentionAddon, WarpedVotes
+from ditta_adapt.config.propagator_training import Objective, PropagatorTraining
 from ditta_adapt.config.safety import Checks
 from ditta_adapt.config.targets import DenseVote, MaskVote, SelfLabels
 from ditta_adapt.config.training import Anchored, Contrast, CrossEntropy, Training
@@ -18,6 +19,8 @@ __all__ = [
     "CrossEntropy",
     "DenseVote",
     "MaskVote",
+    "Objective",
+    "PropagatorTraining",
     "SecondLook",
     "SelfLabels",
     "Training",

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ditta_adapt.config.look import SecondLook
 from ditta_adapt.config.memory import AttentionAddon, WarpedVotes
+from ditta_adapt.config.propagator_training import PropagatorTraining
 from ditta_adapt.config.record import Record, Seed
 from ditta_adapt.config.safety import Checks
 from ditta_adapt.config.targets import DenseVote, MaskVote, SelfLabels
@@ -52,6 +53,8 @@ class AdaptConfig(Record):
         look: when the frozen model looks a second time, larger and smaller. None: never.
         reliability_normalizer: of the reliability map that chooses prompts, weighs pixels, fuses
             (Eq. 3) and is part of predictions, see `reliability`.
+        propagator_training: how the propagator is trained on the warm-up before it teaches. None:
+            it is used as it is.
         seed: of everything random; the caller's random state is not touched.
 
     Raises:
@@ -68,6 +71,7 @@ class AdaptConfig(Record):
     safety: Checks | Literal["checked", "none"] | None = field(default_factory=Checks)
     look: SecondLook | None = field(default_factory=SecondLook)
     reliability_normalizer: Normalizer = "frame"
+    propagator_training: PropagatorTraining | None = None
     seed: Seed = 0
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from ditta_adapt import persistence
 from ditta_adapt.config import AdaptConfig
+from ditta_adapt.errors import InputError
 from ditta_adapt.io.files import write_files
 from ditta_adapt.io.frame_format import FrameFormat
 from ditta_adapt.io.frames import FrameLike, frame_to_tensor
@@ -52,12 +53,20 @@ class Kept(ABC):
         adapted, these are the pre-trained weights, and the configuration as it was given.
 
         With `state` what is remembered of the video is written, too, to `state.safetensors`: what
-        loads it goes on with the next frame as if nothing had happened.
+        loads it goes on with the next frame as if nothing had happened. What a propagator was
+        trained to is not written.
 
         Raises:
+            InputError: the state is asked for, and the propagator was trained.
             CheckpointError: the folder cannot be written. Files already there are replaced only
                 when both new ones are complete.
         """
+        if state and self.config.propagator_training is not None:
+            raise InputError(
+                "state is True and the config has a propagator_training; what the propagator was "
+                "trained to is not written, so the next frame could not be the same. Pass "
+                "state=False, or adapt without it."
+            )
         with self._alone:
             persistence.save(path, self._stream, self.segmenter, state=state)
 

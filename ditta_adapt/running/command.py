@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import torch
 
+from ditta_adapt.config import PropagatorTraining
 from ditta_adapt.errors import DittaError, InputError
 from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.io.factories import importable_folder
@@ -26,6 +27,7 @@ from ditta_adapt.running.source import Source, are_images, open_source
 from ditta_adapt.running.stopping import Stop, stop_on_signals
 from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.teachers.registry import check_propagator, find_propagator
+from ditta_adapt.teachers.test_time.adapt import check_trainable
 from ditta_adapt.video_segmenter import VideoSegmenter
 from ditta_adapt.wrap import wrap
 
@@ -62,6 +64,12 @@ def add_parser(subparsers: Any) -> None:
         default="flow",
         help="flow, matching, sam2-small; sam2, sam2-hf, edgetam, cutie, each with :ID of its "
         "weights; or package.module:factory (default: flow)",
+    )
+    parser.add_argument(
+        "--adapt-propagator",
+        action="store_const",
+        const=True,
+        help="train it on the warm-up first (matching, sam2-small, sam2-hf, cutie)",
     )
     parser.add_argument(
         "--preset",
@@ -125,7 +133,10 @@ def run(options: argparse.Namespace) -> int:
             (only,) = sources.values()
             if isinstance(only, DittaError):
                 raise only
-        parts = _segmenter(options), find_propagator(options.propagator)
+        propagator = find_propagator(options.propagator)
+        if options.adapt_propagator:
+            check_trainable(propagator)
+        parts = _segmenter(options), propagator
         failed = 0
         with stop_on_signals() as stop:
             for folder, source in sources.items():
@@ -255,18 +266,15 @@ def _video_model(
     segmenter: Segmenter, propagator: Propagator, options: argparse.Namespace
 ) -> VideoSegmenter:
     """One for every video: what one leaves behind is not the next one's."""
-    return wrap(
-        segmenter,
-        propagator=propagator,
-        config=replace(PRESETS[options.preset], seed=options.seed),
-        compile=options.compile,
-    )
+    training = PropagatorTraining() if options.adapt_propagator else None
+    config = replace(PRESETS[options.preset], seed=options.seed, propagator_training=training)
+    return wrap(segmenter, propagator=propagator, config=config, compile=options.compile)
 
 
 def _settings(options: argparse.Namespace) -> dict[str, str]:
     """What is shown of the command in reports, and makes it another run if it differs."""
-    names = ("model", "propagator", "preset", "device", "dtype", "seed", "size", "fps")
-    values = {name: getattr(options, name) for name in names}
+    names = "model propagator adapt_propagator preset device dtype seed size fps"
+    values = {name: getattr(options, name) for name in names.split()}
     return {name: str(value) for name, value in values.items() if value is not None}
 
 

@@ -132,13 +132,17 @@ class Labelling:
             if asked and self.source.live:
                 return
             due = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
-            # Before the end of the warm-up there is nothing that could be gone on with.
-            if (asked or due) and following >= self.warmup:
+            if (asked or due) and following >= self.warmup and self._can_go_on:
                 beside.drain()
                 self.work.save_checkpoint(following, self._save)
                 self.saved, saved = following, time.monotonic()
             if asked:
                 raise Stopped
+
+    @property
+    def _can_go_on(self) -> bool:
+        """Whether all that counts after the warm-up can be kept."""
+        return self.video_model.config.propagator_training is None
 
     def _save(self, folder: Path) -> None:
         self.video_model.save_pretrained(folder / "model", state=True)

@@ -22,6 +22,7 @@ from ditta_adapt.io.probe import probe_video
 from ditta_adapt.io.video import read_timed_video, write_video
 from ditta_adapt.running.bars import Bars
 from ditta_adapt.running.label_files import decode_labels
+from ditta_adapt.teachers.test_time.adapt import MOST
 from tests.io.clips import cut, set_matrix, write_streamable
 from tests.running.clips import write_hdr, write_images, write_with_sound
 from tests.toys import toy_video
@@ -321,3 +322,25 @@ def test_interrupted_and_gone_on_with(tmp_path: Path) -> None:
         assert (out / "labels" / path.name).read_bytes() == path.read_bytes()
     whole = tmp_path / "whole" / "overlay.mp4"
     assert (out / "overlay.mp4").read_bytes() == whole.read_bytes()
+
+
+MATCHING = ["--propagator", "matching", "--adapt-propagator"]
+
+
+def test_the_propagator_is_adapted_too(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MOST, "mask_cycle", 3)
+    out = tmp_path / "out"
+    assert main(["run", str(clip), *MODEL, *MATCHING, "--out", str(out), "--quiet"]) == 0
+    report = json.loads((out / "report.json").read_text("utf-8"))
+    assert "the propagator was trained for" in report["adaptation"]["reason"]
+    assert "adapt_propagator" in (out / "report.html").read_text("utf-8")
+
+
+def test_a_propagator_that_cannot_be_adapted(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    flow = [str(clip), *MODEL, "--adapt-propagator", "--out", str(out)]
+    refuses(capsys, flow, "OpticalFlowPropagator cannot be trained", out)

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
+from ditta_adapt.config import Objective
 from ditta_adapt.teachers.matching.video import MatchingVideo, Trained
-from ditta_adapt.teachers.test_time.objectives import Objective
 
 _REACH = 0.3
 """Of matches in training, as a share of the longer side: frames of a triplet are far apart."""

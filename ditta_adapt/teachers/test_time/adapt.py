@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from ditta_adapt.config import Objective
 from ditta_adapt.errors import AdaptationError, InputError
 from ditta_adapt.io.frames import Frame, frame_to_tensor
 from ditta_adapt.models.caller_state import own_gradient_mode
@@ -19,7 +20,6 @@ from ditta_adapt.teachers.checked_calls import open_session, propagator_errors
 from ditta_adapt.teachers.propagator import Prompt, Propagator
 from ditta_adapt.teachers.test_time.mask_network import Features
 from ditta_adapt.teachers.test_time.objectives import (
-    Objective,
     entropy_loss,
     mask_autoencoder_loss,
     mask_cycle_loss,
@@ -242,6 +242,19 @@ def _visible(
     return np.stack(seen)
 
 
+def check_trainable(propagator: Propagator) -> None:
+    """Check that a propagator has what training needs.
+
+    Raises:
+        InputError: it has not.
+    """
+    if not isinstance(propagator, TrainablePropagator):
+        raise InputError(
+            f"{type(propagator).__name__} cannot be trained; expected a propagator with "
+            "training_copy(frames) and trained(network), such as MatchingPropagator."
+        )
+
+
 def _check(
     propagator: Propagator,
     frames: Sequence[Frame],
@@ -251,11 +264,7 @@ def _check(
     learning_rate: float | None,
     jump: int,
 ) -> None:
-    if not isinstance(propagator, TrainablePropagator):
-        raise InputError(
-            f"{type(propagator).__name__} cannot be trained; expected a propagator with "
-            "training_copy(frames) and trained(network), such as MatchingPropagator."
-        )
+    check_trainable(propagator)
     if objective not in get_args(Objective):
         raise InputError(f"objective is {objective!r}; expected one of {get_args(Objective)}.")
     wrong_rate = learning_rate is not None and not learning_rate > 0

@@ -12,7 +12,7 @@ Source: Bertrand et al., "Test-time Training for Matching-based Video Object Seg
 """
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,6 @@ from ditta_adapt.teachers.test_time.mask_network import (
     Value,
 )
 
-Objective: TypeAlias = Literal["mask_cycle", "entropy", "mask_autoencoder"]
 Remembered: TypeAlias = tuple[Features, Value]
 
 

@@ -6,10 +6,10 @@ from typing import Any, Protocol, runtime_checkable
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
+from ditta_adapt.config import Objective
 from ditta_adapt.io.frames import Frame
 from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.teachers.test_time.mask_network import Features, MaskNetwork
-from ditta_adapt.teachers.test_time.objectives import Objective
 
 
 @runtime_checkable
