@@ -27,7 +27,14 @@ from torch import Tensor
 
 from benchmarks.davis import DEFAULT_MANIFEST, data_root, davis_voc
 from benchmarks.espnetv2 import load_espnetv2
-from ditta_adapt import AdaptationReport, AdaptConfig, AttentionAddon, HookedSegmenter, wrap
+from ditta_adapt import (
+    AdaptationReport,
+    AdaptConfig,
+    AttentionAddon,
+    HookedSegmenter,
+    PropagatorTraining,
+    wrap,
+)
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.io.frames import frame_to_tensor
 from ditta_adapt.metrics import VideoConsistency
@@ -200,6 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", type=Path, help="ESPNetv2 state dict (default: from the data)")
     parser.add_argument("--preset", choices=PRESETS, default="default")
     parser.add_argument("--propagator", default="flow", help="a name that wrap takes")
+    parser.add_argument("--adapt-propagator", action="store_true", help="by its mask cycle, first")
     parser.add_argument("--warmup", type=float, nargs="+", default=[0.1, 0.5])
     parser.add_argument("--stride", type=int, default=1, help="take every N-th frame")
     parser.add_argument("--seed", type=int, default=0)
@@ -212,7 +220,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     beside = root / WEIGHTS
     weights = options.weights or (beside if beside.is_file() else data_root() / WEIGHTS)
     segmenter = build_segmenter(weights)
-    config = replace(PRESETS[options.preset], seed=options.seed)
+    config = replace(
+        PRESETS[options.preset],
+        seed=options.seed,
+        propagator_training=PropagatorTraining() if options.adapt_propagator else None,
+    )
     rows: list[Row] = []
     costs: list[dict[str, float]] = []
     for video in davis_voc(root, manifest=options.manifest, stride=options.stride):
