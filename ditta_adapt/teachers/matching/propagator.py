@@ -6,6 +6,7 @@ from ditta_adapt.errors import InputError
 from ditta_adapt.io.frames import Frame
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.teachers.base_propagator import BasePropagator
+from ditta_adapt.teachers.matching.backbone import BackboneFeatures
 from ditta_adapt.teachers.matching.features import (
     FeatureNetwork,
     SegmenterFeatures,
@@ -68,6 +69,11 @@ class MatchingPropagator(BasePropagator[MatchingVideo, MatchingSession]):
         self.every, self.most = every, most
         self._own: FeatureNetwork | None = None
         self._trained: Trained | None = None
+
+    @classmethod
+    def from_pretrained(cls, checkpoint: str) -> "MatchingPropagator":
+        """One that compares the features of a backbone of transformers; see `BackboneFeatures`."""
+        return cls(BackboneFeatures(checkpoint))
 
     def bind(self, segmenter: Segmenter) -> None:
         """Take features from the frozen encoder of a segmenter, unless others were given."""
