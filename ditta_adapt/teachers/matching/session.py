@@ -7,10 +7,17 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ditta_adapt.ops.guided_filter import guided_upsampling
 from ditta_adapt.teachers.base_session import BaseSession
 from ditta_adapt.teachers.matching.memory import Memory
 from ditta_adapt.teachers.matching.video import MatchingVideo
 from ditta_adapt.teachers.propagator import Prompt
+
+_FINER = 3
+"""Points of a cell's side at which masks and colours are compared."""
+_WINDOW = 2
+"""Cells to either side of a place where they are: an edge may be anywhere between two cells, and
+what lies beyond must be seen to tell the colours of both sides."""
 
 
 class MatchingSession(BaseSession[MatchingVideo]):
@@ -61,8 +68,21 @@ class MatchingSession(BaseSession[MatchingVideo]):
         assert self._memory is not None
         found = self._memory.follow(to, video.keys(to))
         # What objects share was decided on the grid; between its cells they share anew.
-        fine = F.interpolate(found[None], video.size, mode="bilinear", align_corners=False)[0]
+        fine = self._at_frame_size(video, to, found)
         rest = 1 - fine.sum(dim=0, keepdim=True)
         winner = torch.cat([rest, fine]).argmax(dim=0)
         objects = torch.arange(1, len(found) + 1, device=winner.device)
         return (winner == objects[:, None, None]).cpu()
+
+    def _at_frame_size(
+        self, video: MatchingVideo, t: int, masks: Float[Tensor, "K h w"]
+    ) -> Float[Tensor, "K H W"]:
+        """Masks on the grid with the edges of the frame: a cell does not say where in it one is."""
+        if video.grid == video.size:
+            return masks
+        height, width = (
+            min(_FINER * cells, side) for cells, side in zip(video.grid, video.size, strict=True)
+        )
+        radius = max(round(_WINDOW * width / video.grid[1]), 1)
+        guide = video.frame(t).to(masks) / 255
+        return guided_upsampling(masks, guide, radius=radius, size=(height, width))
