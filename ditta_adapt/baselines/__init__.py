@@ -3,12 +3,13 @@
 from ditta_adapt.baselines.ablation import ablation
 from ditta_adapt.baselines.accel import AccelSegmenter
 from ditta_adapt.baselines.auxadapt import AuxAdapt
+from ditta_adapt.baselines.clip_network import ClipNetwork
 from ditta_adapt.baselines.cotta import CoTTA
 from ditta_adapt.baselines.image_model import ImageModel
 from ditta_adapt.baselines.mask_classification import MaskClassification
 from ditta_adapt.baselines.mask_classifier import MaskClassifier
 from ditta_adapt.baselines.mask_refiner import MaskRefiner
-from ditta_adapt.baselines.method import Method
+from ditta_adapt.baselines.method import Method, Positioned
 from ditta_adapt.baselines.refinement.refined_labels import RefinedLabels
 from ditta_adapt.baselines.refinement.true_labels import OracleLabels, TrueLabels
 from ditta_adapt.baselines.refinement.unified_video_da_warp import unified_video_da_warp
@@ -19,6 +20,7 @@ from ditta_adapt.baselines.zero_shot import ZeroShotRefinement
 __all__ = [
     "AccelSegmenter",
     "AuxAdapt",
+    "ClipNetwork",
     "CoTTA",
     "ImageModel",
     "MaskClassification",
@@ -26,6 +28,7 @@ __all__ = [
     "MaskRefiner",
     "Method",
     "OracleLabels",
+    "Positioned",
     "RefinedLabels",
     "Tent",
     "TrueLabels",

@@ -53,3 +53,12 @@ class Method(Protocol):
     def reset(self) -> None:
         """Next video: pre-trained weights, empty memory."""
         ...
+
+
+@runtime_checkable
+class Positioned(Protocol):
+    """Optional for a `Method`: it needs to know where in the video a frame is."""
+
+    def go_to(self, t: int) -> None:
+        """The next frame is frame `t` of the video, counted from 0; frames may be left out."""
+        ...

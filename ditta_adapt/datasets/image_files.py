@@ -77,7 +77,7 @@ def read_label(
             colours, its size is not the frame's, or a pixel value is no label.
         MissingDependencyError: Pillow is not installed.
     """
-    values = _pixel_values(path)
+    values = read_pixel_values(path)
     stored, shown = stored_and_shown_size(frame)
     if values.shape != shown:
         turn = (
@@ -96,7 +96,13 @@ def read_label(
         raise InputError(f"{path}: {error}") from error
 
 
-def _pixel_values(path: Path) -> Integer[np.ndarray, "H W"]:
+def read_pixel_values(path: Path) -> Integer[np.ndarray, "H W"]:
+    """The values of a label image as `read_label` takes them, before they are looked up.
+
+    Raises:
+        InputError: it is missing, cannot be read as an image, or has colours.
+        MissingDependencyError: Pillow is not installed.
+    """
     with opened_image(path) as image:
         pixels = _samples(image, path)
         return turned(pixels, image_orientation(image))

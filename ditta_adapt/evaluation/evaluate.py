@@ -149,7 +149,7 @@ def evaluate(
 def _run(plan: Plan, video: LabelledVideo, case: Case) -> VideoResult:
     split = split_video(len(video.frames), parse_warmup(case.warmup))
     corruption = parse_corruption(case.corruption) if case.corruption else None
-    parts = plan.parts
+    parts = replace(plan.parts, video=video)
     if case.method in WITH_TRUTH:
         truth = _truth(video, split.warmup, plan.on_error)
         parts = replace(parts, truth=truth, relabel=video.relabel)

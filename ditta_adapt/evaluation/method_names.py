@@ -24,8 +24,10 @@ from ditta_adapt.baselines import (
 )
 from ditta_adapt.baselines.accel import default_config as accel_config
 from ditta_adapt.config import AdaptConfig, AttentionAddon, Training
-from ditta_adapt.datasets import IGNORE
+from ditta_adapt.datasets import IGNORE, LabelledVideo
 from ditta_adapt.errors import InputError
+from ditta_adapt.evaluation.saved_labels import SavedLabels, check_saved_labels
+from ditta_adapt.io.factories import call_factory, check_factory
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.builder import TargetBuilder
@@ -46,6 +48,7 @@ class Parts:
         classifier: of masks, for `i-sam2` and `i-sam2-base`.
         truth: true labels of the warm-up, for `oracle` and `true-labels`.
         relabel: the label class of each of the model's classes, where they are not the same.
+        video: that is labelled, for `predictions:DIR`.
     """
 
     segmenter: Segmenter
@@ -55,6 +58,7 @@ class Parts:
     classifier: MaskClassifier | None = None
     truth: Sequence[np.ndarray] | None = None
     relabel: np.ndarray | None = None
+    video: LabelledVideo | None = None
 
 
 def _adapted(
@@ -143,6 +147,9 @@ _BUILDERS: Mapping[str, Callable[[Parts], Method]] = {
     ),
 }
 
+SAVED = "predictions"
+"""Before the colon: label maps in files, see `SavedLabels`."""
+
 WITH_TRUTH = frozenset({"oracle", "true-labels"})
 """Methods that are told the truth: bounds, not competitors."""
 
@@ -153,13 +160,25 @@ def method_names() -> tuple[str, ...]:
 
 
 def check_method(name: str) -> str:
-    """The name itself.
+    """The name itself: of `method_names`, `predictions:DIR`, or `package.module:factory`.
+
+    Nothing is imported.
 
     Raises:
-        InputError: no method has it.
+        InputError: no method has it, no such folder, or no such package.
     """
-    if name not in _BUILDERS:
-        raise InputError(f"there is no method {name!r}; expected one of {', '.join(_BUILDERS)}.")
+    kind, colon, rest = name.partition(":")
+    if name in _BUILDERS:
+        return name
+    if not (colon and rest):
+        raise InputError(
+            f"there is no method {name!r}; expected one of {', '.join(_BUILDERS)}; "
+            "predictions:DIR, label maps in files; or package.module:factory, which returns one."
+        )
+    if kind == SAVED:
+        check_saved_labels(rest)
+    else:
+        check_factory(name)
     return name
 
 
@@ -183,4 +202,16 @@ def build_method(name: str, parts: Parts) -> Method:
         InputError: no method of that name, or a part it needs is missing.
     """
     check_parts(name, parts)
-    return _BUILDERS[name](parts)
+    if name in _BUILDERS:
+        return _BUILDERS[name](parts)
+    kind, _, rest = name.partition(":")
+    if kind == SAVED:
+        assert parts.video is not None
+        return SavedLabels(rest, parts.video)
+    method = call_factory(name)
+    if not isinstance(method, Method):
+        raise InputError(
+            f"{name} returned a {type(method).__name__}; expected a method: an object with adapt, "
+            "__call__, clear_memory and reset, such as a ClipNetwork."
+        )
+    return method

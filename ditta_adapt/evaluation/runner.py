@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ditta_adapt.baselines import Method
+from ditta_adapt.baselines import Method, Positioned
 from ditta_adapt.corruptions import Corruption
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.datasets.readable import OnError, ReadableFrames
@@ -67,6 +67,8 @@ def run_method(
         stream = _corrupted(readable, corruption)
     counter = _Counter(video, num_classes)
     for t, frame in stream:
+        if isinstance(method, Positioned):
+            method.go_to(t)
         counter.label(method, frame, t)
     return counter.result(case, seconds, note, readable.unread)
 

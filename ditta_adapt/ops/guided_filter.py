@@ -38,10 +38,10 @@ def guided_upsampling(
     colours = F.interpolate(guide[None], size, mode="bilinear", antialias=True)[0]
     coarse = F.interpolate(maps[None], size, mode="bilinear")[0]
     centre, mean = _mean(colours, radius), _mean(coarse, radius)
-    pairs = _mean((colours[:, None] * colours[None]).flatten(0, 1), radius).unflatten(0, (3, 3))
+    pairs = _mean((colours[:, None] * colours[None]).flatten(0, 1), radius).reshape(3, 3, *size)
     spread = pairs - centre[:, None] * centre[None]
     shared = _mean((colours[:, None] * coarse[None]).flatten(0, 1), radius)
-    shared = shared.unflatten(0, (3, -1)) - centre[:, None] * mean[None]
+    shared = shared.reshape(3, -1, *size) - centre[:, None] * mean[None]
     ridge = epsilon * torch.eye(3, dtype=guide.dtype, device=guide.device)
     # By pixel (3, 3) and (3, K).
     slope = torch.linalg.solve(spread.permute(2, 3, 0, 1) + ridge, shared.permute(2, 3, 0, 1))
@@ -49,8 +49,9 @@ def guided_upsampling(
     offset = mean - (slope * centre[:, None]).sum(dim=0)
     smooth = _mean(torch.cat([slope.flatten(0, 1), offset]), radius)
     fine = F.interpolate(smooth[None], guide.shape[1:], mode="bilinear")[0]
-    slope, offset = fine[: -len(maps)].unflatten(0, (3, -1)), fine[-len(maps) :]
-    return (slope * guide[:, None]).sum(dim=0) + offset
+    height, width = guide.shape[1:]
+    slope = fine[: -len(maps)].reshape(3, -1, height, width)
+    return (slope * guide[:, None]).sum(dim=0) + fine[-len(maps) :]
 
 
 def _mean(maps: Float[Tensor, "D h w"], radius: int) -> Float[Tensor, "D h w"]:
