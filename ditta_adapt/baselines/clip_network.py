@@ -39,7 +39,8 @@ class ClipNetwork:
         offsets: of the frames of a clip from the one that is labelled, rising, the last one 0.
         size: `(h, w)` that frames are resized to, bilinearly with anti-aliasing; none for their
             own.
-        mean, std: of the normalisation, RGB in [0, 1]; by default ImageNet's.
+        mean: of the normalisation, RGB in [0, 1]; by default ImageNet's.
+        std: likewise.
         device: where clips are put.
 
     Raises:
