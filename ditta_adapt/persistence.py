@@ -32,7 +32,8 @@ from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.training.student import Student, full_precision_student, make_addon
 
 SCHEMA_VERSION = 5
-_WEIGHTS, _STATE, _CONFIG = "model.safetensors", "state.safetensors", "config.json"
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+_STATE = "state.safetensors"
 
 
 def save(path: str | Path, stream: Stream, segmenter: Segmenter, *, state: bool = False) -> None:
@@ -50,8 +51,8 @@ def save(path: str | Path, stream: Stream, segmenter: Segmenter, *, state: bool 
         CheckpointError: the folder cannot be written.
     """
     folder, student, monitor = as_path(path), stream.student, stream.monitor
-    tensors = {name: _plain(tensor) for name, tensor in _tensors(student).items()}
-    description = _identity(student.segmenter) | {
+    tensors = {name: plain(tensor) for name, tensor in _tensors(student).items()}
+    description = identity(student.segmenter) | {
         "schema_version": SCHEMA_VERSION,
         "versions": library_versions(),
         "model_hash": weight_hash(segmenter),
@@ -65,11 +66,11 @@ def save(path: str | Path, stream: Stream, segmenter: Segmenter, *, state: bool 
         "state": None,
     }
     # Not by safetensors' own `save_file`, whose files only their owner can read.
-    files: dict[Path, str | bytes] = {folder / _WEIGHTS: to_bytes(tensors)}
+    files: dict[Path, str | bytes] = {folder / WEIGHTS: to_bytes(tensors)}
     if state and stream.state is not None:
         kept, description["state"] = snapshot(stream.state)
-        files[folder / _STATE] = to_bytes({name: _plain(tensor) for name, tensor in kept.items()})
-    files[folder / _CONFIG] = json.dumps(description, indent=2) + "\n"
+        files[folder / _STATE] = to_bytes({name: plain(tensor) for name, tensor in kept.items()})
+    files[folder / CONFIG] = json.dumps(description, indent=2) + "\n"
     try:
         make_folder(folder)
         write_files(files)
@@ -98,18 +99,8 @@ def load(
         CheckpointError: missing, corrupt, of another format version, or of a different model.
     """
     folder = as_path(path)
-    description = _read_config(folder / _CONFIG)
-    for key, own in _identity(segmenter).items():
-        if description.get(key) != own:
-            raise CheckpointError(
-                f"{folder} was adapted from a model with {key} = {description.get(key)!r}; this "
-                f"model has {own!r}. Load it into the model it was made from."
-            )
-    if description.get("model_hash") != weight_hash(segmenter):
-        raise CheckpointError(
-            f"{folder} was adapted from a model with other weights (or another dtype) than this "
-            "one. Load it into the same pre-trained model."
-        )
+    description = read_config(folder / CONFIG)
+    check_model(folder, description, segmenter)
     try:
         config = AdaptConfig.from_dict(description["config"])
         monitor = _monitor(description["monitor"], config)
@@ -121,7 +112,7 @@ def load(
         if isinstance(memory, str) or not (addon is None or isinstance(addon, AttentionAddon)):
             raise ConfigError(f"memory is {memory!r}, which is none that could have been used.")
     except (ConfigError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder / _CONFIG} holds no valid config: {error!r}") from error
+        raise CheckpointError(f"{folder / CONFIG} holds no valid config: {error!r}") from error
     frozen = Student.pretrained(segmenter)
     if full_precision:
         student = full_precision_student(segmenter)
@@ -133,7 +124,7 @@ def load(
         with seeded(config.seed, device):
             module = make_addon(student.segmenter, addon).to(device)
         student = replace(student, addon=module)
-    _copy_weights(folder / _WEIGHTS, student)
+    copy_weights(folder / WEIGHTS, student)
     warper = propagator() if isinstance(memory, WarpedVotes) else None
     if not adapted:
         student = frozen
@@ -150,6 +141,25 @@ def load(
     if description["state"] is not None:
         stream.resume(_state(folder / _STATE, description["state"], stream))
     return stream
+
+
+def check_model(folder: Path, description: dict[str, Any], segmenter: Segmenter) -> None:
+    """Refuse an image model that a folder does not belong to.
+
+    Raises:
+        CheckpointError: it was made of another one.
+    """
+    for key, own in identity(segmenter).items():
+        if description.get(key) != own:
+            raise CheckpointError(
+                f"{folder} was adapted from a model with {key} = {description.get(key)!r}; this "
+                f"model has {own!r}. Load it into the model it was made from."
+            )
+    if description.get("model_hash") != weight_hash(segmenter):
+        raise CheckpointError(
+            f"{folder} was adapted from a model with other weights (or another dtype) than this "
+            "one. Load it into the same pre-trained model."
+        )
 
 
 def _state(path: Path, entry: Any, stream: Stream) -> StreamState:
@@ -203,7 +213,8 @@ def _tensors(student: Student) -> dict[str, Tensor]:
     return tensors
 
 
-def _identity(segmenter: Segmenter) -> dict[str, Any]:
+def identity(segmenter: Segmenter) -> dict[str, Any]:
+    """What a folder says of the model that it was made of, beside the hash of its weights."""
     return {
         "segmenter": type(segmenter).__name__,
         "num_classes": segmenter.num_classes,
@@ -211,12 +222,17 @@ def _identity(segmenter: Segmenter) -> dict[str, Any]:
     }
 
 
-def _plain(tensor: Tensor) -> Tensor:
+def plain(tensor: Tensor) -> Tensor:
     """A tensor with memory of its own, as the file format wants it."""
     return tensor.detach().to("cpu", copy=True).contiguous()
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """What `config.json` holds.
+
+    Raises:
+        CheckpointError: missing, corrupt, or of another format version.
+    """
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -234,7 +250,12 @@ def _read_config(path: Path) -> dict[str, Any]:
     return dict(description)
 
 
-def _copy_weights(path: Path, student: Student) -> None:
+def copy_weights(path: Path, student: Student) -> None:
+    """Give a student the weights of a file.
+
+    Raises:
+        CheckpointError: missing, corrupt, not of this student, or not finite.
+    """
     try:
         stored = load_file(path)
     except (OSError, SafetensorError) as error:

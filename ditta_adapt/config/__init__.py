@@ -2,6 +2,7 @@
 
 from ditta_adapt.config.adapt_config import AdaptConfig
 from ditta_adapt.config.cache_budget import CacheBudget
+from ditta_adapt.config.domain import DomainConfig
 from ditta_adapt.config.look import SecondLook
 from ditta_adapt.config.memory import AttentionAddon, WarpedVotes
 from ditta_adapt.config.propagator_training import Objective, PropagatorTraining
@@ -18,6 +19,7 @@ __all__ = [
     "Contrast",
     "CrossEntropy",
     "DenseVote",
+    "DomainConfig",
     "MaskVote",
     "Objective",
     "PropagatorTraining",

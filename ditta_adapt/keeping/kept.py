@@ -13,6 +13,7 @@ from ditta_adapt.errors import InputError
 from ditta_adapt.io.files import write_files
 from ditta_adapt.io.frame_format import FrameFormat
 from ditta_adapt.io.frames import FrameLike, frame_to_tensor
+from ditta_adapt.keeping.domain_weights import is_domain, load_domain
 from ditta_adapt.keeping.hub import local_folder, push_folder
 from ditta_adapt.keeping.model_card import model_card
 from ditta_adapt.models.caller_state import own_gradient_mode
@@ -41,6 +42,10 @@ class Kept(ABC):
     @abstractmethod
     def propagator(self) -> Propagator:
         """What warps votes, where they are remembered."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Next video."""
 
     @abstractmethod
     def _set_stream(self, stream: Stream) -> None:
@@ -73,6 +78,9 @@ class Kept(ABC):
     def load_pretrained(self: KeptT, path: str | Path) -> KeptT:
         """This video model with what `save_pretrained` wrote, its config and memory, if any.
 
+        Of what was learned of a domain, see `adapt_to_domain`: its image model is a copy with that
+        from now on, and each video is adapted to from there.
+
         Args:
             path: of the folder, or an id of the model hub, `owner/name`.
 
@@ -80,10 +88,15 @@ class Kept(ABC):
             CheckpointError: a file is missing or corrupt, was written by another version of the
                 format, or belongs to a different image model. This video model is as it was.
         """
+        folder = local_folder(path)
+        if is_domain(folder):
+            self.segmenter = load_domain(folder, self.segmenter)
+            self.reset()
+            return self
         with self._alone:
             with own_gradient_mode():
                 own = self.segmenter, lambda: self.propagator
-                stream = persistence.load(local_folder(path), *own, compile=self._compile)
+                stream = persistence.load(folder, *own, compile=self._compile)
             self.config, self.report = stream.config, None
             self._set_stream(stream)
         return self

@@ -36,6 +36,10 @@ def class_weights(
     for frame in labels:
         known = frame[frame != IGNORE].long().flatten().cpu()
         counts += torch.bincount(known, minlength=num_classes)
-    share = counts / counts.sum().clamp(min=1)
+    return balanced_weights(counts / counts.sum().clamp(min=1), exponent)
+
+
+def balanced_weights(share: Float[Tensor, " C"], exponent: float) -> Float[Tensor, " C"]:
+    """`w` of `class_weights` from the shares of the classes, which sum to 1."""
     weights = torch.where(share > 0, share.clamp(min=1e-12) ** -exponent, 0.0)
     return (weights / (weights * share).sum().clamp(min=1e-12)).float()

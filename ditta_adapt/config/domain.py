@@ -1,0 +1,38 @@
+"""Options of adapting a model to many videos of one domain."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from ditta_adapt.config.adapt_config import AdaptConfig
+from ditta_adapt.config.record import Count, Positive, Range, Record, Seed, Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainConfig(Record):
+    """How a model is adapted to the videos of a domain, see `adapt_to_domain`.
+
+    Attributes:
+        rounds: how often as many clips are learned as there are videos.
+        clip: neighbouring frames that are labelled together.
+        held_out: share of the videos that is not learned, and decides what is kept; one at least.
+        judged_frames: of every video that is held out.
+        learning_rate: of AdamW.
+        ema_rate: teacher = rate x teacher + (1 - rate) x student, after every clip.
+        rarity: exponent of the weight of a class in drawing videos, in [0, 1]: 0 draws all alike.
+        adapt: `targets`, `look` and `training` say where labels come from and how they are
+            learned; of `training` all but passes, rate and mode of the modules.
+        seed: of everything random; the caller's random state is not touched.
+
+    Raises:
+        ConfigError: a value has the wrong type or is out of its range.
+    """
+
+    rounds: Count = 4
+    clip: Annotated[int, Range(2)] = 4
+    held_out: Annotated[float, Range(0, 1, below=True)] = 0.2
+    judged_frames: Count = 8
+    learning_rate: Positive = 1e-4
+    ema_rate: Share = 0.9
+    rarity: Share = 0.5
+    adapt: AdaptConfig = field(default_factory=AdaptConfig)
+    seed: Seed = 0

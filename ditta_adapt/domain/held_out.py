@@ -1,0 +1,97 @@
+"""The videos that are not learned: they decide what is kept."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Integer, UInt8
+from torch import Tensor
+
+from ditta_adapt.config import SecondLook
+from ditta_adapt.errors import InputError
+from ditta_adapt.io.frames import FrameLike, frame_to_tensor
+from ditta_adapt.models.forward import decode_checked, encode_frame
+from ditta_adapt.models.second_look import second_look
+from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.safety.agreement import agreement
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A frame, its labels by the image model, and those of its second look."""
+
+    frame: UInt8[Tensor, "3 H W"]
+    plain: Integer[Tensor, "h w"]
+    look: Integer[Tensor, "h w"]
+
+
+class HeldOut:
+    r"""Compares an adapted model with the image model on frames that neither learned from.
+
+    .. math:: g_v = mean_{t \in v} (a(y_t) - a(y^0_t))
+
+    with the `agreement` `a` of the labels of the adapted and of the plain model with what the plain
+    one says of the frame at other sizes.
+
+    Args:
+        source: the image model with its pre-trained weights.
+        videos: that are held out.
+        frames: of each, spread evenly.
+        look: at which sizes a second look is.
+
+    Raises:
+        InputError: a video has no frame; or the model can be shown frames at no other size, so that
+            nothing could be judged.
+    """
+
+    def __init__(
+        self,
+        source: Segmenter,
+        videos: Sequence[Sequence[FrameLike]],
+        frames: int,
+        look: SecondLook,
+    ) -> None:
+        self._classes = source.num_classes
+        self._videos: list[list[_Judged]] = []
+        for number, video in enumerate(videos):
+            chosen = np.unique(np.linspace(0, len(video) - 1, frames).round().astype(int))
+            self._videos.append([_seen(source, video[int(t)], number, look) for t in chosen])
+
+    def gains(self, adapted: Segmenter) -> list[list[float]]:
+        """`a(y_t) - a(y^0_t)` by video and frame."""
+        return [[self._gain(adapted, each) for each in video] for video in self._videos]
+
+    def _gain(self, adapted: Segmenter, judged: _Judged) -> float:
+        labels = _labels(adapted, judged.frame)
+        pair = [labels.cpu(), judged.plain]
+        found = agreement(pair, judged.look, self._classes)
+        return float(found[0] - found[1])
+
+
+def lower_bound(gains: Sequence[Sequence[float]]) -> float:
+    """Mean over videos less two standard errors, of the frames where there is a single video."""
+    samples = [float(np.mean(video)) for video in gains] if len(gains) > 1 else list(gains[0])
+    error = float(np.std(samples, ddof=1)) / math.sqrt(len(samples)) if len(samples) > 1 else 0.0
+    return float(np.mean([np.mean(video) for video in gains])) - 2 * error
+
+
+def _seen(source: Segmenter, frame: FrameLike, number: int, look: SecondLook) -> _Judged:
+    tensor = frame_to_tensor(frame, name=f"a frame of held-out video {number}").clone()
+    with torch.no_grad():
+        logits = decode_checked(source, encode_frame(source, tensor)).logits.float()
+    found = second_look(source, tensor, logits, look.warmup_scales)
+    if found.labels is None:
+        raise InputError(
+            "the model can be shown frames at no other size, so that nothing could judge what it "
+            "learned. Adapt it to each video on its own."
+        )
+    return _Judged(tensor.cpu(), logits[0].argmax(dim=0).cpu(), found.labels.cpu())
+
+
+def _labels(segmenter: Segmenter, frame: Tensor) -> Integer[Tensor, "h w"]:
+    with torch.no_grad():
+        logits = decode_checked(segmenter, encode_frame(segmenter, frame)).logits
+        labels: Tensor = logits[0].argmax(dim=0)
+    return labels

@@ -1,0 +1,71 @@
+"""What was learned of a domain, in a folder: `model.safetensors` and `config.json`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import save as to_bytes
+
+from ditta_adapt import persistence
+from ditta_adapt.errors import CheckpointError, InputError
+from ditta_adapt.io.files import as_path, make_folder, write_files
+from ditta_adapt.models.parameters import adaptable_state, weight_hash
+from ditta_adapt.models.private_copy import private_copy
+from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.report import library_versions
+from ditta_adapt.training.student import Student
+
+KIND = "domain"
+
+
+def save_domain(
+    path: str | Path, adapted: Segmenter, source: Segmenter, report: dict[str, Any]
+) -> None:
+    """Write the modules that were adapted, and the hash of the model that they were made of.
+
+    Raises:
+        CheckpointError: the folder cannot be written.
+    """
+    folder = as_path(path)
+    description = persistence.identity(source) | {
+        "schema_version": persistence.SCHEMA_VERSION,
+        "kind": KIND,
+        "versions": library_versions(),
+        "model_hash": weight_hash(source),
+        "report": report,
+    }
+    state = {f"segmenter.{k}": v for k, v in adaptable_state(adapted).items()}
+    tensors = {name: persistence.plain(tensor) for name, tensor in state.items()}
+    try:
+        make_folder(folder)
+        write_files(
+            {
+                folder / persistence.WEIGHTS: to_bytes(tensors),
+                folder / persistence.CONFIG: json.dumps(description, indent=2) + "\n",
+            }
+        )
+    except (InputError, SafetensorError) as error:
+        raise CheckpointError(f"cannot write to {folder}: {error}") from error
+
+
+def is_domain(path: str | Path) -> bool:
+    """Whether a folder holds what was learned of a domain.
+
+    Raises:
+        CheckpointError: its config is missing, corrupt, or of another format version.
+    """
+    return persistence.read_config(as_path(path) / persistence.CONFIG).get("kind") == KIND
+
+
+def load_domain(path: str | Path, source: Segmenter) -> Segmenter:
+    """A copy of an image model with what was learned of a domain.
+
+    Raises:
+        CheckpointError: missing, corrupt, of another format version, or of a different model.
+    """
+    folder = as_path(path)
+    persistence.check_model(folder, persistence.read_config(folder / persistence.CONFIG), source)
+    adapted = private_copy(source)
+    persistence.copy_weights(folder / persistence.WEIGHTS, Student(adapted))
+    return adapted
