@@ -20,6 +20,7 @@ from ditta_adapt.teachers.checked_calls import open_session, propagator_errors
 from ditta_adapt.teachers.propagator import Prompt, Propagator
 from ditta_adapt.teachers.test_time.mask_network import Features
 from ditta_adapt.teachers.test_time.objectives import (
+    copy_loss,
     entropy_loss,
     mask_autoencoder_loss,
     mask_cycle_loss,
@@ -74,7 +75,8 @@ def adapt_propagator(
     Adam, a new one every ten steps, one triplet of frames a step (see `draw_triplet`), from the
     weights that the propagator has. Unless told how many steps, it goes on while the cycle loss of
     held-out triplets falls, for at most as many steps as in the paper, and keeps the weights with
-    the lowest.
+    the lowest. It ends when that loss is no more than `copy_loss`: a cycle cannot honestly close
+    better than the masks it began with, as soft as they are on the network's grid.
 
     Args:
         propagator: a `TrainablePropagator`; it stays as it is.
@@ -152,8 +154,12 @@ class _Run:
         judged = [self._judge()]
         fixed = iterations is not None or not self._held_out
         best, kept = 0, copy.deepcopy(dict(self._network.state_dict()))
+        floor = copy_loss(self._masks)
         reason = f"all of {most} steps were taken"
         while len(losses) < most:
+            if not fixed and judged[-1] <= floor:
+                reason = f"after {best} steps the cycles held out close as well as a copy would"
+                break
             optimizer = torch.optim.Adam(
                 self._parameters, lr=self._rate, weight_decay=_WEIGHT_DECAY
             )

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from ditta_adapt.teachers.soft_aggregation import aggregation_logits
 from ditta_adapt.teachers.test_time.mask_network import (
     DecodesValues,
     Features,
@@ -55,6 +56,18 @@ def mask_cycle_loss(
     end = _remembered(network, last, _masks(network.read(last, [start, ahead])))
     behind = _remembered(network, middle, _masks(network.read(middle, [end])))
     return _cross_entropy(network.read(first, [end, behind]), masks)
+
+
+def copy_loss(masks: Float[Tensor, "K h w"]) -> float:
+    r"""`L = CE(m_0, m_0)`: the cycle loss of a network that copies the masks it is given.
+
+    It is 0 where masks are hard. On a coarse grid a cell that an object covers in part has a share
+    of it, and whoever says more than that share has learned the first frame by heart.
+
+    Args:
+        masks: `m_0`, on the network's grid.
+    """
+    return float(_cross_entropy(aggregation_logits(masks), masks))
 
 
 def entropy_loss(

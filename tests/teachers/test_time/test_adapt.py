@@ -13,6 +13,7 @@ from ditta_adapt import AdaptationError, Frame, InputError, Progress, Prompt, Pr
 from ditta_adapt.teachers.matching import MatchingPropagator
 from ditta_adapt.teachers.test_time import Objective, TrainablePropagator, adapt_propagator
 from ditta_adapt.teachers.test_time.adapt import MOST
+from ditta_adapt.teachers.test_time.objectives import copy_loss
 from tests.teachers.brightness_propagator import BrightnessPropagator
 from tests.teachers.matching.scenes import background, square
 from tests.teachers.test_time.networks import TrainableBrightness, TrainableMixing
@@ -203,3 +204,15 @@ def test_features_that_raise_are_named() -> None:
 
     with pytest.raises(PropagationError, match="its training: LookupError: no weights"):
         adapt_propagator(MatchingPropagator(broken), frames, masks)
+
+
+def test_ends_where_a_cycle_closes_as_well_as_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MOST, "mask_cycle", 60)
+    frames, masks = scene(14)
+    # On cells of 5 pixels the square of 12 has soft edges.
+    propagator = MatchingPropagator(colours, cells=13)
+    floor = copy_loss(propagator.training_copy(frames).on_grid(masks))
+    _, report = adapt_propagator(propagator, frames, masks, learning_rate=0.02)
+    assert report.held_out[-1] <= floor < report.held_out[-2]
+    assert report.iterations == len(report.losses) == 10 * (len(report.held_out) - 1) < 60
+    assert f"after {report.iterations} steps the cycles" in report.reason

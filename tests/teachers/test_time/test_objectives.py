@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ditta_adapt.teachers.test_time.objectives import (
+    copy_loss,
     entropy_loss,
     mask_autoencoder_loss,
     mask_cycle_loss,
@@ -121,3 +122,13 @@ def test_nothing_is_detached_on_the_way() -> None:
 def test_object_map_by_hand() -> None:
     masks = torch.tensor([[[0.2, 0.6, 0.3]], [[0.3, 0.3, 0.4]]])
     assert object_map(masks).tolist() == [[0, 1, 2]]
+
+
+def test_the_loss_of_a_copy_by_hand() -> None:
+    # A share of .8 has odds of 4, the rest of .2 a quarter, so the object gets 4 / 4.25.
+    share = torch.full((1, 1, 1), 0.8, dtype=torch.float64)
+    assert copy_loss(share) == pytest.approx(-math.log(4 / 4.25))
+    # And a cell that it mostly leaves is the background's: .25 / 4.25 of it are the object's.
+    assert copy_loss(1 - share) == pytest.approx(-math.log(4 / 4.25))
+    hard = torch.tensor([[[0.0, 1.0]]], dtype=torch.float64)
+    assert copy_loss(hard) == pytest.approx(0.0, abs=1e-6)
