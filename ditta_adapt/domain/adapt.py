@@ -77,8 +77,8 @@ def adapt_to_domain(
 
     Args:
         model: a model of a known type, or any `Segmenter`; stays as it is.
-        videos: sequences of frames, such as lists or `VideoFile`s; frames are read when they are
-            needed. Videos shorter than a clip are learned as a whole.
+        videos: sequences of frames, such as lists, or those of a `LabelledVideo`; frames are read
+            when they are needed. Videos shorter than a clip are learned as a whole.
         propagator: warps votes, or follows objects; or the registered name of one.
         config: of all of it.
         progress: called after every clip.
