@@ -13,13 +13,13 @@ from ditta_adapt import (
     CheckpointError,
     ConfigError,
     Contrast,
+    DomainConfig,
     InputError,
     MaskVote,
     Progress,
     Training,
     wrap,
 )
-from ditta_adapt.config import DomainConfig
 from ditta_adapt.domain import DomainResult, adapt_to_domain
 from ditta_adapt.domain.held_out import HeldOut, lower_bound
 from ditta_adapt.models.forward import frame_logits
