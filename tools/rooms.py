@@ -35,7 +35,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("reporting",),
     ("demo",),
     ("model_loading",),
-    ("evaluation", "testing", "doctor"),
+    ("domain", "evaluation", "testing", "doctor"),
     ("running",),
     (FRONT_DOOR,),
     ("adapters",),

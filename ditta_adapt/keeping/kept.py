@@ -44,8 +44,8 @@ class Kept(ABC):
         """What warps votes, where they are remembered."""
 
     @abstractmethod
-    def reset(self) -> None:
-        """Next video."""
+    def _pretrained(self) -> Stream:
+        """The image model as it is, frame by frame."""
 
     @abstractmethod
     def _set_stream(self, stream: Stream) -> None:
@@ -88,12 +88,12 @@ class Kept(ABC):
             CheckpointError: a file is missing or corrupt, was written by another version of the
                 format, or belongs to a different image model. This video model is as it was.
         """
-        folder = local_folder(path)
-        if is_domain(folder):
-            self.segmenter = load_domain(folder, self.segmenter)
-            self.reset()
-            return self
         with self._alone:
+            folder = local_folder(path)
+            if is_domain(folder):
+                self.segmenter, self.report = load_domain(folder, self.segmenter), None
+                self._set_stream(self._pretrained())
+                return self
             with own_gradient_mode():
                 own = self.segmenter, lambda: self.propagator
                 stream = persistence.load(folder, *own, compile=self._compile)
