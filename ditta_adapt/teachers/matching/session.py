@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from ditta_adapt.ops.guided_filter import guided_upsampling
@@ -18,6 +18,9 @@ _FINER = 3
 _WINDOW = 2
 """Cells to either side of a place where they are: an edge may be anywhere between two cells, and
 what lies beyond must be seen to tell the colours of both sides."""
+
+_AT_ONCE = 8
+"""Objects; each takes four maps at the size of the frame."""
 
 
 class MatchingSession(BaseSession[MatchingVideo]):
@@ -67,12 +70,27 @@ class MatchingSession(BaseSession[MatchingVideo]):
     def _follow(self, video: MatchingVideo, t: int, to: int) -> Bool[Tensor, "N H W"]:
         assert self._memory is not None
         found = self._memory.follow(to, video.keys(to))
-        # What objects share was decided on the grid; between its cells they share anew.
-        fine = self._at_frame_size(video, to, found)
-        rest = 1 - fine.sum(dim=0, keepdim=True)
-        winner = torch.cat([rest, fine]).argmax(dim=0)
-        objects = torch.arange(1, len(found) + 1, device=winner.device)
-        return (winner == objects[:, None, None]).cpu()
+        winner = self._winners(video, to, found).cpu()
+        return torch.stack([winner == number for number in range(1, len(found) + 1)])
+
+    def _winners(
+        self, video: MatchingVideo, t: int, masks: Float[Tensor, "K h w"]
+    ) -> Int64[Tensor, "H W"]:
+        """Which object has most of a pixel, counted from 1; 0 where the background has.
+
+        What objects share was decided on the grid; between its cells they share anew, some at a
+        time: all of them at frame size may not fit.
+        """
+        rest = torch.ones(video.size, dtype=masks.dtype, device=masks.device)
+        most = torch.full_like(rest, -torch.inf)
+        winner = torch.zeros_like(rest, dtype=torch.int64)
+        for first in range(0, len(masks), _AT_ONCE):
+            fine = self._at_frame_size(video, t, masks[first : first + _AT_ONCE])
+            share, index = fine.max(dim=0)
+            winner = torch.where(share > most, first + 1 + index, winner)
+            most = torch.maximum(share, most)
+            rest = rest - fine.sum(dim=0)
+        return torch.where(rest >= most, 0, winner)
 
     def _at_frame_size(
         self, video: MatchingVideo, t: int, masks: Float[Tensor, "K h w"]

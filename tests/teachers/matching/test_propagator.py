@@ -167,3 +167,18 @@ def test_masks_have_the_edges_of_the_frame_and_not_of_cells(cells: int) -> None:
         session.prompt(0, [prompt(1, truth[0])])
         for t in range(1, 6):
             assert overlap(session.propagate(t - 1, t).masks[0], truth[t]) > 0.97
+
+
+def test_more_objects_than_are_resized_at_once_share_a_frame() -> None:
+    """Twenty squares that stand still: each keeps its own pixels, and nobody else's."""
+    frame, regions = background(), []
+    for number in range(20):
+        colour = (20 + 11 * number, 250 - 12 * number, 90 + 8 * (number % 5))
+        place = 2 + 12 * (number // 5), 2 + 12 * (number % 5)
+        regions.append(square(frame, *place, colour))
+    with matching(cells=32).open([frame, frame.copy()]) as session:
+        session.prompt(0, [prompt(n, region) for n, region in enumerate(regions, start=1)])
+        masks = session.propagate(0, 1).masks
+    assert (masks.sum(dim=0) <= 1).all()
+    for mask, region in zip(masks, regions, strict=True):
+        assert overlap(mask, region) > 0.7
