@@ -14,7 +14,7 @@ demo: $(VENV)/.ready
 # The core. Two processes of one thread each finish sooner than one of two threads.
 PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 ADAPTERS := tests/adapters
-PROGRAMS := $(addprefix tests/,baselines benchmarks demo doctor evaluation examples keeping running teachers/test_time test_cli.py)
+PROGRAMS := $(addprefix tests/,baselines benchmarks demo doctor domain evaluation examples keeping running teachers/test_time test_cli.py)
 LIBRARIES := build/libraries
 BROWSER := build/browser
 DOCS := build/docs

@@ -30,7 +30,7 @@ class DomainReport:
     Attributes:
         kept: whether the model has other weights than before.
         reason: in plain words.
-        learned: names, or indices, of the videos that were learned.
+        learned: indices of the videos that were learned.
         held_out: of those that decided.
         rounds: in order.
         best: index of the round whose weights were taken, if any were.

@@ -26,7 +26,8 @@ from ditta_adapt.models.forward import frame_logits
 from ditta_adapt.models.parameters import adaptable_state
 from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.persistence import SCHEMA_VERSION
-from tests.toys import toy_segmenter, toy_video
+from tests.toys import ToyNet, toy_segmenter, toy_video
+from tests.training.test_precision import Typed
 
 SIZE = (32, 40)
 SHORT = DomainConfig(rounds=2, judged_frames=3)
@@ -233,3 +234,14 @@ def test_the_report_is_plain_data(approved: None) -> None:
     written = result.report.to_dict()
     assert written["config"]["rounds"] == 2
     assert DomainConfig.from_dict(written["config"]) == SHORT
+
+
+def test_weights_of_half_precision_move_and_stay_in_it(approved: None) -> None:
+    segmenter = Typed(ToyNet().eval().to(torch.bfloat16))
+    before = weights(segmenter)
+    config = DomainConfig(rounds=2, judged_frames=3, learning_rate=1e-2)
+    result = adapt_to_domain(segmenter, videos(), config=config)
+    after = weights(result.segmenter)
+    assert {tensor.dtype for tensor in after.values()} == {torch.bfloat16}
+    assert not same(after, before)
+    assert same(weights(segmenter), before)
