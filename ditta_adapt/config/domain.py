@@ -19,19 +19,20 @@ class DomainConfig(Record):
         learning_rate: of AdamW.
         ema_rate: teacher = rate x teacher + (1 - rate) x student, after every clip.
         rarity: exponent of the weight of a class in drawing videos, in [0, 1]: 0 draws all alike.
-        adapt: `targets`, `look` and `training` say where labels come from and how they are
-            learned; of `training` all but passes, rate and mode of the modules.
+        adapt: its `targets` and `training` say where labels come from and how they are learned
+            (of `training` all but passes, rate and mode of the modules), and the warm-up scales of
+            its `look`, what judges.
         seed: of everything random; the caller's random state is not touched.
 
     Raises:
         ConfigError: a value has the wrong type or is out of its range.
     """
 
-    rounds: Count = 4
+    rounds: Count = 12
     clip: Annotated[int, Range(2)] = 4
     held_out: Annotated[float, Range(0, 1, below=True)] = 0.2
     judged_frames: Count = 8
-    learning_rate: Positive = 1e-4
+    learning_rate: Positive = 3e-4
     ema_rate: Share = 0.9
     rarity: Share = 0.5
     adapt: AdaptConfig = field(default_factory=AdaptConfig)

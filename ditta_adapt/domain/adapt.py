@@ -29,9 +29,6 @@ from ditta_adapt.teachers.registry import find_propagator
 from ditta_adapt.training.changes import check_finite
 from ditta_adapt.training.student import Student
 
-WORTH = 0.005
-"""Least gain in agreement for which other weights are kept: half a point."""
-
 Video = Sequence[FrameLike]
 
 
@@ -69,11 +66,12 @@ def adapt_to_domain(
 ) -> DomainResult:
     """Learn what many unlabelled videos have in common; each can be adapted to from there.
 
-    A teacher labels clips: its own second looks, and votes of neighbouring frames along the
-    propagator's warps. A student learns them, balanced over classes, and the teacher follows it
-    slowly. Videos of rare classes come more often. After every round the teacher is compared with
-    the image model on videos that are held out. The best round is kept if it is better there by
-    half a point and two standard errors; else nothing is.
+    A teacher labels clips by votes of neighbouring frames along the propagator's warps. A student
+    learns them, balanced over classes, and the teacher follows it slowly. Videos of rare classes
+    come more often. After every round the teacher is compared with the image model on videos that
+    are held out, by second looks. These do not teach: what judges must not be what is learned, or
+    the two only come to agree. The best round is kept if it is better by more than two
+    standard errors; else nothing is.
 
     Args:
         model: a model of a known type, or any `Segmenter`; stays as it is.
@@ -90,8 +88,8 @@ def adapt_to_domain(
         PropagationError: the propagator raised or broke its contract.
         AdaptationError: a loss is not finite, or no gradient reaches what is trained.
 
-    Source: mean teachers (Tarvainen and Valpola, NeurIPS 2017) with pseudo-labels of several sizes,
-    as in self-training for segmentation (Hoyer et al., DAFormer, CVPR 2022), without source data.
+    Source: mean teachers (Tarvainen and Valpola, NeurIPS 2017) and self-training for segmentation
+    (Hoyer et al., DAFormer, CVPR 2022), without source data.
     """
     config = config or DomainConfig()
     check_progress(progress)
@@ -138,7 +136,7 @@ class _Run:
             gains = held_out.gains(lesson.teacher.segmenter)
             rounds.append(DomainRound(loss, changed, tuple(float(np.mean(g)) for g in gains)))
             bounds.append(lower_bound(gains))
-            if bounds[-1] == max(bounds) and bounds[-1] > WORTH:
+            if bounds[-1] == max(bounds) and bounds[-1] > 0:
                 state = adaptable_state(lesson.teacher.segmenter)
                 kept = {name: tensor.detach().clone() for name, tensor in state.items()}
         best = int(np.argmax(bounds))

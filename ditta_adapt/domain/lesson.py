@@ -73,8 +73,6 @@ class Lesson:
         warm_up = WarmUp.from_frames(
             self.teacher.segmenter, frames, silent, normalizer=normalizer, budget=CacheBudget()
         )
-        assert config.look is not None
-        warm_up = warm_up.looked_at(config.look, silent)
         with resolve(config, self._propagator, warm_up) as resolution:
             config = resolution.config
             targets = build_targets(self._propagator, warm_up, config, silent)
