@@ -71,7 +71,9 @@ def scenes() -> None:
         config = DomainConfig(held_out=HELD_OUT, seed=seed)
         result = adapt_to_domain(source, [frames for frames, _ in videos[:VIDEOS]], config=config)
         print(f"seed {seed}: {result.report}", flush=True)
-        print(f"  gains by round {[np.mean(r.gains).round(4) for r in result.report.rounds]}")
+        print(
+            f"  gains by round {[round(float(np.mean(r.gains)), 4) for r in result.report.rounds]}"
+        )
         for number, video in enumerate(videos[VIDEOS:]):
             found = [miou(ImageModel(model), video) for model in (source, result.segmenter)]
             found += [adapted(model, video) for model in (source, result.segmenter)]
@@ -98,7 +100,9 @@ def davis() -> None:
         config = DomainConfig(held_out=HELD_OUT)
         result = adapt_to_domain(segmenter, [video.frames for video in learned], config=config)
         print(result.report, flush=True)
-        print(f"  gains by round {[np.mean(r.gains).round(4) for r in result.report.rounds]}")
+        print(
+            f"  gains by round {[round(float(np.mean(r.gains)), 4) for r in result.report.rounds]}"
+        )
         for name in measured:
             video = videos[videos.names.index(name)]
             models = image_model(segmenter), image_model(result.segmenter)
