@@ -124,6 +124,7 @@ def test_the_paper_preset_is_the_released_program() -> None:
         "safety": None,
         "look": None,
         "reliability_normalizer": "frame",
+        "propagator_training": None,
         "seed": 0,
     }
 
