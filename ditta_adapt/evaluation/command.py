@@ -58,7 +58,10 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--classifier", type=Path, help="classifier of masks, for i-sam2")
     parser.add_argument(
-        "--methods", nargs="+", default=["image-model", "ditta"], help=", ".join(method_names())
+        "--methods",
+        nargs="+",
+        default=["image-model", "ditta"],
+        help=f"{', '.join(method_names())}; predictions:DIR; or package.module:factory",
     )
     parser.add_argument(
         "--warmup",
