@@ -79,7 +79,7 @@ class VideoSegmenter(Kept):
         self.cache = cache or CacheBudget()
         self.report: AdaptationReport | None = None
         self._propagator = check_propagator(propagator)
-        self._stream = self._pretrained()
+        self._stream = self._pretrained(segmenter)
 
     @property
     def propagator(self) -> Propagator:
@@ -260,7 +260,7 @@ class VideoSegmenter(Kept):
         """Next video: pre-trained weights, empty memory, no report."""
         with self._alone:
             self.report = None
-            self._set_stream(self._pretrained())
+            self._set_stream(self._pretrained(self.segmenter))
 
     @classmethod
     def from_pretrained(
@@ -290,8 +290,8 @@ class VideoSegmenter(Kept):
         except PropagationError as error:
             warnings.warn(f"the stream before could not be closed: {error}", stacklevel=3)
 
-    def _pretrained(self) -> Stream:
+    def _pretrained(self, segmenter: Segmenter) -> Stream:
         """The image model frame by frame: nothing is remembered before a video is adapted to."""
         with own_gradient_mode():
-            frozen = Student.pretrained(self.segmenter)
+            frozen = Student.pretrained(segmenter)
         return Stream(frozen, frozen, self.config, compile=self._compile)

@@ -114,6 +114,16 @@ def check_network(network: Any) -> None:
         )
     if network.training:
         raise InputError("network is in training mode; call network.eval() first.")
+    kinds = {parameter.dtype for parameter in network.parameters()}
+    if kinds != {torch.float32}:
+        raise InputError(f"network is in {kinds}; expected torch.float32: call network.float().")
+
+
+def forget_places(network: Any) -> None:
+    """Drop encodings of places that the package keeps from call to call, on whatever device."""
+    for module in network.modules():
+        if hasattr(module, "cached_penc"):
+            module.cached_penc = None
 
 
 def _package(module: str) -> ModuleType:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ditta_adapt import Frame, InputError
-from ditta_adapt.adapters.cutie.loading import check_network, load_network
+from ditta_adapt.adapters.cutie.loading import check_network, forget_places, load_network
 from ditta_adapt.adapters.cutie.session import CutieSession
 from ditta_adapt.adapters.cutie.training import CutieInTraining
 from ditta_adapt.adapters.cutie.video import CutieVideo, network_size
@@ -33,7 +33,8 @@ class CutiePropagator(BasePropagator[CutieVideo, CutieSession]):
 
     Raises:
         InputError: arguments that do not go together or are out of range, no `CUTIE`, or one in
-            training mode; or, when it is first opened, a file that holds no weights of Cutie.
+            training mode or half precision; or, when it is first opened, a file that holds no
+            weights of Cutie.
         MissingDependencyError: when it is first opened, rf-cutie is not installed.
         PropagationError: when it is first opened, the authors' weights cannot be fetched.
 
@@ -76,6 +77,7 @@ class CutiePropagator(BasePropagator[CutieVideo, CutieSession]):
     def _watch(self, frames: Sequence[Frame]) -> CutieVideo:
         if self.network is None:
             self.network = load_network(*self._source)
+        forget_places(self.network)
         return CutieVideo(frames, self.network, self.shorter_side)
 
     def _session(self, video: CutieVideo) -> CutieSession:

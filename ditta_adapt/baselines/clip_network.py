@@ -32,7 +32,7 @@ class ClipNetwork:
 
     A network that keeps a state of its own from clip to clip says so by a method `reset()`: it is
     called before every video, and the network is then shown every frame from the first one on,
-    also those of the warm-up.
+    also those of the warm-up. If it raises, what it has of its state is its own affair.
 
     Args:
         network: an `nn.Module` is put in eval mode while it runs, and left as it was.
@@ -41,7 +41,7 @@ class ClipNetwork:
             own.
         mean: of the normalisation, RGB in [0, 1]; by default ImageNet's.
         std: likewise.
-        device: where clips are put.
+        device: where clips are put; by default where the weights of an `nn.Module` are.
 
     Raises:
         InputError: offsets that do not rise to 0; no network.
@@ -55,14 +55,15 @@ class ClipNetwork:
         size: tuple[int, int] | None = None,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
-        device: torch.device | str = "cpu",
+        device: torch.device | str | None = None,
     ) -> None:
         if not callable(network):
             raise InputError(f"network is a {type(network).__name__}; expected one to be called.")
         if list(offsets) != sorted(set(offsets)) or not offsets or offsets[-1] != 0:
             raise InputError(f"offsets are {tuple(offsets)}; expected rising ones, the last one 0.")
         self._network, self._offsets, self._size = network, tuple(offsets), size
-        self._mean, self._std, self._device = tuple(mean), tuple(std), torch.device(device)
+        self._mean, self._std = tuple(mean), tuple(std)
+        self._device = torch.device(device or _device_of(network))
         self._reset_network = getattr(network, "reset", None)
         self._past: deque[Tensor] = deque(maxlen=1 - offsets[0])
         self._frame_size: tuple[int, int] | None = None
@@ -72,13 +73,20 @@ class ClipNetwork:
         """Show the network the first frames of a video; nothing is trained. See `Method`."""
         check_progress(progress)
         tensors = frames_to_tensors(frames)
+        before = list(self._past), self._frame_size
         self.reset()
+        try:
+            for t, tensor in enumerate(tensors):
+                self._remember(tensor)
+                if self._reset_network is not None:
+                    self._logits()
+                progress(Progress("track", t + 1, len(tensors)))
+        except BaseException:
+            self._past.clear()
+            self._past.extend(before[0])
+            self._frame_size = before[1]
+            raise
         self._frame_size = frame_size(tensors[0])
-        for t, tensor in enumerate(tensors):
-            self._remember(tensor)
-            if self._reset_network is not None:
-                self._logits()
-            progress(Progress("track", t + 1, len(tensors)))
 
     def __call__(self, frame: Frame) -> Int64[Tensor, "H W"]:
         """Label the next frame of the stream; see `Method`.
@@ -119,14 +127,14 @@ class ClipNetwork:
 
     def _logits(self) -> Float[Tensor, "1 C h w"]:
         last = len(self._past) - 1
-        clip = torch.stack([self._past[max(last + offset, 0)] for offset in self._offsets])
         try:
             with own_gradient_mode(), torch.no_grad(), _evaluating(self._network):
+                clip = torch.stack([self._past[max(last + offset, 0)] for offset in self._offsets])
                 logits = self._network(clip[None])
         except Exception as error:
             raise SegmenterError(
                 f"the network raised {type(error).__name__}: {error} It was called with a clip "
-                f"{(1, *clip.shape)} float32, oldest frame first."
+                f"{(1, len(self._offsets), *self._past[-1].shape)} float32, oldest frame first."
             ) from error
         shaped = isinstance(logits, Tensor) and logits.ndim == 4 and len(logits) == 1
         if not shaped or not logits.is_floating_point() or not bool(logits.isfinite().all()):
@@ -136,6 +144,12 @@ class ClipNetwork:
                 "frame of the clip."
             )
         return logits.float()
+
+
+def _device_of(network: object) -> torch.device:
+    parameters = network.parameters() if isinstance(network, nn.Module) else iter(())
+    first = next(parameters, None)
+    return torch.device("cpu") if first is None else first.device
 
 
 @contextmanager

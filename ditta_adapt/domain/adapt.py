@@ -136,7 +136,7 @@ class _Run:
             gains = held_out.gains(lesson.teacher.segmenter)
             rounds.append(DomainRound(loss, changed, tuple(float(np.mean(g)) for g in gains)))
             bounds.append(lower_bound(gains))
-            if bounds[-1] == max(bounds) and bounds[-1] > 0:
+            if bounds[-1] > max([0.0, *bounds[:-1]]):
                 state = adaptable_state(lesson.teacher.segmenter)
                 kept = {name: tensor.detach().clone() for name, tensor in state.items()}
         best = int(np.argmax(bounds))

@@ -71,9 +71,14 @@ class HeldOut:
 
 
 def lower_bound(gains: Sequence[Sequence[float]]) -> float:
-    """Mean over videos less two standard errors, of the frames where there is a single video."""
+    """Mean over videos less two standard errors, of the frames where there is a single video.
+
+    Of a single frame nothing is known: minus infinity.
+    """
     samples = [float(np.mean(video)) for video in gains] if len(gains) > 1 else list(gains[0])
-    error = float(np.std(samples, ddof=1)) / math.sqrt(len(samples)) if len(samples) > 1 else 0.0
+    if len(samples) < 2:
+        return -math.inf
+    error = float(np.std(samples, ddof=1)) / math.sqrt(len(samples))
     return float(np.mean([np.mean(video) for video in gains])) - 2 * error
 
 

@@ -76,6 +76,7 @@ class Lesson:
         with resolve(config, self._propagator, warm_up) as resolution:
             config = resolution.config
             targets = build_targets(self._propagator, warm_up, config, silent)
+        self._classes.visited(video)
         if not targets.learnable:
             self.nothing = "; ".join(filter(None, (targets.source, resolution.note)))
             return 0.0, 0.0

@@ -38,7 +38,8 @@ class RareClasses:
     .. math:: P(v) \propto \sum_c s_v(c)\, w_c, \qquad w_c \propto f_c^{-e}
 
     with the share `s_v` of class `c` in the labels of video `v`, and `f_c`, its share in all
-    videos. Before every video was seen once, all are drawn, in random order.
+    videos. Before every video was visited once, all are drawn, in random order; one that taught
+    nothing has the mean chance of the others.
 
     Args:
         videos: how many there are.
@@ -51,7 +52,12 @@ class RareClasses:
 
     def __init__(self, videos: int, classes: int, exponent: float) -> None:
         self._counts = torch.zeros(videos, classes, dtype=torch.float64, device="cpu")
+        self._visited = [False] * videos
         self._exponent = exponent
+
+    def visited(self, video: int) -> None:
+        """A clip of a video was drawn, whatever it taught."""
+        self._visited[video] = True
 
     def saw(self, video: int, labels: list[Int64[Tensor, "H W"]]) -> None:
         """Labels of a clip of a video; negative ones do not count."""
@@ -69,9 +75,12 @@ class RareClasses:
         """So many videos, in the order in which they are to be learned."""
         videos = len(self._counts)
         seen = self._counts.sum(dim=1, keepdim=True)
-        if bool((seen == 0).any()):
+        taught = seen[:, 0] > 0
+        if not all(self._visited) or not bool(taught.any()):
             order = [random.permutation(videos) for _ in range(-(-count // videos))]
             return [int(each) for each in np.concatenate(order)[:count]]
-        chance = ((self._counts / seen) * balanced_weights(self.shares, self._exponent)).sum(dim=1)
+        weights = balanced_weights(self.shares, self._exponent)
+        chance = ((self._counts / seen.clamp(min=1)) * weights).sum(dim=1)
+        chance = torch.where(taught, chance, chance[taught].mean())
         probabilities = (chance / chance.sum()).numpy()
         return [int(each) for each in random.choice(videos, size=count, p=probabilities)]

@@ -206,7 +206,8 @@ def build_method(name: str, parts: Parts) -> Method:
         return _BUILDERS[name](parts)
     kind, _, rest = name.partition(":")
     if kind == SAVED:
-        assert parts.video is not None
+        if parts.video is None:
+            raise InputError(f"{name} needs the video that is labelled (`Parts.video`).")
         return SavedLabels(rest, parts.video)
     method = call_factory(name)
     if not isinstance(method, Method):

@@ -89,4 +89,7 @@ def check_saved_labels(folder: str) -> None:
     Raises:
         InputError: it is not there.
     """
-    need_folder(Path(folder.partition(PLACE)[0] or "."), "folders of label maps, one a video")
+    before, place, _ = folder.partition(PLACE)
+    # The name may be a part of a folder's name only.
+    known = Path(before + "x").parent if place else Path(folder)
+    need_folder(known, "folders of label maps, one a video")

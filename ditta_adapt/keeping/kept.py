@@ -44,8 +44,8 @@ class Kept(ABC):
         """What warps votes, where they are remembered."""
 
     @abstractmethod
-    def _pretrained(self) -> Stream:
-        """The image model as it is, frame by frame."""
+    def _pretrained(self, segmenter: Segmenter) -> Stream:
+        """An image model as it is, frame by frame."""
 
     @abstractmethod
     def _set_stream(self, stream: Stream) -> None:
@@ -91,8 +91,10 @@ class Kept(ABC):
         with self._alone:
             folder = local_folder(path)
             if is_domain(folder):
-                self.segmenter, self.report = load_domain(folder, self.segmenter), None
-                self._set_stream(self._pretrained())
+                adapted = load_domain(folder, self.segmenter)
+                stream = self._pretrained(adapted)
+                self.segmenter, self.report = adapted, None
+                self._set_stream(stream)
                 return self
             with own_gradient_mode():
                 own = self.segmenter, lambda: self.propagator

@@ -51,7 +51,10 @@ def train_propagator(
     )
     if not report.iterations:
         return trained, f"the propagator: {report.reason}"
-    return trained, (
-        f"the propagator was trained for {report.iterations} steps, which took the loss of "
-        f"held-out cycles from {report.held_out[0]:.4f} to {min(report.held_out):.4f}"
-    )
+    note = f"the propagator was trained for {report.iterations} steps"
+    if len(warm_up.frames) < 3:
+        return trained, note
+    # Without a rule the last weights are kept, whatever came of them.
+    last = report.held_out[-1] if options.iterations else min(report.held_out)
+    first_loss = report.held_out[0]
+    return trained, f"{note}; the loss of held-out cycles was {first_loss:.4f}, and is {last:.4f}"

@@ -164,6 +164,8 @@ def test_what_is_refused() -> None:
         CutiePropagator(torch.nn.Linear(1, 1))
     with pytest.raises(InputError, match="in training mode"):
         CutiePropagator(build_network("small").train())
+    with pytest.raises(InputError, match=r"network is in .*bfloat16"):
+        CutiePropagator(build_network("small").bfloat16())
 
 
 @pytest.mark.parametrize("objective", ["mask_cycle", "entropy", "mask_autoencoder"])
@@ -212,3 +214,15 @@ def test_one_read_is_what_the_package_says_of_the_second_frame() -> None:
     # A session rounds the masks it was given to 1e-7, so a tie may go the other way.
     same = torch.stack([labels == 1, labels == 2]) == found
     assert same.float().mean() > 0.999
+
+
+def test_a_network_that_was_used_elsewhere_forgets_where() -> None:
+    """The package keeps encodings of places, which do not move with its weights."""
+    network = build_network("small")
+    frames, shown = toy_video(3, (64, 80)), blocks((64, 80))
+    expected = follow(CutiePropagator(network), frames, shown)
+    kept = [module for module in network.modules() if hasattr(module, "cached_penc")]
+    assert kept
+    for module in kept:
+        module.cached_penc = module.cached_penc.to("meta")
+    assert torch.equal(follow(CutiePropagator(network), frames, shown), expected)

@@ -169,3 +169,28 @@ def test_what_is_refused() -> None:
 def test_no_network(unchecked: None) -> None:
     with pytest.raises(InputError, match="network is a int"):
         ClipNetwork(3)  # type: ignore[arg-type]
+
+
+def test_a_warm_up_that_fails_leaves_the_stream_as_it_was() -> None:
+    network = Counting()
+    method = ClipNetwork(network, offsets=(-1, 0), **AS_IT_IS)
+    frames = numbered(6)
+    method(frames[0])
+
+    def stop(progress: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        method.adapt(frames[3:], progress=stop)
+    method(frames[1])
+    assert network.seen[-1] == [0, 1]
+
+
+def test_in_inference_mode_a_network_may_write_into_its_clip() -> None:
+    class Writing(Recording):
+        def forward(self, clip: Tensor) -> Tensor:
+            clip.mul_(1)
+            return super().forward(clip)
+
+    with torch.inference_mode():
+        assert ClipNetwork(Writing(), offsets=(0,))(numbered(1)[0]).shape == SIZE

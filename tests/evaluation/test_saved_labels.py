@@ -72,6 +72,7 @@ def test_a_folder_with_the_videos_name_in_it(tmp_path: Path) -> None:
     method = SavedLabels(f"{tmp_path}/{{video}}/labels", video())
     assert int(method(video().frames[0]).max()) == 0
     assert check_method(f"predictions:{tmp_path}/{{video}}/labels")
+    assert check_method(f"predictions:{tmp_path}/cffm-{{video}}")
 
 
 def test_a_frame_that_cannot_be_read_shifts_nothing(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_it_is_trained_from_the_first_frames_regions() -> None:
     config = AdaptConfig(propagator_training=SHORT)
     trained, note = train_propagator(propagator, warm_up_of(6), config, told.append)
     assert trained is not propagator
-    assert note.startswith("the propagator was trained for 2 steps, which took the loss of")
+    assert note.startswith("the propagator was trained for 2 steps; the loss of held-out cycles")
     assert [step.done for step in told] == [1, 2]
     # As it was.
     assert propagator._trained is None

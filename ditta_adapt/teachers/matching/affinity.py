@@ -98,7 +98,7 @@ def nearest(
                     ways[radius] = _way((rows, columns), near, radius, query.device)
                 far, away = ways[radius]
                 # Masked last: what is endless has no gradient by the temperature.
-                score = (score - pull * away) / temperature
+                score = (score - pull * away.to(score)) / temperature
                 scores.append(score.masked_fill(far, float("-inf")))
                 known.append(t * height * width + _indices(near, width, query.device))
             similarity = torch.cat(scores, dim=1)

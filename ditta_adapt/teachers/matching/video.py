@@ -87,7 +87,7 @@ class MatchingVideo(SharedVideo):
             with torch.no_grad():
                 keys = frame_keys(self._features(first), first, self.grid)
             axes = principal_axes(keys, _AXES)
-            network = MatchingNetwork(axes.shape[1], self._temperature).to(axes.device)
+            network = MatchingNetwork(axes.shape[1], self._temperature).to(axes)
             self._trained = Trained(axes, network)
         return self._trained
 

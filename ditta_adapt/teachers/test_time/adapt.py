@@ -14,7 +14,7 @@ from torch import Tensor
 from ditta_adapt.config import Objective
 from ditta_adapt.errors import AdaptationError, InputError
 from ditta_adapt.io.frames import Frame, frame_to_tensor
-from ditta_adapt.models.caller_state import own_gradient_mode
+from ditta_adapt.models.caller_state import own_gradient_mode, without_autocast
 from ditta_adapt.progress import Progress, ProgressCallback, silent
 from ditta_adapt.teachers.checked_calls import open_session, propagator_errors
 from ditta_adapt.teachers.propagator import Prompt, Propagator
@@ -110,7 +110,9 @@ def adapt_propagator(
         return propagator, PropagatorReport(objective, [], [], 0, 0.0, reason)
     with own_gradient_mode(), propagator_errors("its training"):
         run = _Run(propagator, frames, masks, objective, learning_rate, jump, seed)
-        return run.train(iterations, progress)
+        # It keeps casts of weights to its end, so that no step would see the one before.
+        with without_autocast(run.device):
+            return run.train(iterations, progress)
 
 
 class _Run:
@@ -139,6 +141,7 @@ class _Run:
             )
         self._prepared: dict[int, Any] = {}
         self._masks = self._network.on_grid(masks)
+        self.device = self._masks.device
         self._visible = np.ones((len(frames), len(masks)), bool)
         if objective == "mask_cycle":
             self._visible = _visible(propagator, frames, masks)
@@ -154,7 +157,7 @@ class _Run:
         judged = [self._judge()]
         fixed = iterations is not None or not self._held_out
         best, kept = 0, copy.deepcopy(dict(self._network.state_dict()))
-        floor = copy_loss(self._masks)
+        floor = self._floor()
         reason = f"all of {most} steps were taken"
         while len(losses) < most:
             if not fixed and judged[-1] <= floor:
@@ -209,6 +212,11 @@ class _Run:
         with torch.no_grad():
             losses = [mask_cycle_loss(*self._given(each)) for each in self._held_out]
         return float(torch.stack(losses).mean())
+
+    def _floor(self) -> float:
+        """Mean loss of a copy, of the objects that are judged."""
+        copies = [copy_loss(self._masks[list(each.objects)]) for each in self._held_out]
+        return float(np.mean(copies)) if copies else 0.0
 
     def _draw(self) -> Triplet:
         check = self._objective == "mask_cycle"

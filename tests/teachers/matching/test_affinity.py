@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -51,6 +51,7 @@ def by_hand(
     nearness=st.sampled_from([0.0, 3.0]),
     seed=st.integers(0, 99),
 )
+@example(height=9, width=10, reach=[1, 4, 4], top_k=None, temperature=1.18, nearness=3.0, seed=5)
 def test_equals_a_loop_over_all_pairs(
     height: int,
     width: int,

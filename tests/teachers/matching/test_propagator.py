@@ -182,3 +182,21 @@ def test_more_objects_than_are_resized_at_once_share_a_frame() -> None:
     assert (masks.sum(dim=0) <= 1).all()
     for mask, region in zip(masks, regions, strict=True):
         assert overlap(mask, region) > 0.7
+
+
+def test_another_default_dtype_changes_nothing() -> None:
+    frames = toy_video(3)
+    region = np.zeros(frames[0].shape[:2], bool)
+    region[4:12, 4:12] = True
+
+    def masks() -> Tensor:
+        with matching(cells=16).open(frames) as session:
+            session.prompt(0, [prompt(1, region)])
+            return session.propagate(0, 1).masks
+
+    expected = masks()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(masks(), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)

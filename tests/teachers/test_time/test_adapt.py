@@ -12,7 +12,7 @@ from torch import Tensor
 from ditta_adapt import AdaptationError, Frame, InputError, Progress, Prompt, PropagationError
 from ditta_adapt.teachers.matching import MatchingPropagator
 from ditta_adapt.teachers.test_time import Objective, TrainablePropagator, adapt_propagator
-from ditta_adapt.teachers.test_time.adapt import MOST
+from ditta_adapt.teachers.test_time.adapt import MOST, _Run
 from ditta_adapt.teachers.test_time.objectives import copy_loss
 from tests.teachers.brightness_propagator import BrightnessPropagator
 from tests.teachers.matching.scenes import background, square
@@ -216,3 +216,22 @@ def test_ends_where_a_cycle_closes_as_well_as_a_copy(monkeypatch: pytest.MonkeyP
     assert report.held_out[-1] <= floor < report.held_out[-2]
     assert report.iterations == len(report.losses) == 10 * (len(report.held_out) - 1) < 60
     assert f"after {report.iterations} steps the cycles" in report.reason
+
+
+def test_the_floor_is_of_the_objects_that_are_judged() -> None:
+    """Of more than six objects a step looks at six, so the others' soft edges do not count."""
+    frames = [background() for _ in range(8)]
+    masks = torch.zeros(9, *background().shape[:2], dtype=torch.bool)
+    for number in range(9):
+        masks[number, 5 * number : 5 * number + 3, 5:40] = True
+    propagator = MatchingPropagator(colours, cells=16)
+    run = _Run(propagator, frames, masks, "mask_cycle", None, 10, 0)
+    assert 0 < run._floor() < copy_loss(run._masks)
+
+
+def test_autocast_around_it_changes_nothing() -> None:
+    frames, masks = scene(8)
+    plain = adapt_propagator(TrainableBrightness(), frames, masks, iterations=12)[1]
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = adapt_propagator(TrainableBrightness(), frames, masks, iterations=12)[1]
+    assert inside.losses == plain.losses
