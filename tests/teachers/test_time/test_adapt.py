@@ -229,9 +229,18 @@ def test_the_floor_is_of_the_objects_that_are_judged() -> None:
     assert 0 < run._floor() < copy_loss(run._masks)
 
 
-def test_autocast_around_it_changes_nothing() -> None:
+def test_autocast_around_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would keep casts of the weights of the first step."""
     frames, masks = scene(8)
-    plain = adapt_propagator(TrainableBrightness(), frames, masks, iterations=12)[1]
+    seen: list[bool] = []
+    read = TrainableMixing.read
+
+    def watched(self: TrainableMixing, *given: Any) -> Tensor:
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return read(self, *given)
+
+    monkeypatch.setattr(TrainableMixing, "read", watched)
     with torch.autocast("cpu", torch.bfloat16):
-        inside = adapt_propagator(TrainableBrightness(), frames, masks, iterations=12)[1]
-    assert inside.losses == plain.losses
+        adapt_propagator(TrainableBrightness(), frames, masks, iterations=2)
+    assert seen
+    assert not any(seen)
