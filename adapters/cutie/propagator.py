@@ -17,7 +17,7 @@ from ditta_adapt.teachers import BasePropagator
 class CutiePropagator(BasePropagator[CutieVideo, CutieSession]):
     """Follows objects from their regions, all together, with `CUTIE` of rf-cutie 1.
 
-    With no argument it fetches the authors' base model, 134 MB, when it is first used. Needs no
+    With no argument it fetches the authors' base model, 140 MB, when it is first used. Needs no
     torchvision. Frames are resized so that their sides are multiples of 16; with sides that are, no
     longer than asked, it says what the package's own `InferenceCore` says. The session shows the
     features that it remembers (`FeatureSource`). Can be trained on a video, see `adapt_propagator`.

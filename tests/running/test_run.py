@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from ditta_adapt import AdaptConfig, InputError, SecondLook, VideoSegmenter, wrap
+from ditta_adapt import (
+    AdaptConfig,
+    InputError,
+    PropagatorTraining,
+    SecondLook,
+    VideoSegmenter,
+    wrap,
+)
 from ditta_adapt.baselines import ImageModel
 from ditta_adapt.io.probe import probe_video
 from ditta_adapt.io.video import read_timed_video
@@ -26,6 +33,7 @@ from ditta_adapt.running.request import Request, warmup_frames
 from ditta_adapt.running.run import Outcome, run_video
 from ditta_adapt.running.source import open_source
 from ditta_adapt.running.stopping import Stop
+from ditta_adapt.teachers.matching import MatchingPropagator
 from tests.running.clips import write_images, write_with_sound
 from tests.toys import toy_segmenter, toy_video
 
@@ -336,3 +344,24 @@ def test_the_users_model_is_as_it_was(clip: Path, tmp_path: Path) -> None:
     run_video(open_source([str(clip)]), wrap(segmenter), REQUEST, tmp_path / "out")
     after: Sequence[tuple[str, torch.Tensor]] = list(segmenter.model.state_dict().items())
     assert all(torch.equal(before[name], value) for name, value in after)
+
+
+def test_a_run_that_trains_its_propagator_begins_anew(clip: Path, tmp_path: Path) -> None:
+    """What a propagator learned is not kept, so a stopped run must leave nothing half."""
+
+    def trained(out: Path, **more: Any) -> Outcome:
+        training = PropagatorTraining(iterations=2)
+        config = AdaptConfig(look=None, seed=1, propagator_training=training)
+        model = wrap(toy_segmenter(), propagator=MatchingPropagator(cells=16), config=config)
+        return run_video(open_source([str(clip)]), model, REQUEST, out, **more)
+
+    stop = Stop()
+
+    def ask(done: int, total: int | None) -> None:
+        stop.asked = done == 9
+
+    stopped = trained(tmp_path / "out", stop=stop, tick=ask)
+    assert (stopped.status, stopped.frames) == ("stopped", 0)
+    assert trained(tmp_path / "out").status == "done"
+    assert trained(tmp_path / "whole").status == "done"
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
