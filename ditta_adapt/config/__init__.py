@@ -2,7 +2,7 @@
 
 from ditta_adapt.config.adapt_config import AdaptConfig
 from ditta_adapt.config.cache_budget import CacheBudget
-from ditta_adapt.config.domain import DomainConfig
+from ditta_adapt.config.domain import ClassMix, DomainConfig, PatchMask
 from ditta_adapt.config.look import SecondLook
 from ditta_adapt.config.memory import AttentionAddon, WarpedVotes
 from ditta_adapt.config.propagator_training import Objective, PropagatorTraining
@@ -16,12 +16,14 @@ __all__ = [
     "AttentionAddon",
     "CacheBudget",
     "Checks",
+    "ClassMix",
     "Contrast",
     "CrossEntropy",
     "DenseVote",
     "DomainConfig",
     "MaskVote",
     "Objective",
+    "PatchMask",
     "PropagatorTraining",
     "SecondLook",
     "SelfLabels",

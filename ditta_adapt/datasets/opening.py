@@ -1,7 +1,8 @@
 """Open a data set by its name, found through entry points or named by its factory."""
 
 import inspect
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, get_args
@@ -62,6 +63,24 @@ def open_dataset(name: str, root: Path | str, **options: Any) -> VideoDataset:
 
 def _registered() -> dict[str, str]:
     return {point.name: point.value for point in entry_points(group=DATASETS)}
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
+    """Options of a data set as a command line has them, `KEY=VALUE`; JSON is taken as such.
+
+    Raises:
+        InputError: one is no such pair.
+    """
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not (key and equals):
+            raise InputError(f"option {pair!r} is not KEY=VALUE, such as split=train.")
+        try:
+            options[key] = json.loads(value)
+        except ValueError:
+            options[key] = value
+    return options
 
 
 def _check_types(parameters: Mapping[str, inspect.Parameter], options: Mapping[str, Any]) -> None:

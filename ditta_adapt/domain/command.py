@@ -4,20 +4,25 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from ditta_adapt.config import DomainConfig
+from ditta_adapt.config import ClassMix, DomainConfig, PatchMask
+from ditta_adapt.datasets import VideoDataset, open_dataset
 from ditta_adapt.datasets.image_files import FrameFiles
 from ditta_adapt.datasets.layout import need_file, need_frames
+from ditta_adapt.datasets.opening import dataset_names, parse_options
 from ditta_adapt.datasets.video_file import VideoFrames
 from ditta_adapt.domain.adapt import adapt_to_domain
+from ditta_adapt.errors import InputError
 from ditta_adapt.io.factories import importable_folder
 from ditta_adapt.io.files import check_output_folder
 from ditta_adapt.io.frames import FrameLike
 from ditta_adapt.model_loading import AUTO, check_model_name, load_segmenter
-from ditta_adapt.progress import Progress
+from ditta_adapt.progress import Progress, silent
 from ditta_adapt.teachers.registry import check_propagator, find_propagator
 
 
@@ -43,13 +48,45 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--held-out", type=float, default=default.held_out, help="share of the videos"
     )
+    parser.add_argument(
+        "--source",
+        metavar="DATASET",
+        help=f"learn labelled videos, too: {', '.join(dataset_names())}, or package.module:factory",
+    )
+    parser.add_argument("--source-root", type=Path, help="where that data set lies")
+    parser.add_argument(
+        "--source-option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="option of that data set, such as split=train; may be repeated",
+    )
+    parser.add_argument(
+        "--mix",
+        choices=_MIX,
+        default="consistent",
+        help="classes of source frames are pasted, the same through a clip, others in each frame, "
+        "or not at all (default: consistent)",
+    )
+    parser.add_argument(
+        "--mask", action="store_true", help="learn every frame a second time with parts hidden"
+    )
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 
+_MIX = {
+    "consistent": ClassMix(),
+    "independent": ClassMix(consistent=False),
+    "none": None,
+}
+
+
 def run(options: argparse.Namespace) -> int:
     """Adapt, write the folder, and say in a line what came of it.
+
+    A command that was stopped goes on when it is given again.
 
     Returns:
         The exit status, 0: also where nothing was kept, and the folder holds the model as it was.
@@ -57,27 +94,46 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         DittaError: something named on the command line cannot be found, opened or used.
     """
-    config = DomainConfig(rounds=options.rounds, held_out=options.held_out, seed=options.seed)
+    config = DomainConfig(
+        rounds=options.rounds,
+        held_out=options.held_out,
+        mix=_MIX[options.mix],
+        mask=PatchMask() if options.mask else None,
+        seed=options.seed,
+    )
     videos = [open_video(Path(name)) for name in options.video]
+    checkpoint = options.out / "checkpoint.safetensors"
     with importable_folder(os.getcwd()):
         check_model_name(options.model, options.device)
         check_propagator(options.propagator)
         check_output_folder(options.out)
-        propagator = find_propagator(options.propagator)
-        segmenter = load_segmenter(options.model, options.device)
         result = adapt_to_domain(
-            segmenter,
+            load_segmenter(options.model, options.device),
             videos,
-            propagator=propagator,
+            source=_source(options),
+            propagator=find_propagator(options.propagator),
             config=config,
-            progress=_silent if options.quiet else _shown,
+            checkpoint=checkpoint,
+            progress=silent if options.quiet else _Shown(),
         )
     result.save_pretrained(options.out)
+    checkpoint.unlink(missing_ok=True)
     if options.json:
         print(json.dumps(result.report.to_dict()))
     elif not options.quiet:
         print(f"{result.report}; written to {options.out}.")
     return 0
+
+
+def _source(options: argparse.Namespace) -> VideoDataset | None:
+    if options.source is None:
+        if options.source_root or options.source_option:
+            raise InputError("--source-root and --source-option belong to a --source; name it.")
+        return None
+    if options.source_root is None:
+        raise InputError(f"--source {options.source} needs --source-root, where it lies.")
+    extra = parse_options(options.source_option)
+    return open_dataset(options.source, options.source_root, **extra)
 
 
 def open_video(path: Path) -> Sequence[FrameLike]:
@@ -91,10 +147,18 @@ def open_video(path: Path) -> Sequence[FrameLike]:
     return VideoFrames(need_file(path, "a video, or a folder of images"))
 
 
-def _silent(progress: Progress) -> None:
-    """Tell nothing."""
+class _Shown:
+    """A line a clip, with the time that is left."""
 
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._first = 0
 
-def _shown(progress: Progress) -> None:
-    loss = "" if progress.loss is None else f", loss {progress.loss:.4f}"
-    print(f"clip {progress.done} of {progress.total}{loss}", file=sys.stderr, flush=True)
+    def __call__(self, progress: Progress) -> None:
+        # What was done before the command was stopped does not count for the speed.
+        self._first = self._first or progress.done
+        each = (time.monotonic() - self._began) / (progress.done - self._first + 1)
+        left = timedelta(seconds=round(each * (progress.total - progress.done)))
+        loss = "" if progress.loss is None else f", loss {progress.loss:.4f}"
+        line = f"clip {progress.done} of {progress.total}{loss}, {left} left"
+        print(line, file=sys.stderr, flush=True)

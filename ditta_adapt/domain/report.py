@@ -16,11 +16,16 @@ class DomainRound:
         changed: mean share of pixels whose label is not the teacher's own, see `Targets`.
         gains: by held-out video: how much more the adapted model agrees with second looks of the
             image model than that itself does, in [-1, 1]; see `HeldOut`.
+        teacher_miou: of the teacher's own labels of the clips, in [0, 1], where videos came with
+            labels; they teach nothing, and this is for the record.
+        target_miou: of the labels that were learned, on the same pixels.
     """
 
     loss: float
     changed: float
     gains: tuple[float, ...]
+    teacher_miou: float | None = None
+    target_miou: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,41 +46,45 @@ class RareClasses:
         classes: of the model.
         exponent: `e` in [0, 1].
 
+    Attributes:
+        counts: labels seen so far, `(videos, classes)`.
+        visited: which videos a clip was drawn of, `(videos,)` bool.
+
     Source: rare-class sampling of DAFormer (Hoyer et al., CVPR 2022), by the frequency of
     pseudo-labels in place of true ones.
     """
 
     def __init__(self, videos: int, classes: int, exponent: float) -> None:
-        self._counts = torch.zeros(videos, classes, dtype=torch.float64, device="cpu")
-        self._visited = [False] * videos
+        self.counts = torch.zeros(videos, classes, dtype=torch.float64, device="cpu")
+        self.visited = torch.zeros(videos, dtype=torch.bool, device="cpu")
         self._exponent = exponent
 
-    def visited(self, video: int) -> None:
+    def visit(self, video: int) -> None:
         """A clip of a video was drawn, whatever it taught."""
-        self._visited[video] = True
+        self.visited[video] = True
 
     def saw(self, video: int, labels: list[Int64[Tensor, "H W"]]) -> None:
         """Labels of a clip of a video; negative ones do not count."""
         for each in labels:
             known = each[each >= 0].flatten().long().cpu()
-            self._counts[video] += torch.bincount(known, minlength=self._counts.shape[1])
+            self.counts[video] += torch.bincount(known, minlength=self.counts.shape[1])
 
     @property
     def shares(self) -> Float[Tensor, " C"]:
         """Of each class among all labels seen, `f_c`."""
-        total = self._counts.sum(dim=0)
+        total = self.counts.sum(dim=0)
         return total / total.sum().clamp(min=1)
 
     def draw(self, count: int, random: np.random.Generator) -> list[int]:
         """So many videos, in the order in which they are to be learned."""
-        videos = len(self._counts)
-        seen = self._counts.sum(dim=1, keepdim=True)
+        videos = len(self.counts)
+        seen = self.counts.sum(dim=1, keepdim=True)
         taught = seen[:, 0] > 0
-        if not all(self._visited) or not bool(taught.any()):
+        if not bool(self.visited.all()) or not bool(taught.any()):
             order = [random.permutation(videos) for _ in range(-(-count // videos))]
             return [int(each) for each in np.concatenate(order)[:count]]
         weights = balanced_weights(self.shares, self._exponent)
-        chance = ((self._counts / seen.clamp(min=1)) * weights).sum(dim=1)
+        chance = ((self.counts / seen.clamp(min=1)) * weights).sum(dim=1)
         chance = torch.where(taught, chance, chance[taught].mean())
         probabilities = (chance / chance.sum()).numpy()
         return [int(each) for each in random.choice(videos, size=count, p=probabilities)]

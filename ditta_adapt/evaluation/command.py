@@ -1,7 +1,6 @@
 """The command `ditta-adapt eval`: does it help, on which videos, and against what."""
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -11,7 +10,7 @@ from typing import Any, get_args
 from ditta_adapt.baselines import MaskClassifier
 from ditta_adapt.corruptions import parse_corruption
 from ditta_adapt.datasets import open_dataset
-from ditta_adapt.datasets.opening import dataset_names
+from ditta_adapt.datasets.opening import dataset_names, parse_options
 from ditta_adapt.datasets.readable import OnError
 from ditta_adapt.errors import InputError
 from ditta_adapt.evaluation.comparison import compare, render_comparison
@@ -100,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     with importable_folder(os.getcwd()):
         _check_names(options)
         plan = Plan(
-            dataset=open_dataset(options.dataset, options.root, **_options(options.option)),
+            dataset=open_dataset(options.dataset, options.root, **parse_options(options.option)),
             parts=Parts(
                 propagator=find_propagator(options.propagator),
                 classifier=_classifier(options.classifier),
@@ -165,20 +164,6 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"
-
-
-def _options(pairs: list[str]) -> dict[str, Any]:
-    """Options of a data set; a value that reads as JSON is taken as such."""
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not (key and equals):
-            raise InputError(f"--option {pair!r} is not KEY=VALUE, such as split=train.")
-        try:
-            options[key] = json.loads(value)
-        except ValueError:
-            options[key] = value
-    return options
 
 
 def _classifier(path: Path | None) -> MaskClassifier | None:

@@ -1,6 +1,6 @@
 """The caller's modes and random state: set aside for a while, then as they were."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any
@@ -34,6 +34,21 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
             with torch.cuda.device(each):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+def random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """Where torch's random numbers are, on the CPU and on a model's device; inside `seeded`."""
+    state = {"random.cpu": torch.default_generator.get_state()}
+    if device.type == "cuda":
+        state["random.cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def set_random_state(state: Mapping[str, torch.Tensor], device: torch.device) -> None:
+    """Go on from where `random_state` was."""
+    torch.default_generator.set_state(state["random.cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["random.cuda"], device)
 
 
 def autocast_mode(device: torch.device) -> tuple[bool, torch.dtype]:

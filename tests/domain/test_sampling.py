@@ -42,8 +42,8 @@ def test_the_chance_of_a_video_by_hand() -> None:
     classes = RareClasses(2, 2, 0.5)
     classes.saw(0, labels(0, 0, 0, 0, 0, 0, 0, 0))
     classes.saw(1, labels(0, 1, 1, 1, -1))
-    classes.visited(0)
-    classes.visited(1)
+    classes.visit(0)
+    classes.visit(1)
     assert classes.shares.tolist() == [0.75, 0.25]
     common, rare = 0.75**-0.5, 0.25**-0.5
     first, second = common, (common + 3 * rare) / 4
@@ -55,8 +55,8 @@ def test_without_an_exponent_all_are_alike() -> None:
     classes = RareClasses(2, 2, 0.0)
     classes.saw(0, labels(0, 0, 0))
     classes.saw(1, labels(1))
-    classes.visited(0)
-    classes.visited(1)
+    classes.visit(0)
+    classes.visit(1)
     assert np.mean(classes.draw(20000, np.random.default_rng(0))) == pytest.approx(0.5, abs=0.01)
 
 
@@ -65,7 +65,7 @@ def test_a_video_that_teaches_nothing_has_the_mean_chance() -> None:
     classes.saw(0, labels(0, 0, 0, 0))
     classes.saw(1, labels(1))
     for video in range(3):
-        classes.visited(video)
+        classes.visit(video)
     drawn = classes.draw(30000, np.random.default_rng(0))
     shares = np.bincount(drawn) / len(drawn)
     # Weights of 4/5 and 1/5: the rare one has twice the chance of the common one.
@@ -74,6 +74,6 @@ def test_a_video_that_teaches_nothing_has_the_mean_chance() -> None:
 
 def test_nothing_was_taught_at_all() -> None:
     classes = RareClasses(2, 2, 0.5)
-    classes.visited(0)
-    classes.visited(1)
+    classes.visit(0)
+    classes.visit(1)
     assert sorted(classes.draw(2, np.random.default_rng(0))) == [0, 1]

@@ -1,0 +1,242 @@
+"""One adaptation to a domain: round after round, with a judge after each, from where it stopped."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ditta_adapt.config import DomainConfig
+from ditta_adapt.datasets.labelled_video import LabelledVideo
+from ditta_adapt.domain.checkpoint import Checkpoint
+from ditta_adapt.domain.held_out import HeldOut, lower_bound
+from ditta_adapt.domain.label_quality import LabelQuality
+from ditta_adapt.domain.lesson import Learned, Lesson
+from ditta_adapt.domain.report import DomainReport, DomainRound
+from ditta_adapt.domain.sampling import RareClasses, split_videos
+from ditta_adapt.domain.source_clips import SourceClips
+from ditta_adapt.io.frames import FrameLike
+from ditta_adapt.models.caller_state import random_state, set_random_state
+from ditta_adapt.models.parameters import adaptable_state, device_of
+from ditta_adapt.models.private_copy import private_copy
+from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.progress import Progress, ProgressCallback
+from ditta_adapt.targets.builder import TargetBuilder
+from ditta_adapt.teachers.propagator import Propagator
+from ditta_adapt.training.changes import check_finite
+from ditta_adapt.training.student import Student
+
+_KEPT = "kept."
+CHECKPOINT_SECONDS = 60.0
+"""What a killed adaptation loses at most, the clip that it was at besides."""
+
+
+@dataclass
+class _Course:
+    """How far it has come.
+
+    Attributes:
+        rounds: that are done.
+        bounds: of the gain, by round.
+        order: videos that this round has still to learn.
+        clips: of this round.
+        seconds: in all, of processes that were stopped.
+    """
+
+    rounds: list[DomainRound] = field(default_factory=list)
+    bounds: list[float] = field(default_factory=list)
+    order: list[int] = field(default_factory=list)
+    clips: list[Learned] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class DomainTraining:
+    """Learns videos, and keeps the best round.
+
+    Args:
+        segmenter: the image model; stays as it is.
+        videos: of the domain.
+        propagator: warps votes, or follows objects.
+        build_targets: labels a clip.
+        source: labelled frames to learn from besides; none to learn without any.
+        config: of all of it.
+        checkpoint: where it is written how far it has come; none not to.
+        progress: called after every clip.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        videos: Sequence[Sequence[FrameLike] | LabelledVideo],
+        propagator: Propagator,
+        build_targets: TargetBuilder,
+        source: SourceClips | None,
+        config: DomainConfig,
+        checkpoint: Checkpoint | None,
+        progress: ProgressCallback,
+    ) -> None:
+        self._began = self._written = time.perf_counter()
+        self._segmenter, self._videos, self._config = segmenter, videos, config
+        self._checkpoint, self._progress = checkpoint, progress
+        self._random = np.random.default_rng(config.seed)
+        self._learned, self._held_out = split_videos(len(videos), config.held_out, self._random)
+        self._classes = RareClasses(len(self._learned), segmenter.num_classes, config.rarity)
+        self._quality = LabelQuality(segmenter.num_classes)
+        self._frozen = Student.pretrained(segmenter)
+        student = Student.create(segmenter, replace(config.adapt, memory=None), num_frames=1)
+        self._lesson = Lesson(
+            student, propagator, build_targets, source, config, self._classes, self._random
+        )
+        self._course = _Course()
+        self._kept: dict[str, Tensor] = {}
+
+    def run(self) -> tuple[Segmenter, DomainReport]:
+        """All rounds that are left; the adapted model, and what was done."""
+        config = self._config
+        assert config.adapt.look is not None
+        judged = [frames_of(self._videos[index]) for index in self._held_out]
+        held_out = HeldOut(self._frozen.segmenter, judged, config.judged_frames, config.adapt.look)
+        self._restore()
+        course = self._course
+        while len(course.rounds) < config.rounds:
+            if not course.order and not course.clips:
+                course.order = self._classes.draw(len(self._learned), self._random)
+            while course.order:
+                self._learn(course.order.pop(0))
+            self._judge(held_out)
+        return self._adapted(), self._report()
+
+    def _learn(self, index: int) -> None:
+        video = self._videos[self._learned[index]]
+        frames = frames_of(video)
+        length = min(self._config.clip, len(frames))
+        start = int(self._random.integers(len(frames) - length + 1))
+        places = range(start, start + length)
+        known = isinstance(video, LabelledVideo) and video.relabel is None
+        truth = [video.labels[t] if known else None for t in places]  # type: ignore[union-attr]
+        clip = [frames[t] for t in places]
+        course, count = self._course, len(self._learned)
+        course.clips.append(self._lesson.learn(index, clip, truth, self._quality))
+        if time.perf_counter() - self._written >= CHECKPOINT_SECONDS:
+            self._write()
+        done = len(course.rounds) * count + len(course.clips)
+        total = count * self._config.rounds
+        self._progress(Progress("adapt", done, total, course.clips[-1].loss))
+
+    def _judge(self, held_out: HeldOut) -> None:
+        """End a round: how good it was, and whether it is the best so far."""
+        course, teacher = self._course, self._lesson.teacher
+        check_finite(teacher, self._frozen)
+        gains = held_out.gains(teacher.segmenter)
+        own, targets = self._quality.miou()
+        course.rounds.append(
+            DomainRound(
+                loss=float(np.mean([clip.loss for clip in course.clips])),
+                changed=float(np.mean([clip.changed for clip in course.clips])),
+                gains=tuple(float(np.mean(gain)) for gain in gains),
+                teacher_miou=own,
+                target_miou=targets,
+            )
+        )
+        course.bounds.append(lower_bound(gains))
+        if course.bounds[-1] > max([0.0, *course.bounds[:-1]]):
+            state = adaptable_state(teacher.segmenter)
+            self._kept = {name: tensor.detach().clone() for name, tensor in state.items()}
+        course.clips = []
+        self._quality = LabelQuality(self._segmenter.num_classes)
+        self._write()
+
+    def _adapted(self) -> Segmenter:
+        adapted = private_copy(self._segmenter)
+        with torch.no_grad():
+            own = adaptable_state(adapted)
+            for name, tensor in self._kept.items():
+                own[name].copy_(tensor)
+        return adapted
+
+    def _report(self) -> DomainReport:
+        course = self._course
+        best = int(np.argmax(course.bounds))
+        gain = float(np.mean(course.rounds[best].gains))
+        learned, held_out = len(self._learned), len(self._held_out)
+        reason = _reason(bool(self._kept), gain, best, learned, held_out)
+        if not self._lesson.steps:
+            reason = f"nothing was learned: {self._lesson.nothing}"
+        return DomainReport(
+            kept=bool(self._kept),
+            reason=reason,
+            learned=tuple(self._learned),
+            held_out=tuple(self._held_out),
+            rounds=tuple(course.rounds),
+            best=best,
+            seconds=self._seconds(),
+            config=self._config,
+        )
+
+    def _seconds(self) -> float:
+        return self._course.seconds + time.perf_counter() - self._began
+
+    def _write(self) -> None:
+        if self._checkpoint is None:
+            return
+        values = asdict(self._course) | {
+            "seconds": self._seconds(),
+            "steps": self._lesson.steps,
+            "nothing": self._lesson.nothing,
+            "random": self._random.bit_generator.state,
+        }
+        tensors = self._lesson.state() | {
+            "classes.counts": self._classes.counts,
+            "classes.visited": self._classes.visited,
+            "quality.own": self._quality.own.confusion,
+            "quality.targets": self._quality.targets.confusion,
+        }
+        tensors |= {f"{_KEPT}{name}": tensor for name, tensor in self._kept.items()}
+        tensors |= random_state(device_of(self._segmenter))
+        self._checkpoint.write(tensors, values)
+        self._written = time.perf_counter()
+
+    def _restore(self) -> None:
+        """Go on from the checkpoint, if there is one."""
+        found = None if self._checkpoint is None else self._checkpoint.read()
+        if found is None:
+            return
+        tensors, values = found
+        self._course = _Course(
+            rounds=[
+                DomainRound(**each | {"gains": tuple(each["gains"])}) for each in values["rounds"]
+            ],
+            bounds=values["bounds"],
+            order=values["order"],
+            clips=[Learned(**each) for each in values["clips"]],
+            seconds=values["seconds"],
+        )
+        self._lesson.load(tensors, values["steps"], values["nothing"])
+        self._random.bit_generator.state = values["random"]
+        self._classes.counts, self._classes.visited = (
+            tensors["classes.counts"],
+            tensors["classes.visited"],
+        )
+        self._quality.own.confusion = tensors["quality.own"]
+        self._quality.targets.confusion = tensors["quality.targets"]
+        device = device_of(self._segmenter)
+        self._kept = {
+            name.removeprefix(_KEPT): tensor.to(device)
+            for name, tensor in tensors.items()
+            if name.startswith(_KEPT)
+        }
+        set_random_state(tensors, device)
+
+
+def frames_of(video: Sequence[FrameLike] | LabelledVideo) -> Sequence[FrameLike]:
+    """The frames of a video, whether it is labelled or not."""
+    return video.frames if isinstance(video, LabelledVideo) else video
+
+
+def _reason(kept: bool, gain: float, best: int, learned: int, held_out: int) -> str:
+    videos = f"{learned} videos; on {held_out} held out it agrees with second looks {gain:+.3f}"
+    if kept:
+        return f"adapted to {videos} more than the image model, after round {best + 1}"
+    return f"nothing was kept of {videos}, which is no more than its error, or worse"
