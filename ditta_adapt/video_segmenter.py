@@ -1,8 +1,7 @@
 """The video model: adapt to the first frames of a video, then stream the rest."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,13 +11,12 @@ from torch import Tensor
 
 from ditta_adapt.adaptation import Adaptation, adapt_to_frames
 from ditta_adapt.config import AdaptConfig, CacheBudget
-from ditta_adapt.errors import InputError, PropagationError
+from ditta_adapt.errors import PropagationError
 from ditta_adapt.io.frame_format import RGB, FrameFormat
-from ditta_adapt.io.frames import FrameLike, check_iterable, frame_to_tensor, frames_to_tensors
-from ditta_adapt.keeping.kept import Kept
-from ditta_adapt.models.caller_state import autocast_mode, own_gradient_mode
+from ditta_adapt.io.frames import FrameLike, frame_to_tensor, frames_to_tensors
+from ditta_adapt.models.caller_state import own_gradient_mode
 from ditta_adapt.models.hooked import HookedSegmenter
-from ditta_adapt.models.parameters import check_device, device_of
+from ditta_adapt.models.parameters import check_device
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import ProgressCallback, silent
@@ -35,15 +33,15 @@ from ditta_adapt.streaming.state import StreamState
 from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.builder import TargetBuilder, check_builder
-from ditta_adapt.targets.warm_up import warmup_length
 from ditta_adapt.teachers.propagator import Propagator, TakesFeatures
 from ditta_adapt.teachers.registry import check_propagator, find_propagator
 from ditta_adapt.training.student import Student
+from ditta_adapt.whole_video import WholeVideo
 
 T = TypeVar("T")
 
 
-class VideoSegmenter(Kept):
+class VideoSegmenter(WholeVideo):
     """A streaming video segmenter around an image segmenter. Build one with `wrap`.
 
     One object follows one stream. Two streams, and two threads, take one each, which costs hardly
@@ -184,72 +182,6 @@ class VideoSegmenter(Kept):
     def state(self) -> StreamState | None:
         """What is kept of the frames seen so far; its `log` tells how the last one was labelled."""
         return self._stream.state
-
-    def segment(
-        self,
-        frames: Iterable[FrameLike],
-        *,
-        warmup: int | float = 8,
-        progress: ProgressCallback = silent,
-    ) -> Iterator[Int64[Tensor, "H W"]]:
-        """Label a whole video: adapt to its first frames, freeze, then label every frame.
-
-        Args:
-            frames: any iterable, also a generator or a camera. Beyond the warm-up one frame is
-                held at a time. A video shorter than the warm-up is adapted to as a whole.
-            warmup: number of frames (int) or share of the video (float), see `warmup_length`. With
-                0 nothing is adapted.
-            progress: see `adapt`.
-
-        Yields:
-            `(H, W)` int64 labels, one per frame, from the very first frame on.
-
-        Raises:
-            InputError: a wrong `warmup`, or no frame at all; else see `adapt` and `predict`.
-        """
-        return self.answers(frames, predict_labels, warmup=warmup, progress=progress)
-
-    def answers(
-        self,
-        frames: Iterable[FrameLike],
-        answer: Callable[[Evidence], T],
-        *,
-        warmup: int | float = 8,
-        progress: ProgressCallback = silent,
-    ) -> Iterator[T]:
-        """As `segment`, with whatever is made of a frame, such as `predict_frame`; see `answer`."""
-        check_iterable(frames)
-        return self._answers(frames, answer, warmup_length(frames, warmup), progress)
-
-    def _answers(
-        self,
-        frames: Iterable[FrameLike],
-        answer: Callable[[Evidence], T],
-        warmup: int,
-        progress: ProgressCallback,
-    ) -> Iterator[T]:
-        stream = iter(frames)
-        if warmup:
-            first = frames_to_tensors(islice(stream, warmup), layout=self._layout)
-            mode = autocast_mode(device := device_of(self.segmenter))
-            encodings = self._adapt(first, progress).warm_up.encodings
-            self.clear_memory()
-            for t, tensor in enumerate(first):
-                # What was encoded in another precision is encoded again.
-                encoded = encodings[t] if autocast_mode(device) == mode else None
-                with self._alone:
-                    # A look at what was learned would say nothing new.
-                    made = self._stream.step(tensor, answer, encoded=encoded, look=False)
-                yield made
-            del first, encodings
-        else:
-            self.reset()
-            opening = list(islice(stream, 1))
-            if not opening:
-                raise InputError("no frames: the iterable was empty.")
-            stream = chain(opening, stream)
-        for frame in stream:
-            yield self.answer(frame, answer)
 
     def clear_memory(self) -> None:
         """Forget the previous frame, and keep what was adapted: for a cut, or a second clip."""

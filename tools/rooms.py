@@ -29,6 +29,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("persistence", "adaptation"),
     ("keeping",),
+    ("whole_video",),
     ("video_segmenter",),
     ("wrap",),
     ("baselines",),
