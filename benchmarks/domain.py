@@ -71,10 +71,16 @@ VARIANTS: Mapping[str, Variant | None] = {
     "image model": None,
     "source-free": Variant(per_video=True),
     "source-free, patches hidden": Variant(_with(mask=PatchMask())),
+    "source-free, norms": Variant(_with(encoder="norms"), per_video=True),
+    "source-free, norms, patches hidden": Variant(_with(encoder="norms", mask=PatchMask())),
     "source": Variant(_with(mix=None), source=True),
     "source, mixed": Variant(_with(mix=ClassMix(consistent=False)), source=True),
     "source, mixed consistently": Variant(source=True, per_video=True),
     "... and patches hidden": Variant(_with(mask=PatchMask()), source=True, per_video=True),
+    "... and norms": Variant(_with(encoder="norms"), source=True, per_video=True),
+    "... and norms, patches hidden": Variant(
+        _with(encoder="norms", mask=PatchMask()), source=True, per_video=True
+    ),
     **{
         f"... and labels refined by {strategy}, {side}": Variant(
             source=True, builder=_refined(strategy, offset)

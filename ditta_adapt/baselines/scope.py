@@ -3,18 +3,15 @@
 from typing import Literal
 
 from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
 
 from ditta_adapt.errors import SegmenterError
 from ditta_adapt.models.named_modules import named_modules
 from ditta_adapt.models.parameters import adaptable_parameters, all_parameters, modules_of
 from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.models.with_norms import norm_layers
 
 Scope = Literal["all", "decoder"]
 """The whole model, or only what `Segmenter.adaptable_modules` names."""
-
-# The first is the base of batch norm (also synchronised) and instance norm.
-_NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
 
 
 def parameters_in(segmenter: Segmenter, scope: Scope) -> list[nn.Parameter]:
@@ -24,7 +21,7 @@ def parameters_in(segmenter: Segmenter, scope: Scope) -> list[nn.Parameter]:
     return [each for each in all_parameters(segmenter) if each.is_floating_point()]
 
 
-def norm_layers(segmenter: Segmenter, scope: Scope) -> list[nn.Module]:
+def norms_in(segmenter: Segmenter, scope: Scope) -> list[nn.Module]:
     """Batch, synchronised batch, instance, layer and group norms in a scope."""
     adaptable = {id(parameter) for parameter in adaptable_parameters(segmenter)}
     inside = {
@@ -32,15 +29,9 @@ def norm_layers(segmenter: Segmenter, scope: Scope) -> list[nn.Module]:
         for module in segmenter.adaptable_modules().values()
         for layer in named_modules(module).values()
     }
-    layers = {
-        id(layer): layer
-        for module in modules_of(segmenter)
-        for layer in named_modules(module).values()
-        if isinstance(layer, _NORMS)
-    }
     return [
         layer
-        for layer in layers.values()
+        for layer in norm_layers(segmenter)
         if scope == "all"
         or id(layer) in inside
         # Adaptable modules may hold a layer's parameters without holding the layer.
@@ -56,7 +47,7 @@ def norm_parameters(segmenter: Segmenter, scope: Scope) -> list[nn.Parameter]:
     """
     wanted = {
         id(parameter)
-        for layer in norm_layers(segmenter, scope)
+        for layer in norms_in(segmenter, scope)
         for parameter in layer.parameters(recurse=False)
     }
     found = [p for p in parameters_in(segmenter, scope) if id(p) in wanted]

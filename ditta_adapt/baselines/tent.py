@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from ditta_adapt.baselines.arguments import check_choice, check_count, check_number
 from ditta_adapt.baselines.frame_by_frame import Answer, FrameByFrame, ImageAnswer
-from ditta_adapt.baselines.scope import Scope, norm_layers, norm_parameters
+from ditta_adapt.baselines.scope import Scope, norm_parameters, norms_in
 from ditta_adapt.baselines.trained_encoder import encode_in_scope
 from ditta_adapt.errors import AdaptationError, SegmenterError
 from ditta_adapt.models.caller_state import own_gradient_mode, seeded
@@ -128,7 +128,7 @@ class Tent(FrameByFrame):
     def _trainable_copy(self) -> Segmenter:
         own = private_copy(self.segmenter, lambda s: norm_parameters(s, self.scope))
         if self.statistics == "batch":
-            for layer in norm_layers(own, self.scope):
+            for layer in norms_in(own, self.scope):
                 if isinstance(layer, _NormBase):
                     # Without them the layer takes the batch's own, in eval mode too, where
                     # synchronised norms do not talk to other processes.

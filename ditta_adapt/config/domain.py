@@ -1,7 +1,7 @@
 """Options of adapting a model to many videos of one domain."""
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from ditta_adapt.config.adapt_config import AdaptConfig
 from ditta_adapt.config.record import Count, NotNegative, Positive, Range, Record, Seed, Share
@@ -52,6 +52,8 @@ class DomainConfig(Record):
         mix: how labelled source frames are mixed into the target's, where there are any. None: the
             target is learned as it is.
         mask: the student learns every frame a second time, with parts hidden. None: it does not.
+        encoder: `"frozen"` learns the decoder alone, `"norms"` scale and shift of the encoder's
+            normalisation layers, too, at several times the cost.
         adapt: its `targets` and `training` say where labels come from and how they are learned
             (of `training` all but passes, rate and mode of the modules), and the warm-up scales of
             its `look`, what judges.
@@ -71,5 +73,6 @@ class DomainConfig(Record):
     source_weight: NotNegative = 1.0
     mix: ClassMix | None = field(default_factory=ClassMix)
     mask: PatchMask | None = None
+    encoder: Literal["frozen", "norms"] = "frozen"
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
     seed: Seed = 0

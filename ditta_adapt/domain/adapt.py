@@ -50,7 +50,8 @@ class DomainResult:
         Raises:
             CheckpointError: the folder cannot be written.
         """
-        save_domain(path, self.segmenter, self.image_model, self.report.to_dict())
+        norms = self.report.config.encoder == "norms"
+        save_domain(path, self.segmenter, self.image_model, self.report.to_dict(), norms=norms)
 
 
 def adapt_to_domain(

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ditta_adapt.baselines.scope import Scope
+from ditta_adapt.baselines.trained_encoder import encode_in_scope
 from ditta_adapt.config import CacheBudget, ClassMix, DomainConfig
 from ditta_adapt.domain.label_quality import LabelQuality
 from ditta_adapt.domain.sampling import RareClasses
@@ -22,9 +24,10 @@ from ditta_adapt.domain.views import (
 )
 from ditta_adapt.io.frames import FrameLike, frames_to_tensors
 from ditta_adapt.losses import distillation_loss
-from ditta_adapt.models.forward import encode_frame
+from ditta_adapt.models.forward import preprocess_frame
 from ditta_adapt.models.parameters import adaptable_parameters, adaptable_state
 from ditta_adapt.models.segmenter import Encoded
+from ditta_adapt.models.with_norms import WithNorms
 from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.progress import silent
 from ditta_adapt.safety.resolution import resolve
@@ -92,9 +95,10 @@ class Lesson:
             betas=training.betas,
             weight_decay=training.weight_decay,
         )
-        self._descent = Descent(
-            student.segmenter, parameters, self._optimizer, total=0, progress=silent
-        )
+        own = student.segmenter
+        # So that norms count as the encoder's, which no gradient may reach.
+        model = own.segmenter if isinstance(own, WithNorms) else own
+        self._descent = Descent(model, parameters, self._optimizer, total=0, progress=silent)
 
     def learn(
         self,
@@ -184,8 +188,8 @@ class Lesson:
                 )
                 return loss(output.logits)
 
-            as_it_is = view is plain[t]
-            encoded = warm_up.encodings[t] if as_it_is else self._encode(view.frame)
+            seen = view is plain[t] and config.encoder == "frozen"
+            encoded = warm_up.encodings[t] if seen else self._encode(view.frame)
             terms = {"distill": distill(view, encoded)}
             if (mask := config.mask) is not None:
                 hidden = hidden_patches(size, mask.ratio, mask.patch, self._random)
@@ -223,7 +227,9 @@ class Lesson:
         return balanced_weights(shares, exponent) if exponent else None
 
     def _encode(self, frame: UInt8[Tensor, "3 H W"]) -> Encoded:
-        return encode_frame(self.teacher.segmenter, frame)
+        own = self._student.segmenter
+        scope: Scope = "decoder" if self._config.encoder == "frozen" else "all"
+        return encode_in_scope(own, preprocess_frame(own, frame), scope)
 
     def _supervised(self, source: LabelledFrame) -> Float[Tensor, ""]:
         logits = self._student.decode(self._encode(source.frame)).logits

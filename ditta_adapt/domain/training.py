@@ -22,6 +22,7 @@ from ditta_adapt.models.caller_state import random_state, set_random_state
 from ditta_adapt.models.parameters import adaptable_state, device_of
 from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.models.with_norms import WithNorms
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.targets.builder import TargetBuilder
 from ditta_adapt.teachers.propagator import Propagator
@@ -84,8 +85,10 @@ class DomainTraining:
         self._learned, self._held_out = split_videos(len(videos), config.held_out, self._random)
         self._classes = RareClasses(len(self._learned), segmenter.num_classes, config.rarity)
         self._quality = LabelQuality(segmenter.num_classes)
-        self._frozen = Student.pretrained(segmenter)
-        student = Student.create(segmenter, replace(config.adapt, memory=None), num_frames=1)
+        trained = WithNorms(segmenter) if config.encoder == "norms" else segmenter
+        self._trained: Segmenter = trained
+        self._frozen = Student.pretrained(trained)
+        student = Student.create(trained, replace(config.adapt, memory=None), num_frames=1)
         self._lesson = Lesson(
             student, propagator, build_targets, source, config, self._classes, self._random
         )
@@ -149,12 +152,12 @@ class DomainTraining:
         self._write()
 
     def _adapted(self) -> Segmenter:
-        adapted = private_copy(self._segmenter)
+        adapted = private_copy(self._trained)
         with torch.no_grad():
             own = adaptable_state(adapted)
             for name, tensor in self._kept.items():
                 own[name].copy_(tensor)
-        return adapted
+        return adapted.segmenter if isinstance(adapted, WithNorms) else adapted
 
     def _report(self) -> DomainReport:
         course = self._course

@@ -13,6 +13,7 @@ from ditta_adapt.io.files import as_path, make_folder, write_files
 from ditta_adapt.models.parameters import adaptable_state, weight_hash
 from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.models.with_norms import WithNorms
 from ditta_adapt.report import library_versions
 from ditta_adapt.training.student import Student
 
@@ -20,9 +21,21 @@ KIND = "domain"
 
 
 def save_domain(
-    path: str | Path, adapted: Segmenter, source: Segmenter, report: dict[str, Any]
+    path: str | Path,
+    adapted: Segmenter,
+    source: Segmenter,
+    report: dict[str, Any],
+    *,
+    norms: bool,
 ) -> None:
     """Write the modules that were adapted, and the hash of the model that they were made of.
+
+    Args:
+        path: of the folder.
+        adapted: with what was learned.
+        source: the image model.
+        report: what was done.
+        norms: whether those of the encoder were adapted, too, see `WithNorms`.
 
     Raises:
         CheckpointError: the folder cannot be written.
@@ -31,11 +44,13 @@ def save_domain(
     description = persistence.identity(source) | {
         "schema_version": persistence.SCHEMA_VERSION,
         "kind": KIND,
+        "norms": norms,
         "versions": library_versions(),
         "model_hash": weight_hash(source),
         "report": report,
     }
-    state = {f"segmenter.{k}": v for k, v in adaptable_state(adapted).items()}
+    changed: Segmenter = WithNorms(adapted) if norms else adapted
+    state = {f"segmenter.{k}": v for k, v in adaptable_state(changed).items()}
     tensors = {name: persistence.plain(tensor) for name, tensor in state.items()}
     try:
         make_folder(folder)
@@ -65,7 +80,12 @@ def load_domain(path: str | Path, source: Segmenter) -> Segmenter:
         CheckpointError: missing, corrupt, of another format version, or of a different model.
     """
     folder = as_path(path)
-    persistence.check_model(folder, persistence.read_config(folder / persistence.CONFIG), source)
-    adapted = private_copy(source)
-    persistence.copy_weights(folder / persistence.WEIGHTS, Student(adapted))
-    return adapted
+    description = persistence.read_config(folder / persistence.CONFIG)
+    persistence.check_model(folder, description, source)
+    if not description.get("norms"):
+        adapted = private_copy(source)
+        persistence.copy_weights(folder / persistence.WEIGHTS, Student(adapted))
+        return adapted
+    with_norms = private_copy(WithNorms(source))
+    persistence.copy_weights(folder / persistence.WEIGHTS, Student(with_norms))
+    return with_norms.segmenter

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ditta_adapt import AdaptationError, HookedSegmenter, InputError, SegmenterError
 from ditta_adapt.baselines import ImageModel, Tent
-from ditta_adapt.baselines.scope import norm_layers, norm_parameters
+from ditta_adapt.baselines.scope import norm_parameters, norms_in
 from ditta_adapt.baselines.tent import entropy_loss, hard_label_loss
 from tests.baselines.nets import ConstantSegmenter, NormNet, NormSegmenter, norm_segmenter
 from tests.baselines.test_methods import same, scores_of
@@ -109,7 +109,7 @@ class TestWhatIsTrained:
                 self.encoder[1] = nn.SyncBatchNorm(8)
 
         segmenter = NormSegmenter(Net().eval())
-        kinds = {type(layer).__name__ for layer in norm_layers(segmenter, "all")}
+        kinds = {type(layer).__name__ for layer in norms_in(segmenter, "all")}
         assert kinds == {
             "SyncBatchNorm",
             "ChannelNorm",
