@@ -10,6 +10,7 @@ from ditta_adapt.baselines.mask_classification import MaskClassification
 from ditta_adapt.baselines.mask_classifier import MaskClassifier
 from ditta_adapt.baselines.mask_refiner import MaskRefiner
 from ditta_adapt.baselines.method import Method, Positioned
+from ditta_adapt.baselines.refined_method import RefinedMethod
 from ditta_adapt.baselines.refinement.refined_labels import RefinedLabels
 from ditta_adapt.baselines.refinement.true_labels import OracleLabels, TrueLabels
 from ditta_adapt.baselines.refinement.unified_video_da_warp import unified_video_da_warp
@@ -30,6 +31,7 @@ __all__ = [
     "OracleLabels",
     "Positioned",
     "RefinedLabels",
+    "RefinedMethod",
     "Tent",
     "TrueLabels",
     "ZeroShotRefinement",

@@ -59,15 +59,21 @@ class MaskRefiner(StreamedMethod):
         super().__init__(model, propagator)
         self.points_per_side, self.window, self.vote = points_per_side, window, vote
 
-    def _new_stream(self) -> "_VotedMasks":
+    def _new_stream(self) -> "_VotedLabels":
         masklets = Masklets(
             self._propagator, points_per_side=self.points_per_side, window=self.window
         )
-        return _VotedMasks(masklets, self.segmenter.num_classes, self.vote)
+        return _VotedLabels(masklets, self.segmenter.num_classes, self.vote)
 
 
-class _VotedMasks:
-    """One video: its masklets and, for a vote of the window, what they voted so far."""
+class VotedMasks:
+    """One video: its masklets and, for a vote of the window, what they voted so far.
+
+    Args:
+        masklets: that nothing was shown to yet.
+        num_classes: of the labels.
+        vote: see `MaskRefiner`.
+    """
 
     def __init__(self, masklets: Masklets, num_classes: int, vote: Vote) -> None:
         self._masklets, self._num_classes, self._vote = masklets, num_classes, vote
@@ -75,10 +81,10 @@ class _VotedMasks:
             0, num_classes, dtype=torch.int64, device="cpu"
         )
 
-    def label(
-        self, frame: UInt8[Tensor, "3 H W"], prediction: ImagePrediction
+    def refine(
+        self, frame: UInt8[Tensor, "3 H W"], labels: Int64[Tensor, "H W"]
     ) -> Int64[Tensor, "H W"]:
-        labels = prediction.labels
+        """Labels of the next frame, which is kept, by the votes of its masks."""
         masks = self._masklets.follow(frame, labels).masks.to(labels.device)
         votes = class_votes(masks, labels, self._num_classes)
         if self._vote == "window":
@@ -87,4 +93,14 @@ class _VotedMasks:
         return paint_by_area(labels, masks, votes.argmax(dim=1).tolist())
 
     def close(self) -> None:
+        """End the propagator's session."""
         self._masklets.close()
+
+
+class _VotedLabels(VotedMasks):
+    """The same on the image model's own labels."""
+
+    def label(
+        self, frame: UInt8[Tensor, "3 H W"], prediction: ImagePrediction
+    ) -> Int64[Tensor, "H W"]:
+        return self.refine(frame, prediction.labels)

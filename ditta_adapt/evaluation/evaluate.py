@@ -16,7 +16,13 @@ from ditta_adapt.corruptions import parse_corruption
 from ditta_adapt.datasets import LabelledVideo, VideoDataset
 from ditta_adapt.datasets.readable import OnError, ReadableFrames, check_on_error
 from ditta_adapt.errors import DittaError, InputError
-from ditta_adapt.evaluation.method_names import WITH_TRUTH, Parts, build_method, check_parts
+from ditta_adapt.evaluation.method_names import (
+    REFINED,
+    WITH_TRUTH,
+    Parts,
+    build_method,
+    check_parts,
+)
 from ditta_adapt.evaluation.result import Case, VideoResult
 from ditta_adapt.evaluation.result_file import ResultFile
 from ditta_adapt.evaluation.runner import run_method
@@ -150,7 +156,7 @@ def _run(plan: Plan, video: LabelledVideo, case: Case) -> VideoResult:
     split = split_video(len(video.frames), parse_warmup(case.warmup))
     corruption = parse_corruption(case.corruption) if case.corruption else None
     parts = replace(plan.parts, video=video)
-    if case.method in WITH_TRUTH:
+    if case.method.removeprefix(f"{REFINED}:") in WITH_TRUTH:
         truth = _truth(video, split.warmup, plan.on_error)
         parts = replace(parts, truth=truth, relabel=video.relabel)
     num_classes = len(plan.dataset.class_names) or parts.segmenter.num_classes

@@ -17,6 +17,7 @@ from ditta_adapt.baselines import (
     Method,
     OracleLabels,
     RefinedLabels,
+    RefinedMethod,
     Tent,
     TrueLabels,
     ZeroShotRefinement,
@@ -150,6 +151,9 @@ _BUILDERS: Mapping[str, Callable[[Parts], Method]] = {
 SAVED = "predictions"
 """Before the colon: label maps in files, see `SavedLabels`."""
 
+REFINED = "refined"
+"""Before the colon: another method, refined by masks, see `RefinedMethod`."""
+
 WITH_TRUTH = frozenset({"oracle", "true-labels"})
 """Methods that are told the truth: bounds, not competitors."""
 
@@ -160,7 +164,7 @@ def method_names() -> tuple[str, ...]:
 
 
 def check_method(name: str) -> str:
-    """The name itself: of `method_names`, `predictions:DIR`, or `package.module:factory`.
+    """The name itself: of `method_names`, `predictions:DIR`, `package.module:factory`, `refined:`.
 
     Nothing is imported.
 
@@ -173,10 +177,13 @@ def check_method(name: str) -> str:
     if not (colon and rest):
         raise InputError(
             f"there is no method {name!r}; expected one of {', '.join(_BUILDERS)}; "
-            "predictions:DIR, label maps in files; or package.module:factory, which returns one."
+            "predictions:DIR, label maps in files; package.module:factory, which returns one; or "
+            "refined:METHOD, any of these refined by masks."
         )
     if kind == SAVED:
         check_saved_labels(rest)
+    elif kind == REFINED:
+        check_method(rest)
     else:
         check_factory(name)
     return name
@@ -188,7 +195,8 @@ def check_parts(name: str, parts: Parts) -> None:
     Raises:
         InputError: no method of that name, or a part it needs is missing.
     """
-    if check_method(name).startswith("i-sam2") and parts.classifier is None:
+    own = check_method(name).removeprefix(f"{REFINED}:")
+    if own.startswith("i-sam2") and parts.classifier is None:
         raise InputError(
             f"{name} needs a classifier of masks (`Parts.classifier`, or --classifier FILE), "
             "trained on labelled videos as in examples/train_mask_classifier.py."
@@ -209,6 +217,9 @@ def build_method(name: str, parts: Parts) -> Method:
         if parts.video is None:
             raise InputError(f"{name} needs the video that is labelled (`Parts.video`).")
         return SavedLabels(rest, parts.video)
+    if kind == REFINED:
+        refined = build_method(rest, parts)
+        return RefinedMethod(refined, parts.propagator, parts.segmenter.num_classes)
     method = call_factory(name)
     if not isinstance(method, Method):
         raise InputError(

@@ -40,7 +40,8 @@ def test_every_method_is_there() -> None:
             re.sub(r"-A$|$", other, first, count=1) if other.startswith("-") else other
             for other in others
         }
-    assert named == {*method_names(), "predictions:DIR", "package.module:factory"}
+    with_colon = {"predictions:DIR", "package.module:factory", "refined:METHOD"}
+    assert named == {*method_names(), *with_colon}
 
 
 def test_every_option_and_data_set_is_there() -> None:

@@ -108,6 +108,20 @@ def test_what_does_not_fit_the_video(tmp_path: Path) -> None:
         SavedLabels(str(tmp_path), video())(video().frames[0])
 
 
+def test_refined_by_masks(tmp_path: Path) -> None:
+    for name, seed in (("a", 0), ("b", 1)):
+        write(tmp_path / name, [np.where(m == 255, 0, m) for m in toy_labels(seed)])
+    names = [f"refined:predictions:{tmp_path}", "refined:image-model", "refiner"]
+    by_name: dict[str, list[list[list[int]]]] = {}
+    for result in evaluate(toy_plan(methods=names), tmp_path / "out"):
+        assert not result.error
+        by_name.setdefault(result.case.method, []).append(result.confusion.tolist())
+    assert by_name["refined:image-model"] == by_name["refiner"]
+    assert by_name[names[0]] != by_name["refiner"]
+    (oracle, _) = evaluate(toy_plan(methods=["refined:oracle"]), tmp_path / "bound")
+    assert not oracle.error
+
+
 def test_a_missing_video_fails_alone(tmp_path: Path) -> None:
     write(tmp_path / "maps" / "a", [np.where(m == 255, 0, m) for m in toy_labels(0)])
     plan = toy_plan(methods=[f"predictions:{tmp_path / 'maps'}"])
@@ -147,6 +161,8 @@ def test_what_is_no_method(tmp_path: Path) -> None:
         "predictions:": "there is no method 'predictions:'",
         f"predictions:{tmp_path}/absent": "no folder",
         "unheard_of.package:make": "no package 'unheard_of'",
+        "refined:unheard-of": "there is no method 'unheard-of'",
+        "refined:i-sam2": "needs a classifier of masks",
     }.items():
         with pytest.raises(InputError, match=message):
             toy_plan(methods=[name])
