@@ -9,9 +9,7 @@ another strength of one every 1,000; labelled by the demo's SegFormer. mIoU of e
 * `every 1000`, `every 250`: adapted to the latest eight frames after as many, from the weights of
   the image model, so that each time is a reset, too.
 
-    python -m benchmarks.endless --json endless.json
-
-Rows that the file has already are not measured again.
+    python -m benchmarks.endless
 
 Source: Press et al., "RDumb: A simple approach that questions our progress in continual test-time
 adaptation", NeurIPS 2023: methods that go on adapting fall under the model that they began with,
@@ -19,10 +17,8 @@ and a reset every 1,000 steps is hard to beat.
 """
 
 import argparse
-import json
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from itertools import tee
 
 import numpy as np
 from torch import Tensor
@@ -32,7 +28,6 @@ from ditta_adapt.baselines import ImageModel
 from ditta_adapt.corruptions import STRENGTH_NAMES, Corruption
 from ditta_adapt.demo.model import load_demo_model
 from ditta_adapt.demo.scenes import CLASS_NAMES, render_world, sample_world
-from ditta_adapt.io.files import write_files
 from ditta_adapt.metrics import SegmentationScore
 from ditta_adapt.reporting.tables import plain
 
@@ -45,8 +40,6 @@ NAMES = (
 METHODS = {"image model": None, "once": 0, "every 1000": 1000, "every 250": 250}
 
 _DONE = np.empty(0)
-
-Row = dict[str, str | int | float | list[float]]
 
 
 def plan(windows: int, seed: int) -> list[Corruption | None]:
@@ -77,41 +70,39 @@ def camera(windows: int, length: int, seed: int, truth: list[np.ndarray]) -> Ite
         yield from frames
 
 
-def measure(method: str, windows: int, length: int, seed: int) -> Row:
-    """A row: mIoU of every window, in per cent."""
-    truth: list[np.ndarray] = []
-    frames = camera(windows, length, seed, truth)
-    model = load_demo_model()
-    every = METHODS[method]
-    labels: Iterable[Tensor]
+def labelled(method: str, frames: Iterator[np.ndarray], length: int) -> Iterator[Tensor]:
+    """The labels of a method for the stream, as it comes."""
+    model, every = load_demo_model(), METHODS[method]
     if every is None:
-        labels = map(ImageModel(model), frames)
+        yield from map(ImageModel(model), frames)
     else:
         readapt_every = every * length // WINDOW or None
-        labels = wrap(model).segment(frames, warmup=WARMUP, readapt_every=readapt_every)
-    started, found = time.perf_counter(), []
-    score = SegmentationScore(len(CLASS_NAMES))
-    for t, each in enumerate(labels):
-        score.update(each, truth[t])
-        truth[t] = _DONE
-        if (t + 1) % length == 0:
-            found.append(100 * score.miou())
-            score = SegmentationScore(len(CLASS_NAMES))
-            print(f"{method}: window {len(found)}, {found[-1]:.2f}", flush=True)
-    seconds = time.perf_counter() - started
-    return {"method": method, "windows": windows, "length": length, "miou": found, "s": seconds}
+        yield from wrap(model).segment(frames, warmup=WARMUP, readapt_every=readapt_every)
 
 
-def table(rows: Sequence[Row]) -> str:
-    """A line a method: the mean, the gain over the image model, and its worst window."""
-    base = np.array(rows[0]["miou"])
-    lines = [["", "mIoU", "gain", "worst window", "windows under", "ms a frame"]]
-    for row in rows:
-        gain = np.array(row["miou"]) - base
-        each = 1000 * float(row["s"]) / (int(row["windows"]) * int(row["length"]))  # type: ignore[arg-type]
-        mean = np.mean(row["miou"])
-        values = f"{mean:.2f}", f"{gain.mean():+.2f}", f"{gain.min():+.2f}", f"{(gain < 0).sum()}"
-        lines.append([str(row["method"]), *values, f"{each:.0f}"])
+def measure(methods: Sequence[str], windows: int, length: int, seed: int) -> Iterator[list[float]]:
+    """mIoU in per cent of every window, one number a method. The stream is rendered once."""
+    truth: list[np.ndarray] = []
+    streams = tee(camera(windows, length, seed, truth), len(methods))
+    labels = [labelled(*each, length) for each in zip(methods, streams, strict=True)]
+    for number in range(windows):
+        scores = [SegmentationScore(len(CLASS_NAMES)) for _ in methods]
+        for t in range(number * length, (number + 1) * length):
+            for score, method in zip(scores, labels, strict=True):
+                score.update(next(method), truth[t])
+            truth[t] = _DONE
+        yield [100 * score.miou() for score in scores]
+
+
+def table(methods: Sequence[str], rows: Sequence[Sequence[float]]) -> str:
+    """A line a method: the mean, the gain over the first one, and its worst window."""
+    values = np.array(rows)
+    lines = [["", "mIoU", "gain", "worst window", "windows under"]]
+    for number, name in enumerate(methods):
+        gain = values[:, number] - values[:, 0]
+        mean = values[:, number].mean()
+        shown = f"{mean:.2f}", f"{gain.mean():+.2f}", f"{gain.min():+.2f}", f"{(gain < 0).sum()}"
+        lines.append([name, *shown])
     return plain(lines)
 
 
@@ -126,18 +117,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--length", type=int, default=WINDOW, help="of a window, in frames")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=[*METHODS])
-    parser.add_argument("--json", type=Path, help="file of rows, which is gone on with")
     options = parser.parse_args(arguments)
-    rows: list[Row] = []
-    if options.json and options.json.exists():
-        rows = json.loads(options.json.read_text("utf-8"))
-    for method in options.methods:
-        if method in [row["method"] for row in rows]:
-            continue
-        rows.append(measure(method, options.windows, options.length, options.seed))
-        if options.json:
-            write_files({options.json: json.dumps(rows, indent=1)})
-    print(table(rows))
+    corruptions = plan(options.windows, options.seed)
+    rows: list[list[float]] = []
+    for row in measure(options.methods, options.windows, options.length, options.seed):
+        shown = ", ".join(f"{value:.2f}" for value in row)
+        print(f"{len(rows) + 1} ({corruptions[len(rows)] or 'clean'}): {shown}", flush=True)
+        rows.append(row)
+    print(table(options.methods, rows))
 
 
 if __name__ == "__main__":
