@@ -10,6 +10,7 @@ from ditta_adapt.errors import InputError
 from ditta_adapt.io.factories import call_factory, check_factory
 from ditta_adapt.io.optional import require
 from ditta_adapt.io.quiet import no_loading_bars
+from ditta_adapt.keeping.domain_weights import load_domain
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter, is_segmenter
@@ -34,7 +35,11 @@ def check_model_name(name: str, device: str | None = None) -> None:
 
 
 def load_segmenter(
-    name: str, device: str | None = None, *, dtype: torch.dtype | None = None
+    name: str,
+    device: str | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+    domain: Path | None = None,
 ) -> Segmenter:
     """The segmenter of a model, on its device.
 
@@ -44,13 +49,20 @@ def load_segmenter(
         device: such as `"cpu"` or `"cuda"`; `"auto"` for the fastest; by default where the model
             is. A segmenter from a factory is not moved.
         dtype: that weights are cast to; by default as they are. A segmenter is not cast.
+        domain: folder of what `ditta-adapt domain` learned of it; by default nothing.
 
     Raises:
         InputError: the factory or checkpoint cannot be found or loaded; there is no such device,
             or a segmenter is on another one; or it is to be cast.
         UnknownModelError: the model's type has no adapter.
         MissingDependencyError: transformers is not installed.
+        CheckpointError: the domain is missing, corrupt, or was learned of another model.
     """
+    segmenter = _loaded(name, device, dtype)
+    return segmenter if domain is None else load_domain(domain, segmenter)
+
+
+def _loaded(name: str, device: str | None, dtype: torch.dtype | None) -> Segmenter:
     if name == "demo":
         from ditta_adapt.demo.model import load_demo_model
 

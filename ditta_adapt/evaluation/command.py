@@ -51,6 +51,7 @@ def add_parser(subparsers: Any) -> None:
         required=True,
         help="demo, package.module:factory, or a checkpoint of transformers",
     )
+    parser.add_argument("--domain", type=Path, metavar="DIR", help="what it learned of a domain")
     parser.add_argument("--aux", help="second, smaller model for auxadapt, named like --model")
     parser.add_argument(
         "--propagator", default="flow", help="name of a propagator, or package.module:factory"
@@ -103,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
             parts=Parts(
                 propagator=find_propagator(options.propagator),
                 classifier=_classifier(options.classifier),
-                segmenter=load_segmenter(options.model, options.device),
+                segmenter=load_segmenter(options.model, options.device, domain=options.domain),
                 seed=options.seed,
                 aux=load_segmenter(options.aux, options.device) if options.aux else None,
             ),

@@ -81,6 +81,10 @@ def load_domain(path: str | Path, source: Segmenter) -> Segmenter:
     """
     folder = as_path(path)
     description = persistence.read_config(folder / persistence.CONFIG)
+    if description.get("kind") != KIND:
+        raise CheckpointError(
+            f"{folder} holds what was adapted to one video; expected what was learned of a domain."
+        )
     persistence.check_model(folder, description, source)
     if not description.get("norms"):
         adapted = private_copy(source)

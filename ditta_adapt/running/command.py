@@ -83,9 +83,8 @@ def add_parser(subparsers: Any) -> None:
         help="what is adapted to: a share, 10%% or 0.1, or a number of frames, 8; default a "
         "tenth, at least 8 frames and at most 64",
     )
-    parser.add_argument(
-        "--device", default=AUTO, help="cpu, cuda, ...; default the fastest that is there"
-    )
+    parser.add_argument("--domain", type=Path, metavar="DIR", help="what it learned of a domain")
+    parser.add_argument("--device", default=AUTO, help="cpu, cuda, ...; default the fastest here")
     parser.add_argument("--dtype", choices=_DTYPES, help="cast the model's weights")
     parser.add_argument("--compile", action="store_true", help="CUDA graphs of the model")
     parser.add_argument("--seed", type=int, default=0)
@@ -259,7 +258,7 @@ def _opened(names: Sequence[str], options: argparse.Namespace) -> Source | Ditta
 
 def _segmenter(options: argparse.Namespace) -> Segmenter:
     dtype = None if options.dtype is None else _DTYPES[options.dtype]
-    return load_segmenter(options.model, options.device, dtype=dtype)
+    return load_segmenter(options.model, options.device, dtype=dtype, domain=options.domain)
 
 
 def _video_model(
@@ -273,7 +272,7 @@ def _video_model(
 
 def _settings(options: argparse.Namespace) -> dict[str, str]:
     """What is shown of the command in reports, and makes it another run if it differs."""
-    names = "model propagator adapt_propagator preset device dtype seed size fps"
+    names = "model domain propagator adapt_propagator preset device dtype seed size fps"
     values = {name: getattr(options, name) for name in names.split()}
     return {name: str(value) for name, value in values.items() if value is not None}
 

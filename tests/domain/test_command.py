@@ -9,7 +9,11 @@ from PIL import Image
 
 from ditta_adapt import wrap
 from ditta_adapt.cli import main
+from ditta_adapt.datasets import VideoDataset
+from ditta_adapt.datasets.video_file import VideoFrames
+from ditta_adapt.domain.held_out import HeldOut
 from ditta_adapt.io.video import write_video
+from tests.evaluation.toy_dataset import toy_dataset
 from tests.toys import toy_segmenter, toy_video
 
 MODEL = ["--model", "tests.toys:toy_segmenter", "--rounds", "1"]
@@ -78,3 +82,53 @@ def test_what_is_wrong_is_said_in_a_line(
     assert match in shown.err
     assert "Traceback" not in shown.err
     assert not (tmp_path / "out").exists()
+
+
+def test_videos_are_run_and_evaluated_from_there(
+    videos: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(HeldOut, "gains", lambda self, adapted: [[0.24, 0.26]])
+    out, model = tmp_path / "out", ["--model", "tests.toys:toy_segmenter"]
+    learns = ["--seed", "1", "--mask", "--mix", "none", "--held-out", "0.5"]
+    assert main(["domain", *videos, *MODEL, "--out", str(out), *learns]) == 0
+    video_model = wrap(toy_segmenter()).load_pretrained(out)
+    video_model.save_pretrained(tmp_path / "video")
+    frames = VideoFrames(Path(videos[0]))
+    expected = list(video_model.segment(frames, warmup=3))
+    results = tmp_path / "results"
+    options = ["--domain", str(out), "--warmup", "3", "--no-report"]
+    assert main(["run", videos[0], *model, *options, "--out", str(results)]) == 0
+    for t, labels in enumerate(expected):
+        found = np.asarray(Image.open(results / "labels" / f"{t:06}.png"))
+        assert np.array_equal(found, labels.numpy())
+    dataset = ["--dataset", "video", "--root", videos[0], *model]
+    assert main(["eval", *dataset, "--domain", str(out), "--out", str(tmp_path / "eval")]) == 0
+    capsys.readouterr()
+    of_a_video = ["--domain", str(tmp_path / "video"), "--out", str(tmp_path / "other")]
+    assert main(["run", videos[0], *model, *of_a_video]) == 2
+    assert "expected what was learned of a domain" in capsys.readouterr().err
+
+
+def source_dataset(root: Path) -> VideoDataset:
+    return toy_dataset()
+
+
+def test_with_a_source(
+    videos: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(tmp_path / "out")]
+    source = ["--source", "tests.domain.test_command:source_dataset", "--source-root"]
+    assert main(["domain", *videos, *MODEL, *out, *source, str(tmp_path)]) == 0
+    for wrong, message in (
+        (["--source", "cityscapes"], "needs --source-root"),
+        (["--source-root", "x"], "belong to a --source"),
+        (["--source-option", "split=train"], "belong to a --source"),
+        ([*source, str(tmp_path), "--source-option", "split"], "is not KEY=VALUE"),
+        (["--source", "unheard-of", "--source-root", "x"], "there is no data set"),
+    ):
+        assert main(["domain", *videos, *MODEL, "--out", str(tmp_path / "new"), *wrong]) == 2
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "new").exists()
