@@ -10,6 +10,7 @@ from jaxtyping import Integer, UInt8
 from torch import Tensor
 
 from ditta_adapt.config import SecondLook
+from ditta_adapt.domain.source_clips import LabelledFrame, nearest
 from ditta_adapt.errors import InputError
 from ditta_adapt.io.frames import FrameLike, frame_to_tensor
 from ditta_adapt.models.forward import decode_checked, encode_frame
@@ -20,11 +21,11 @@ from ditta_adapt.safety.agreement import agreement
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A frame, its labels by the image model, and those of its second look."""
+    """A frame, its labels by the image model, and what these are compared with."""
 
     frame: UInt8[Tensor, "3 H W"]
     plain: Integer[Tensor, "h w"]
-    look: Integer[Tensor, "h w"]
+    reference: Integer[Tensor, "h w"]
 
 
 class HeldOut:
@@ -32,54 +33,80 @@ class HeldOut:
 
     .. math:: g_v = mean_{t \in v} (a(y_t) - a(y^0_t))
 
-    with the `agreement` `a` of the labels of the adapted and of the plain model with what the plain
-    one says of the frame at other sizes.
+    with the `agreement` `a` of the labels of the adapted and of the plain model with a reference:
+    what the plain one says of the frame at other sizes, or what is true.
 
     Args:
-        source: the image model with its pre-trained weights.
-        videos: that are held out.
-        frames: of each, spread evenly.
-        look: at which sizes a second look is.
-
-    Raises:
-        InputError: a video has no frame; or the model can be shown frames at no other size, so that
-            nothing could be judged.
+        videos: frames of each, with their references; made by `by_looks` and `by_labels`.
+        num_classes: of the model.
     """
 
-    def __init__(
-        self,
+    def __init__(self, videos: Sequence[Sequence[_Judged]], num_classes: int) -> None:
+        self._videos, self._classes = videos, num_classes
+
+    @classmethod
+    def by_looks(
+        cls,
         source: Segmenter,
         videos: Sequence[Sequence[FrameLike]],
         frames: int,
         look: SecondLook,
-    ) -> None:
-        self._classes = source.num_classes
-        self._videos: list[list[_Judged]] = []
+    ) -> "HeldOut":
+        """Against second looks of the image model.
+
+        Args:
+            source: the image model with its pre-trained weights.
+            videos: that are held out.
+            frames: of each, spread evenly.
+            look: at which sizes a second look is.
+
+        Raises:
+            InputError: a video has no frame; or the model can be shown frames at no other size, so
+                that nothing could be judged.
+        """
+        judged: list[list[_Judged]] = []
         for number, video in enumerate(videos):
             chosen = np.unique(np.linspace(0, len(video) - 1, frames).round().astype(int))
-            self._videos.append([_seen(source, video[int(t)], number, look) for t in chosen])
+            judged.append([_seen(source, video[int(t)], number, look) for t in chosen])
+        return cls(judged, source.num_classes)
+
+    @classmethod
+    def by_labels(cls, source: Segmenter, videos: Sequence[Sequence[LabelledFrame]]) -> "HeldOut":
+        """Against what is true of frames of other videos."""
+        judged = [[_known(source, each) for each in video] for video in videos]
+        return cls(judged, source.num_classes)
 
     def gains(self, adapted: Segmenter) -> list[list[float]]:
         """`a(y_t) - a(y^0_t)` by video and frame."""
         return [[self._gain(adapted, each) for each in video] for video in self._videos]
 
     def _gain(self, adapted: Segmenter, judged: _Judged) -> float:
-        labels = _labels(adapted, judged.frame)
-        pair = [labels.cpu(), judged.plain]
-        found = agreement(pair, judged.look, self._classes)
+        pair = _labels(adapted, judged.frame).cpu(), judged.plain
+        # Only where something is known, as one row.
+        known = judged.reference >= 0
+        rows = [labels[known].unsqueeze(0) for labels in (*pair, judged.reference)]
+        found = agreement(rows[:2], rows[2], self._classes)
         return float(found[0] - found[1])
 
 
-def lower_bound(gains: Sequence[Sequence[float]]) -> float:
-    """Mean over videos less two standard errors, of the frames where there is a single video.
+def bounds(gains: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Mean over videos less, and plus, two standard errors.
 
-    Of a single frame nothing is known: minus infinity.
+    Of a single video, the error is that of its frames; of a single frame nothing is known, and the
+    bounds are infinite.
     """
     samples = [float(np.mean(video)) for video in gains] if len(gains) > 1 else list(gains[0])
     if len(samples) < 2:
-        return -math.inf
+        return -math.inf, math.inf
     error = float(np.std(samples, ddof=1)) / math.sqrt(len(samples))
-    return float(np.mean([np.mean(video) for video in gains])) - 2 * error
+    mean = float(np.mean([np.mean(video) for video in gains]))
+    return mean - 2 * error, mean + 2 * error
+
+
+def _known(source: Segmenter, labelled: LabelledFrame) -> _Judged:
+    plain = _labels(source, labelled.frame).cpu()
+    grid = (plain.shape[0], plain.shape[1])
+    return _Judged(labelled.frame, plain, nearest(labelled.labels, grid))
 
 
 def _seen(source: Segmenter, frame: FrameLike, number: int, look: SecondLook) -> _Judged:

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ditta_adapt.config import DomainConfig
 from ditta_adapt.report import library_versions
 
@@ -16,6 +18,7 @@ class DomainRound:
         changed: mean share of pixels whose label is not the teacher's own, see `Targets`.
         gains: by held-out video: how much more the adapted model agrees with second looks of the
             image model than that itself does, in [-1, 1]; see `HeldOut`.
+        source_gains: the same by held-out source video, against its labels; empty without a source.
         teacher_miou: of the teacher's own labels of the clips, in [0, 1], where videos came with
             labels; they teach nothing, and this is for the record.
         target_miou: of the labels that were learned, on the same pixels.
@@ -24,6 +27,7 @@ class DomainRound:
     loss: float
     changed: float
     gains: tuple[float, ...]
+    source_gains: tuple[float, ...] = ()
     teacher_miou: float | None = None
     target_miou: float | None = None
 
@@ -36,9 +40,10 @@ class DomainReport:
         kept: whether the model has other weights than before.
         reason: in plain words.
         learned: indices of the videos that were learned.
-        held_out: of those that decided.
+        held_out: of those that were not.
+        source_held_out: likewise of the source.
         rounds: in order.
-        best: index of the round whose weights were taken, if any were.
+        best: index of the round whose weights were taken, if any were; else of the best one.
         seconds: in all.
         config: that was used.
         versions: of the libraries the numbers depend on.
@@ -48,6 +53,7 @@ class DomainReport:
     reason: str
     learned: tuple[int, ...]
     held_out: tuple[int, ...]
+    source_held_out: tuple[int, ...]
     rounds: tuple[DomainRound, ...]
     best: int
     seconds: float
@@ -60,3 +66,26 @@ class DomainReport:
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.seconds:.0f} s)"
+
+
+def in_words(kept: bool, found: DomainRound, number: int, learned: int) -> str:
+    """Why something was kept, or nothing.
+
+    Args:
+        kept: whether something was.
+        found: the round that was kept, or the best one.
+        number: its index.
+        learned: how many videos.
+    """
+    begins = f"adapted to {learned} videos" if kept else f"nothing was kept of {learned} videos"
+    after = f"after round {number + 1}"
+    looks = f"second looks at {len(found.gains)} held out {np.mean(found.gains):+.3f}"
+    if found.source_gains:
+        ends = after if kept else "which is less"
+        labels = f"labels of {len(found.source_gains)} held out {np.mean(found.source_gains):+.3f}"
+        return (
+            f"{begins}: it agrees with the {labels} more than the image model, {ends} "
+            f"(and with {looks}, which does not decide)"
+        )
+    ends = f"more than the image model, {after}" if kept else "which is no more than its error"
+    return f"{begins}: it agrees with {looks} {ends}" + ("" if kept else ", or worse")

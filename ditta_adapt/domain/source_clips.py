@@ -1,6 +1,6 @@
 """Labelled frames of the source domain, drawn and cut to the size of the target's."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import ceil
@@ -40,21 +40,31 @@ class SourceClips:
         num_classes: of the model.
 
     Raises:
-        InputError: there is no video; or a data set that names another number of classes.
+        InputError: fewer than two videos; or a data set that names another number of classes.
     """
 
     def __init__(self, videos: VideoDataset | Sequence[LabelledVideo], num_classes: int) -> None:
-        if not len(videos):
-            raise InputError("the source has no video; leave it out, or give one with labels.")
+        if len(videos) < 2:
+            raise InputError(
+                f"the source has {len(videos)} videos; expected two at least, one to learn from "
+                "and one to check what was learned, or none: leave it out."
+            )
         named = len(videos.class_names) if isinstance(videos, VideoDataset) else 0
         if named not in (0, num_classes):
             raise InputError(
                 f"the source has {named} classes and the model {num_classes}; expected the same."
             )
         self._videos, self._num_classes = videos, num_classes
+        self._places: Sequence[int] = range(len(videos))
+
+    def only(self, places: Sequence[int]) -> "SourceClips":
+        """The same of some of the videos."""
+        some = SourceClips(self._videos, self._num_classes)
+        some._places = [self._places[place] for place in places]
+        return some
 
     def __len__(self) -> int:
-        return len(self._videos)
+        return len(self._places)
 
     def draw(
         self,
@@ -78,23 +88,44 @@ class SourceClips:
         """
         if not together:
             return [self.draw(1, size, random, together=True)[0] for _ in range(length)]
-        video = self._videos[int(random.integers(len(self._videos)))]
+        video = self._opened(self._places[int(random.integers(len(self._places)))])
+        start = int(random.integers(len(video.frames))) if len(video.frames) else 0
+        window = random.random(2)
+        found = [each for _, each in islice(self._labelled(video, start), length)]
+        # Behind the last label of a video there may be none.
+        found = found or [each for _, each in islice(self._labelled(video, 0), length)]
+        _need_labels(video, found)
+        cut = [cover(each, size, (float(window[0]), float(window[1]))) for each in found]
+        return cut + [cut[-1]] * (length - len(cut))
+
+    def spread(self, count: int) -> list[list[LabelledFrame]]:
+        """At most so many labelled frames of every video, spread evenly, of their own size.
+
+        Raises:
+            InputError: a video has no labels, or some that do not fit.
+        """
+        return [self._spread(self._opened(place), count) for place in self._places]
+
+    def _spread(self, video: LabelledVideo, count: int) -> list[LabelledFrame]:
+        found: dict[int, LabelledFrame] = {}
+        for start in np.linspace(0, max(len(video.frames) - 1, 0), count).round().astype(int):
+            for t, labelled in islice(self._labelled(video, int(start)), 1):
+                found[t] = labelled
+        # Before the last start there may be one.
+        found = found or dict(islice(self._labelled(video, 0), 1))
+        _need_labels(video, found)
+        return list(found.values())
+
+    def _opened(self, place: int) -> LabelledVideo:
+        video = self._videos[place]
         if video.relabel is not None:
             raise InputError(
                 f"source video {video.name!r} has labels of other classes than the model's; "
                 "expected the same classes."
             )
-        start = int(random.integers(len(video.frames))) if len(video.frames) else 0
-        window = random.random(2)
-        found = list(islice(self._labelled(video, start), length))
-        # Behind the last label of a video there may be none.
-        found = found or list(islice(self._labelled(video, 0), length))
-        if not found:
-            raise InputError(f"source video {video.name!r} has no labels; expected some.")
-        cut = [cover(each, size, (float(window[0]), float(window[1]))) for each in found]
-        return cut + [cut[-1]] * (length - len(cut))
+        return video
 
-    def _labelled(self, video: LabelledVideo, start: int) -> Iterator[LabelledFrame]:
+    def _labelled(self, video: LabelledVideo, start: int) -> Iterator[tuple[int, LabelledFrame]]:
         for t in range(start, len(video.frames)):
             labels = video.labels[t]
             if labels is None:
@@ -113,7 +144,12 @@ class SourceClips:
                     f"{name}: labels from {int(known.min())} to {int(known.max())}; expected "
                     f"classes of the model, in [0, {self._num_classes}), or {NOT_COUNTED}."
                 )
-            yield LabelledFrame(frame, known)
+            yield t, LabelledFrame(frame, known)
+
+
+def _need_labels(video: LabelledVideo, found: Collection[object]) -> None:
+    if not found:
+        raise InputError(f"source video {video.name!r} has no labels; expected some.")
 
 
 def cover(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,16 +12,16 @@ from torch import Tensor
 from ditta_adapt.config import DomainConfig
 from ditta_adapt.datasets.labelled_video import LabelledVideo
 from ditta_adapt.domain.checkpoint import Checkpoint
-from ditta_adapt.domain.held_out import HeldOut, lower_bound
+from ditta_adapt.domain.held_out import HeldOut, bounds
 from ditta_adapt.domain.label_quality import LabelQuality
 from ditta_adapt.domain.lesson import Learned, Lesson
-from ditta_adapt.domain.report import DomainReport, DomainRound
+from ditta_adapt.domain.report import DomainReport, DomainRound, in_words
 from ditta_adapt.domain.sampling import RareClasses, split_videos
 from ditta_adapt.domain.source_clips import SourceClips
 from ditta_adapt.io.frames import FrameLike
 from ditta_adapt.models.caller_state import random_state, set_random_state
 from ditta_adapt.models.parameters import adaptable_state, device_of
-from ditta_adapt.models.private_copy import private_copy
+from ditta_adapt.models.private_copy import frozen_copy, private_copy
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.models.with_norms import WithNorms
 from ditta_adapt.progress import Progress, ProgressCallback
@@ -40,7 +41,8 @@ class _Course:
 
     Attributes:
         rounds: that are done.
-        bounds: of the gain, by round.
+        bounds: lower ones of the gain, by round.
+        best: the round whose weights are kept; none if nothing is.
         order: videos that this round has still to learn.
         clips: of this round.
         seconds: in all, of processes that were stopped.
@@ -48,6 +50,7 @@ class _Course:
 
     rounds: list[DomainRound] = field(default_factory=list)
     bounds: list[float] = field(default_factory=list)
+    best: int | None = None
     order: list[int] = field(default_factory=list)
     clips: list[Learned] = field(default_factory=list)
     seconds: float = 0.0
@@ -83,6 +86,11 @@ class DomainTraining:
         self._checkpoint, self._progress = checkpoint, progress
         self._random = np.random.default_rng(config.seed)
         self._learned, self._held_out = split_videos(len(videos), config.held_out, self._random)
+        self._judging: SourceClips | None = None
+        self._source_held_out: list[int] = []
+        if source is not None:
+            places, self._source_held_out = split_videos(len(source), config.held_out, self._random)
+            self._judging, source = source.only(self._source_held_out), source.only(places)
         self._classes = RareClasses(len(self._learned), segmenter.num_classes, config.rarity)
         self._quality = LabelQuality(segmenter.num_classes)
         trained = WithNorms(segmenter) if config.encoder == "norms" else segmenter
@@ -99,8 +107,12 @@ class DomainTraining:
         """All rounds that are left; the adapted model, and what was done."""
         config = self._config
         assert config.adapt.look is not None
-        judged = [frames_of(self._videos[index]) for index in self._held_out]
-        held_out = HeldOut(self._frozen.segmenter, judged, config.judged_frames, config.adapt.look)
+        model, frames = frozen_copy(self._segmenter), config.judged_frames
+        videos = [frames_of(self._videos[index]) for index in self._held_out]
+        by_looks = HeldOut.by_looks(model, videos, frames, config.adapt.look)
+        by_labels: HeldOut | None = None
+        if self._judging is not None:
+            by_labels = HeldOut.by_labels(model, self._judging.spread(frames))
         self._restore()
         course = self._course
         while len(course.rounds) < config.rounds:
@@ -108,7 +120,7 @@ class DomainTraining:
                 course.order = self._classes.draw(len(self._learned), self._random)
             while course.order:
                 self._learn(course.order.pop(0))
-            self._judge(held_out)
+            self._judge(by_looks, by_labels)
         return self._adapted(), self._report()
 
     def _learn(self, index: int) -> None:
@@ -128,23 +140,32 @@ class DomainTraining:
         total = count * self._config.rounds
         self._progress(Progress("adapt", done, total, course.clips[-1].loss))
 
-    def _judge(self, held_out: HeldOut) -> None:
-        """End a round: how good it was, and whether it is the best so far."""
+    def _judge(self, by_looks: HeldOut, by_labels: HeldOut | None) -> None:
+        """End a round: how good it was, and whether it is kept.
+
+        By looks the best round is, if it is surely better. Where true labels teach, the image
+        model's looks fall behind what is learned: the last round is kept that is not surely worse
+        on held-out labels.
+        """
         course, teacher = self._course, self._lesson.teacher
         check_finite(teacher, self._frozen)
-        gains = held_out.gains(teacher.segmenter)
+        gains = by_looks.gains(teacher.segmenter)
+        of_source = [] if by_labels is None else by_labels.gains(teacher.segmenter)
         own, targets = self._quality.miou()
         course.rounds.append(
             DomainRound(
                 loss=float(np.mean([clip.loss for clip in course.clips])),
                 changed=float(np.mean([clip.changed for clip in course.clips])),
                 gains=tuple(float(np.mean(gain)) for gain in gains),
+                source_gains=tuple(float(np.mean(gain)) for gain in of_source),
                 teacher_miou=own,
                 target_miou=targets,
             )
         )
-        course.bounds.append(lower_bound(gains))
-        if course.bounds[-1] > max([0.0, *course.bounds[:-1]]):
+        course.bounds.append(bounds(gains)[0])
+        better = course.bounds[-1] > max([0.0, *course.bounds[:-1]])
+        if (bounds(of_source)[1] >= 0 and self._lesson.steps) if of_source else better:
+            course.best = len(course.rounds) - 1
             state = adaptable_state(teacher.segmenter)
             self._kept = {name: tensor.detach().clone() for name, tensor in state.items()}
         course.clips = []
@@ -161,17 +182,18 @@ class DomainTraining:
 
     def _report(self) -> DomainReport:
         course = self._course
-        best = int(np.argmax(course.bounds))
-        gain = float(np.mean(course.rounds[best].gains))
-        learned, held_out = len(self._learned), len(self._held_out)
-        reason = _reason(bool(self._kept), gain, best, learned, held_out)
-        if not self._lesson.steps:
+        best = int(np.argmax(course.bounds)) if course.best is None else course.best
+        if self._lesson.steps:
+            kept, learned = course.best is not None, len(self._learned)
+            reason = in_words(kept, course.rounds[best], best, learned)
+        else:
             reason = f"nothing was learned: {self._lesson.nothing}"
         return DomainReport(
-            kept=bool(self._kept),
+            kept=course.best is not None,
             reason=reason,
             learned=tuple(self._learned),
             held_out=tuple(self._held_out),
+            source_held_out=tuple(self._source_held_out),
             rounds=tuple(course.rounds),
             best=best,
             seconds=self._seconds(),
@@ -208,10 +230,9 @@ class DomainTraining:
             return
         tensors, values = found
         self._course = _Course(
-            rounds=[
-                DomainRound(**each | {"gains": tuple(each["gains"])}) for each in values["rounds"]
-            ],
+            rounds=[_round(each) for each in values["rounds"]],
             bounds=values["bounds"],
+            best=values["best"],
             order=values["order"],
             clips=[Learned(**each) for each in values["clips"]],
             seconds=values["seconds"],
@@ -238,8 +259,7 @@ def frames_of(video: Sequence[FrameLike] | LabelledVideo) -> Sequence[FrameLike]
     return video.frames if isinstance(video, LabelledVideo) else video
 
 
-def _reason(kept: bool, gain: float, best: int, learned: int, held_out: int) -> str:
-    videos = f"{learned} videos; on {held_out} held out it agrees with second looks {gain:+.3f}"
-    if kept:
-        return f"adapted to {videos} more than the image model, after round {best + 1}"
-    return f"nothing was kept of {videos}, which is no more than its error, or worse"
+def _round(values: dict[str, Any]) -> DomainRound:
+    """A round as JSON has it, whose tuples are lists."""
+    lists = {name: tuple(values[name]) for name in ("gains", "source_gains")}
+    return DomainRound(**values | lists)

@@ -22,7 +22,7 @@ from ditta_adapt import (
     wrap,
 )
 from ditta_adapt.domain import DomainResult, adapt_to_domain
-from ditta_adapt.domain.held_out import HeldOut, lower_bound
+from ditta_adapt.domain.held_out import HeldOut, bounds
 from ditta_adapt.models.forward import frame_logits
 from ditta_adapt.models.parameters import adaptable_state
 from ditta_adapt.models.private_copy import private_copy
@@ -61,7 +61,10 @@ def test_the_best_round_is_kept_and_the_model_stays(approved: None) -> None:
     report = result.report
     assert report.kept
     assert report.best == 0
-    assert "adapted to 3 videos; on 1 held out it agrees with second looks +0.250" in str(report)
+    assert str(report).startswith(
+        "adapted to 3 videos: it agrees with second looks at 1 held out +0.250 more than the image "
+        "model, after round 1"
+    )
     assert sorted(report.learned + report.held_out) == [0, 1, 2, 3]
     assert same(weights(segmenter), before)
     assert not same(weights(result.segmenter), before)
@@ -198,19 +201,19 @@ def test_the_model_itself_gains_nothing() -> None:
     segmenter = toy_segmenter()
     look = AdaptConfig().look
     assert look is not None
-    held_out = HeldOut(segmenter, videos(2), 3, look)
+    held_out = HeldOut.by_looks(segmenter, videos(2), 3, look)
     gains = held_out.gains(segmenter)
     assert [len(video) for video in gains] == [3, 3]
     assert all(gain == 0 for video in gains for gain in video)
 
 
-def test_the_lower_bound_by_hand() -> None:
-    # Over videos: means .1 and .3, so .2 less twice sqrt(.02) / sqrt(2) = .1.
-    assert lower_bound([[0.0, 0.2], [0.3]]) == pytest.approx(0.0)
-    # Of one video the frames: .1 less twice .1414 / 1.414.
-    assert lower_bound([[0.0, 0.2]]) == pytest.approx(-0.1)
+def test_the_bounds_by_hand() -> None:
+    # Over videos: means .1 and .3, so .2 less and plus twice sqrt(.02) / sqrt(2) = .1.
+    assert bounds([[0.0, 0.2], [0.3]]) == pytest.approx((0.0, 0.4))
+    # Of one video the frames: .1 less and plus twice .1414 / 1.414.
+    assert bounds([[0.0, 0.2]]) == pytest.approx((-0.1, 0.3))
     # A single frame says nothing.
-    assert lower_bound([[0.3]]) == -math.inf
+    assert bounds([[0.3]]) == (-math.inf, math.inf)
 
 
 # What is refused.

@@ -6,11 +6,23 @@ import numpy as np
 import pytest
 import torch
 
-from ditta_adapt import AdaptConfig, ClassMix, CrossEntropy, DomainConfig, PatchMask, Training
+from ditta_adapt import (
+    AdaptConfig,
+    ClassMix,
+    CrossEntropy,
+    DomainConfig,
+    InputError,
+    PatchMask,
+    Training,
+)
 from ditta_adapt.baselines import RefinedLabels
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.domain import DomainResult, adapt_to_domain
+from ditta_adapt.domain.held_out import HeldOut
 from ditta_adapt.domain.label_quality import LabelQuality
+from ditta_adapt.domain.source_clips import LabelledFrame, SourceClips
+from ditta_adapt.models.forward import frame_logits
+from ditta_adapt.models.parameters import weight_hash
 from ditta_adapt.targets.targets import Targets
 from tests.toys import toy_segmenter, toy_video
 
@@ -20,7 +32,7 @@ VIDEOS = [toy_video(8, SIZE, seed) for seed in range(3)]
 
 def labelled(value: int, frames: Any = VIDEOS[0]) -> list[LabelledVideo]:
     maps = [np.full(np.asarray(frames[0]).shape[:2], value, np.uint8)] * len(frames)
-    return [LabelledVideo("source", frames, maps)]
+    return [LabelledVideo(name, frames, maps) for name in ("learned", "held out")]
 
 
 def adapt(source: Any = None, videos: Any = VIDEOS, **options: Any) -> DomainResult:
@@ -129,3 +141,75 @@ def test_label_quality_by_hand() -> None:
     quality.add(own, targets, np.array([[0, 1], [255, 1]], np.uint8))
     # Own labels are 0 and 1 there, both right; targets 0 and 0: IoU 1/2 and 0.
     assert quality.miou() == (1.0, 0.25)
+
+
+def approving(monkeypatch: pytest.MonkeyPatch, *by_round: tuple[float, float]) -> None:
+    """Gains by looks, and by labels, of every round: of two videos each, both alike."""
+    answers = iter([[[gain], [gain]] for pair in by_round for gain in pair])
+    monkeypatch.setattr(HeldOut, "gains", lambda self, adapted: next(answers))
+
+
+def test_with_a_source_its_labels_decide_and_the_last_round_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # By looks the first round is best, and the last one worse than nothing.
+    approving(monkeypatch, (0.2, 0.1), (0.1, 0.05), (-0.1, 0.2))
+    report = adapt(labelled(1), rounds=3).report
+    assert (report.kept, report.best) == (True, 2)
+    assert report.rounds[2].source_gains == (0.2, 0.2)
+    assert str(report).startswith(
+        "adapted to 2 videos: it agrees with the labels of 2 held out +0.200 more than the image "
+        "model, after round 3 (and with second looks at 2 held out -0.100, which does not decide)"
+    )
+
+
+def test_a_round_that_is_worse_on_held_out_labels_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    approving(monkeypatch, (0.2, 0.1), (0.3, -0.1))
+    report = adapt(labelled(1), rounds=2).report
+    assert (report.kept, report.best) == (True, 0)
+    approving(monkeypatch, (0.2, -0.1), (0.3, -0.1))
+    segmenter = toy_segmenter()
+    result = adapt_to_domain(
+        segmenter, VIDEOS, source=labelled(1), config=DomainConfig(rounds=2, judged_frames=2)
+    )
+    assert not result.report.kept
+    assert result.report.reason.startswith("nothing was kept of 2 videos: it agrees with the lab")
+    assert weight_hash(result.segmenter) == weight_hash(segmenter)
+
+
+def test_held_out_labels_by_hand() -> None:
+    """The image model's own labels are right everywhere, where they count."""
+    segmenter = toy_segmenter()
+    tensor = torch.from_numpy(VIDEOS[0][0]).permute(2, 0, 1)
+    truth = frame_logits(segmenter, tensor).argmax(dim=1)[0]
+    held_out = HeldOut.by_labels(segmenter, [[LabelledFrame(tensor, truth)]])
+    assert held_out.gains(segmenter) == [[0.0]]
+    other = toy_segmenter(1)
+    assert held_out.gains(other)[0][0] < 0
+    unknown = torch.full_like(truth, -1)
+    nothing = HeldOut.by_labels(segmenter, [[LabelledFrame(tensor, unknown)]])
+    assert nothing.gains(other) == [[0.0]]
+
+
+def test_the_source_is_split_in_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    read = SourceClips._labelled
+
+    def noted(self: SourceClips, video: LabelledVideo, start: int) -> Any:
+        asked.append(video.name)
+        return read(self, video, start)
+
+    monkeypatch.setattr(SourceClips, "_labelled", noted)
+    maps = [np.ones(SIZE, np.uint8)] * 8
+    source = [LabelledVideo(str(n), VIDEOS[0], maps) for n in range(4)]
+    report = adapt(source, rounds=4, held_out=0.5).report
+    held_out = {str(number) for number in report.source_held_out}
+    assert len(held_out) == 2
+    # Two frames of each are judged; then only others are learned.
+    assert set(asked[:4]) == held_out
+    assert len(asked) > 4
+    assert not set(asked[4:]) & held_out
+    with pytest.raises(InputError, match="the source has 1 videos; expected two at least"):
+        adapt(source[:1])

@@ -21,7 +21,8 @@ def video(name: str, labels: list[Any], size: tuple[int, int] = (4, 6)) -> Label
 
 
 def draw(videos: list[LabelledVideo], length: int, seed: int = 0, **options: Any) -> list[Any]:
-    clips = SourceClips(videos, 4)
+    """Of a single video, twice the same."""
+    clips = SourceClips(videos * 2 if len(videos) == 1 else videos, 4)
     options = {"together": True} | options
     found = clips.draw(length, (4, 6), np.random.default_rng(seed), **options)
     return [(int(each.frame[0, 0, 0]), int(each.labels[0, 0])) for each in found]
@@ -51,7 +52,7 @@ def test_on_their_own_they_come_from_everywhere() -> None:
 
 
 def test_pixels_that_do_not_count() -> None:
-    clips = SourceClips([video("a", [255])], 4)
+    clips = SourceClips([video("a", [255])] * 2, 4)
     (found,) = clips.draw(1, (4, 6), np.random.default_rng(0), together=True)
     assert found.labels.unique().tolist() == [-1]
 
@@ -85,6 +86,27 @@ def test_nearest_by_hand() -> None:
     assert nearest(torch.tensor([[-1, 300]]), (2, 4)).tolist() == [[-1, -1, 300, 300]] * 2
 
 
+def test_some_of_the_videos() -> None:
+    clips = SourceClips([video("a", [0]), video("b", [1]), video("c", [2])], 4).only([2, 0])
+    assert len(clips) == 2
+    random = np.random.default_rng(0)
+    drawn = [clips.draw(1, (4, 6), random, together=True)[0] for _ in range(20)]
+    assert {int(each.labels[0, 0]) for each in drawn} == {0, 2}
+
+
+def test_labelled_frames_spread_evenly() -> None:
+    clips = SourceClips([video("a", [0, 1, 2, 3, 0]), video("b", [None, 1, None])], 4)
+    first, second = clips.spread(3)
+    assert [int(each.frame[0, 0, 0]) for each in first] == [0, 20, 40]
+    assert [int(each.labels[0, 0]) for each in first] == [0, 2, 0]
+    # From its first and second frame on the same one is found, and none behind the last.
+    assert [int(each.frame[0, 0, 0]) for each in second] == [10]
+    (only,) = SourceClips([video("a", [1, None, None])] * 2, 4).only([0]).spread(1)
+    assert [int(each.labels[0, 0]) for each in only] == [1]
+    with pytest.raises(InputError, match="'a' has no labels"):
+        SourceClips([video("a", [None])] * 2, 4).spread(2)
+
+
 class Named(list):  # type: ignore[type-arg]
     """A data set of three classes."""
 
@@ -95,8 +117,8 @@ class Named(list):  # type: ignore[type-arg]
 @pytest.mark.parametrize(
     ("videos", "match"),
     [
-        ([], "the source has no video"),
-        (Named([video("a", [0])]), "3 classes and the model 4"),
+        ([], "the source has 0 videos"),
+        (Named([video("a", [0])] * 2), "3 classes and the model 4"),
         ([video("a", [None, None])], "'a' has no labels"),
         ([video("a", [4])], r"'a', frame 0: labels from 4 to 4; expected .* \[0, 4\), or 255"),
         (
