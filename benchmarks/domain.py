@@ -70,23 +70,32 @@ def _refined(strategy: str, offset: int) -> TargetBuilder:
 VARIANTS: Mapping[str, Variant | None] = {
     "image model": None,
     "source-free": Variant(per_video=True),
+    "source-free, norms": Variant(_with(encoder="norms")),
     "source-free, patches hidden": Variant(_with(mask=PatchMask())),
-    "source-free, norms": Variant(_with(encoder="norms"), per_video=True),
-    "source-free, norms, patches hidden": Variant(_with(encoder="norms", mask=PatchMask())),
     "source": Variant(_with(mix=None), source=True),
-    "source, mixed": Variant(_with(mix=ClassMix(consistent=False)), source=True),
-    "source, mixed consistently": Variant(source=True, per_video=True),
-    "... and patches hidden": Variant(_with(mask=PatchMask()), source=True, per_video=True),
-    "... and norms": Variant(_with(encoder="norms"), source=True, per_video=True),
-    "... and norms, patches hidden": Variant(
-        _with(encoder="norms", mask=PatchMask()), source=True, per_video=True
+    "source, mixed": Variant(_with(mix=ClassMix(consistent=False)), source=True, per_video=True),
+    "source, mixed consistently": Variant(_with(mix=ClassMix(consistent=True)), source=True),
+    "source, mixed, patches hidden": Variant(
+        _with(mix=ClassMix(consistent=False), mask=PatchMask()), source=True
+    ),
+    "source, mixed, norms": Variant(
+        _with(mix=ClassMix(consistent=False), encoder="norms"), source=True
+    ),
+    "source, mixed, patches hidden, norms": Variant(
+        _with(mix=ClassMix(consistent=False), mask=PatchMask(), encoder="norms"), source=True
     ),
     **{
-        f"... and labels refined by {strategy}, {side}": Variant(
-            source=True, builder=_refined(strategy, offset)
+        f"source, mixed, refined by {strategy}, {side}": Variant(
+            _with(mix=ClassMix(consistent=False)),
+            source=True,
+            builder=_refined(strategy, offset),
         )
-        for strategy in ("consistency", "max_confidence", "warp")
-        for side, offset in (("backward", -1), ("forward", 1))
+        for strategy, offset, side in (
+            ("consistency", -1, "backward"),
+            ("max_confidence", -1, "backward"),
+            ("warp", -1, "backward"),
+            ("warp", 1, "forward"),
+        )
     },
 }
 
