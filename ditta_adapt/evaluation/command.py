@@ -13,9 +13,10 @@ from ditta_adapt.datasets import open_dataset
 from ditta_adapt.datasets.opening import dataset_names, parse_options
 from ditta_adapt.datasets.readable import OnError
 from ditta_adapt.errors import InputError
+from ditta_adapt.evaluation.building import check_method
 from ditta_adapt.evaluation.comparison import compare, render_comparison
 from ditta_adapt.evaluation.evaluate import Plan, evaluate
-from ditta_adapt.evaluation.method_names import Parts, check_method, method_names
+from ditta_adapt.evaluation.method_names import Parts, method_names
 from ditta_adapt.evaluation.result import VideoResult
 from ditta_adapt.evaluation.table import pool, render, to_csv
 from ditta_adapt.evaluation.warmup import parse_warmup
@@ -61,7 +62,8 @@ def add_parser(subparsers: Any) -> None:
         "--methods",
         nargs="+",
         default=["image-model", "ditta"],
-        help=f"{', '.join(method_names())}; predictions:DIR; or package.module:factory",
+        help=f"{', '.join(method_names())}; refiner:KEY=VALUE,...; predictions:DIR; "
+        "refined:METHOD; or package.module:factory",
     )
     parser.add_argument(
         "--warmup",

@@ -16,13 +16,8 @@ from ditta_adapt.corruptions import parse_corruption
 from ditta_adapt.datasets import LabelledVideo, VideoDataset
 from ditta_adapt.datasets.readable import OnError, ReadableFrames, check_on_error
 from ditta_adapt.errors import DittaError, InputError
-from ditta_adapt.evaluation.method_names import (
-    REFINED,
-    WITH_TRUTH,
-    Parts,
-    build_method,
-    check_parts,
-)
+from ditta_adapt.evaluation.building import REFINED, build_method, check_parts
+from ditta_adapt.evaluation.method_names import WITH_TRUTH, Parts
 from ditta_adapt.evaluation.result import Case, VideoResult
 from ditta_adapt.evaluation.result_file import ResultFile
 from ditta_adapt.evaluation.runner import run_method

@@ -1,4 +1,4 @@
-"""The methods of an evaluation by name, each built anew for every video."""
+"""The methods of an evaluation that have a name, each built anew for every video."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,6 @@ from ditta_adapt.baselines import (
     Method,
     OracleLabels,
     RefinedLabels,
-    RefinedMethod,
     Tent,
     TrueLabels,
     ZeroShotRefinement,
@@ -27,8 +26,6 @@ from ditta_adapt.baselines.accel import default_config as accel_config
 from ditta_adapt.config import AdaptConfig, AttentionAddon, Training
 from ditta_adapt.datasets import IGNORE, LabelledVideo
 from ditta_adapt.errors import InputError
-from ditta_adapt.evaluation.saved_labels import SavedLabels, check_saved_labels
-from ditta_adapt.io.factories import call_factory, check_factory
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.builder import TargetBuilder
@@ -112,7 +109,7 @@ def _classified(base: bool) -> Callable[[Parts], Method]:
     return build
 
 
-_BUILDERS: Mapping[str, Callable[[Parts], Method]] = {
+BUILDERS: Mapping[str, Callable[[Parts], Method]] = {
     "image-model": lambda parts: ImageModel(parts.segmenter),
     "ditta": _adapted(AdaptConfig()),
     "ditta-no-addon": _adapted(AdaptConfig(memory=None)),
@@ -148,82 +145,10 @@ _BUILDERS: Mapping[str, Callable[[Parts], Method]] = {
     ),
 }
 
-SAVED = "predictions"
-"""Before the colon: label maps in files, see `SavedLabels`."""
-
-REFINED = "refined"
-"""Before the colon: another method, refined by masks, see `RefinedMethod`."""
-
 WITH_TRUTH = frozenset({"oracle", "true-labels"})
 """Methods that are told the truth: bounds, not competitors."""
 
 
 def method_names() -> tuple[str, ...]:
     """All names, the image model first."""
-    return tuple(_BUILDERS)
-
-
-def check_method(name: str) -> str:
-    """The name itself: of `method_names`, `predictions:DIR`, `package.module:factory`, `refined:`.
-
-    Nothing is imported.
-
-    Raises:
-        InputError: no method has it, no such folder, or no such package.
-    """
-    kind, colon, rest = name.partition(":")
-    if name in _BUILDERS:
-        return name
-    if not (colon and rest):
-        raise InputError(
-            f"there is no method {name!r}; expected one of {', '.join(_BUILDERS)}; "
-            "predictions:DIR, label maps in files; package.module:factory, which returns one; or "
-            "refined:METHOD, any of these refined by masks."
-        )
-    if kind == SAVED:
-        check_saved_labels(rest)
-    elif kind == REFINED:
-        check_method(rest)
-    else:
-        check_factory(name)
-    return name
-
-
-def check_parts(name: str, parts: Parts) -> None:
-    """Refuse a method that could not run on any video.
-
-    Raises:
-        InputError: no method of that name, or a part it needs is missing.
-    """
-    own = check_method(name).removeprefix(f"{REFINED}:")
-    if own.startswith("i-sam2") and parts.classifier is None:
-        raise InputError(
-            f"{name} needs a classifier of masks (`Parts.classifier`, or --classifier FILE), "
-            "trained on labelled videos as in examples/train_mask_classifier.py."
-        )
-
-
-def build_method(name: str, parts: Parts) -> Method:
-    """A method with pre-trained weights.
-
-    Raises:
-        InputError: no method of that name, or a part it needs is missing.
-    """
-    check_parts(name, parts)
-    if name in _BUILDERS:
-        return _BUILDERS[name](parts)
-    kind, _, rest = name.partition(":")
-    if kind == SAVED:
-        if parts.video is None:
-            raise InputError(f"{name} needs the video that is labelled (`Parts.video`).")
-        return SavedLabels(rest, parts.video)
-    if kind == REFINED:
-        refined = build_method(rest, parts)
-        return RefinedMethod(refined, parts.propagator, parts.segmenter.num_classes)
-    method = call_factory(name)
-    if not isinstance(method, Method):
-        raise InputError(
-            f"{name} returned a {type(method).__name__}; expected a method: an object with adapt, "
-            "__call__, clear_memory and reset, such as a ClipNetwork."
-        )
-    return method
+    return tuple(BUILDERS)

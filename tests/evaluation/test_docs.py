@@ -40,7 +40,10 @@ def test_every_method_is_there() -> None:
             re.sub(r"-A$|$", other, first, count=1) if other.startswith("-") else other
             for other in others
         }
-    with_colon = {"predictions:DIR", "package.module:factory", "refined:METHOD"}
+    with_colon = {
+        *("predictions:DIR", "package.module:factory"),
+        *("refined:METHOD", "refiner:KEY=VALUE,..."),
+    }
     assert named == {*method_names(), *with_colon}
 
 

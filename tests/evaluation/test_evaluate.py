@@ -15,7 +15,8 @@ from ditta_adapt.corruptions import parse_corruption
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.datasets.listed import ListedDataset
 from ditta_adapt.evaluation import Parts, VideoResult, evaluate, method_names
-from ditta_adapt.evaluation.method_names import _in_model_classes, build_method
+from ditta_adapt.evaluation.building import build_method
+from ditta_adapt.evaluation.method_names import _in_model_classes
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
 from ditta_adapt.models.parameters import weight_hash
 from tests.evaluation.toy_dataset import (

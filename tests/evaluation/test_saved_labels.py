@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from ditta_adapt import InputError, ShapeError
-from ditta_adapt.baselines import ClipNetwork, Method, Positioned
+from ditta_adapt.baselines import ClipNetwork, MaskRefiner, Method, Positioned
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.evaluation import evaluate
-from ditta_adapt.evaluation.method_names import check_method
+from ditta_adapt.evaluation.building import build_method, check_method
 from ditta_adapt.evaluation.saved_labels import SavedLabels
 from tests.evaluation.toy_dataset import LENGTH, SIZE, toy_dataset, toy_labels, toy_plan
 from tests.toys import NUM_CLASSES, toy_video
@@ -120,6 +120,19 @@ def test_refined_by_masks(tmp_path: Path) -> None:
     assert by_name[names[0]] != by_name["refiner"]
     (oracle, _) = evaluate(toy_plan(methods=["refined:oracle"]), tmp_path / "bound")
     assert not oracle.error
+
+
+def test_options_of_the_refiner(tmp_path: Path) -> None:
+    name = "refiner:window=3,points_per_side=2,vote=window"
+    method = build_method(name, toy_plan().parts)
+    assert isinstance(method, MaskRefiner)
+    assert (method.window, method.points_per_side, method.vote) == (3, 2, "window")
+    (first, _) = evaluate(toy_plan(methods=[name]), tmp_path / "out")
+    assert not first.error
+    assert first.case.method == name
+    for wrong in ("window=0", "window=2.5", "window=true", "vote=never", "colour=3", "window"):
+        with pytest.raises(InputError, match=r"refiner has no option|is not KEY=VALUE"):
+            toy_plan(methods=[f"refiner:{wrong}"])
 
 
 def test_a_missing_video_fails_alone(tmp_path: Path) -> None:
