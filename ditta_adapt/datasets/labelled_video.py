@@ -12,6 +12,8 @@ from ditta_adapt.io.frames import Frame
 
 IGNORE = 255
 """Label of a pixel that does not count."""
+WITHOUT_COUNTERPART = -1
+"""In a `relabel` table: a class of the model that is none of the labels', and wrong anywhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +26,9 @@ class LabelledVideo:
             video need not fit into memory: keep no more of them than you need.
         labels: one entry a frame, read when accessed: `(H, W)` integers in `[0, C)`, or `IGNORE`
             where a pixel does not count; `None` for a frame without labels.
-        relabel: `(num model classes,)` integers, the label class of each class of the model, for
-            a model whose classes are not those of the labels; `None` where they are the same.
+        relabel: `(num model classes,)` integers, the label class of each class of the model, or
+            `WITHOUT_COUNTERPART`, for a model whose classes are not those of the labels; `None`
+            where they are the same.
 
     Raises:
         InputError: another number of labels than of frames, or `relabel` is no row of label
@@ -52,11 +55,12 @@ class LabelledVideo:
                 f"video {self.name!r}: relabel has shape {table.shape} and dtype {table.dtype}; "
                 "expected (number of the model's classes,) integers."
             )
-        if table is not None and (table.min() < 0 or table.max() >= IGNORE):
+        if table is not None and (table.min() < WITHOUT_COUNTERPART or table.max() >= IGNORE):
             raise InputError(
                 f"video {self.name!r}: relabel has values from {table.min()} to {table.max()}; "
-                f"expected label classes, from 0 on. {IGNORE} is the label of pixels that do not "
-                "count, and what a model predicts always counts."
+                f"expected label classes, from 0 on, or {WITHOUT_COUNTERPART} for a class that is "
+                f"none of them. {IGNORE} is the label of pixels that do not count, and what a "
+                "model predicts always counts."
             )
 
 

@@ -9,7 +9,8 @@ from typing import Any, get_args
 
 from ditta_adapt.baselines import MaskClassifier
 from ditta_adapt.corruptions import parse_corruption
-from ditta_adapt.datasets import open_dataset
+from ditta_adapt.datasets import VideoDataset, open_dataset
+from ditta_adapt.datasets.class_map import MappedDataset, read_class_map
 from ditta_adapt.datasets.opening import dataset_names, parse_options
 from ditta_adapt.datasets.readable import OnError
 from ditta_adapt.errors import InputError
@@ -51,6 +52,12 @@ def add_parser(subparsers: Any) -> None:
         "--model",
         required=True,
         help="demo, package.module:factory, or a checkpoint of transformers",
+    )
+    parser.add_argument(
+        "--class-map",
+        metavar="MAP",
+        help="for a model of other classes: vspw-cityscapes, ade20k-vspw, either the other way "
+        "round, or a .toml file",
     )
     parser.add_argument("--domain", type=Path, metavar="DIR", help="what it learned of a domain")
     parser.add_argument("--aux", help="second, smaller model for auxadapt, named like --model")
@@ -97,12 +104,14 @@ def run(options: argparse.Namespace) -> int:
     """
     warmups = [parse_warmup(text) for text in options.warmup]
     origin = {
-        name: str(getattr(options, name)) for name in ("dataset", "root", "option", "propagator")
+        name: str(getattr(options, name))
+        for name in ("dataset", "root", "option", "class_map", "propagator")
+        if getattr(options, name) is not None
     }
     with importable_folder(os.getcwd()):
         _check_names(options)
         plan = Plan(
-            dataset=open_dataset(options.dataset, options.root, **parse_options(options.option)),
+            dataset=_dataset(options),
             parts=Parts(
                 propagator=find_propagator(options.propagator),
                 classifier=_classifier(options.classifier),
@@ -123,6 +132,12 @@ def run(options: argparse.Namespace) -> int:
     write_files({options.out / "table.md": text, options.out / "table.csv": to_csv(rows)})
     print("\n" + render(rows) + "\n" + render_comparison(comparisons))
     return 1 if any(result.error for result in results) else 0
+
+
+def _dataset(options: argparse.Namespace) -> VideoDataset:
+    class_map = None if options.class_map is None else read_class_map(options.class_map)
+    dataset = open_dataset(options.dataset, options.root, **parse_options(options.option))
+    return dataset if class_map is None else MappedDataset(dataset, class_map)
 
 
 def _check_names(options: argparse.Namespace) -> None:

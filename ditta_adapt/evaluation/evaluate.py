@@ -192,8 +192,8 @@ def _check_classes(plan: Plan) -> None:
             raise InputError(
                 f"the model has {own} classes and the data set {plan.dataset.name!r} has "
                 f"{len(names)} ({', '.join(names[:4])}, ...). Take a model trained on these "
-                "classes, or give the data set a `relabel` table from the model's classes to its "
-                "own."
+                "classes, or say which of its classes counts as which: --class-map, or a `relabel` "
+                "table of the data set."
             )
         return
     for name, table in chain([first], tables):

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ditta_adapt.baselines import Method, Positioned
 from ditta_adapt.corruptions import Corruption
-from ditta_adapt.datasets import LabelledVideo
+from ditta_adapt.datasets.class_map import MappedLabels
+from ditta_adapt.datasets.labelled_video import WITHOUT_COUNTERPART, LabelledVideo
 from ditta_adapt.datasets.readable import OnError, ReadableFrames
 from ditta_adapt.errors import InputError
 from ditta_adapt.evaluation.result import WINDOWS, Case, VideoResult
@@ -78,7 +79,11 @@ class _Counter:
 
     def __init__(self, video: LabelledVideo, num_classes: int) -> None:
         self._video = video
-        self._score = SegmentationScore(num_classes)
+        table = video.relabel
+        # Classes that are none of the labels' are predicted as one more, which is true nowhere.
+        foreign = table is not None and bool((table == WITHOUT_COUNTERPART).any())
+        self._score = SegmentationScore(num_classes + foreign)
+        self._num_classes, self._left_out = num_classes, 0
         # Emptied by the first frame without labels: windows would be missing.
         self._consistency = {window: VideoConsistency(window) for window in WINDOWS}
         self._previous: Tensor | None = None
@@ -99,6 +104,8 @@ class _Counter:
             self._consistency = {}
             return
         self._score.update(self._relabelled(prediction), target)
+        if isinstance(self._video.labels, MappedLabels):
+            self._left_out += self._video.labels.left_out(t)
         for measure in self._consistency.values():
             measure.update(prediction, target)
 
@@ -111,7 +118,26 @@ class _Counter:
                 f"a prediction is class {int(prediction.max())}, but the data set says what to "
                 f"take for the classes under {len(table)} only."
             )
-        return torch.from_numpy(table.astype(np.int64))[prediction]
+        known = np.where(table == WITHOUT_COUNTERPART, self._num_classes, table)
+        return torch.from_numpy(known.astype(np.int64))[prediction]
+
+    def _mapping_note(self) -> str:
+        """In plain words, what has no counterpart, in predictions and in labels."""
+        confusion = self._score.confusion
+        counted = int(confusion.sum())
+        foreign = int(confusion[:, self._num_classes :].sum())
+        notes = []
+        if foreign:
+            notes.append(
+                f"{foreign / counted:.1%} of the scored predictions are of classes without "
+                "counterpart, and wrong"
+            )
+        if self._left_out:
+            notes.append(
+                f"{self._left_out / (counted + self._left_out):.1%} of the labelled pixels are of "
+                "classes that the model has not, and do not count"
+            )
+        return "; ".join(notes)
 
     def result(self, case: Case, adapt_seconds: float, note: str, unread: str) -> VideoResult:
         if not self._frames:
@@ -126,7 +152,7 @@ class _Counter:
             changed=float(np.mean(self._changed)) if self._changed else float("nan"),
             adapt_seconds=adapt_seconds,
             stream_seconds=self._seconds,
-            note="; ".join(filter(None, (note, unread))),
+            note="; ".join(filter(None, (note, self._mapping_note(), unread))),
             unread=unread,
         )
 

@@ -64,6 +64,6 @@ def test_labelled_video_checks_what_it_is_given() -> None:
         relabel = np.array(table)
         with pytest.raises(InputError, match="relabel has shape"):
             LabelledVideo("a", FRAMES, LABELS, relabel)
-    for values in ([0, 255], [-1, 0], [300]):
+    for values in ([0, 255], [-2, 0], [300]):
         with pytest.raises(InputError, match=r"relabel has values from .* 255 is the label of"):
             LabelledVideo("a", FRAMES, LABELS, np.array(values))
