@@ -73,22 +73,16 @@ VARIANTS: Mapping[str, Variant | None] = {
     "source-free, norms": Variant(_with(encoder="norms")),
     "source-free, patches hidden": Variant(_with(mask=PatchMask())),
     "source": Variant(_with(mix=None), source=True),
-    "source, mixed": Variant(_with(mix=ClassMix(consistent=False)), source=True, per_video=True),
+    "source, mixed": Variant(source=True, per_video=True),
     "source, mixed consistently": Variant(_with(mix=ClassMix(consistent=True)), source=True),
-    "source, mixed, patches hidden": Variant(
-        _with(mix=ClassMix(consistent=False), mask=PatchMask()), source=True
-    ),
-    "source, mixed, norms": Variant(
-        _with(mix=ClassMix(consistent=False), encoder="norms"), source=True
-    ),
+    "source, mixed, patches hidden": Variant(_with(mask=PatchMask()), source=True),
+    "source, mixed, norms": Variant(_with(encoder="norms"), source=True),
     "source, mixed, patches hidden, norms": Variant(
-        _with(mix=ClassMix(consistent=False), mask=PatchMask(), encoder="norms"), source=True
+        _with(mask=PatchMask(), encoder="norms"), source=True
     ),
     **{
         f"source, mixed, refined by {strategy}, {side}": Variant(
-            _with(mix=ClassMix(consistent=False)),
-            source=True,
-            builder=_refined(strategy, offset),
+            source=True, builder=_refined(strategy, offset)
         )
         for strategy, offset, side in (
             ("consistency", -1, "backward"),

@@ -13,10 +13,11 @@ class ClassMix(Record):
 
     Attributes:
         consistent: a clip gets the same classes of one source video, cut out by one window, so that
-            what is pasted moves as it does there; else every frame gets its own.
+            what is pasted moves as it does there. Else every frame gets its own: each is learned by
+            itself, so that more is seen.
     """
 
-    consistent: bool = True
+    consistent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,9 +64,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--mix",
         choices=_MIX,
-        default="consistent",
-        help="classes of source frames are pasted, the same through a clip, others in each frame, "
-        "or not at all (default: consistent)",
+        default="independent",
+        help="classes of source frames are pasted, others in each frame, the same through a clip, "
+        "or not at all (default: independent)",
     )
     parser.add_argument(
         "--mask", action="store_true", help="learn every frame a second time with parts hidden"
@@ -77,8 +77,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 _MIX = {
-    "consistent": ClassMix(),
-    "independent": ClassMix(consistent=False),
+    "independent": ClassMix(),
+    "consistent": ClassMix(consistent=True),
     "none": None,
 }
 

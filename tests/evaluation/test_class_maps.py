@@ -146,8 +146,8 @@ def vspw_tree(root: Path) -> None:
 @pytest.mark.parametrize(
     ("dataset", "tree", "model", "class_map", "expected"),
     [
-        # One pixel of road that is called a crosswalk is right, 45 of a car are wrong; one of a sign
-        # and one of a rider do not count.
+        # One pixel of road that is called a crosswalk is right, 45 of a car are wrong; a sign and a
+        # rider, one each, do not count.
         ("cityscapes", cityscapes_tree, "vspw_crosswalk", "vspw-cityscapes", (1 / 46, 2 / 48)),
         ("vspw", vspw_tree, "ade20k_bed", "ade20k-vspw", (0.5, 1 / 3)),
     ],
