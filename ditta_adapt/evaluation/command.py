@@ -19,7 +19,8 @@ from ditta_adapt.evaluation.comparison import compare, render_comparison
 from ditta_adapt.evaluation.evaluate import Plan, evaluate
 from ditta_adapt.evaluation.method_names import Parts, method_names
 from ditta_adapt.evaluation.result import VideoResult
-from ditta_adapt.evaluation.table import pool, render, to_csv
+from ditta_adapt.evaluation.scores import BOUNDARY, CHANGED, DEFAULT_SCORES, Scores
+from ditta_adapt.evaluation.table import classes_to_csv, pool, render, to_csv
 from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.io.factories import importable_folder
 from ditta_adapt.io.files import check_output_folder, is_file, write_files
@@ -81,6 +82,14 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--corruption", nargs="+", default=[""], help="such as contrast:high; '' for none"
     )
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        default=list(DEFAULT_SCORES),
+        metavar="SCORE",
+        help=f"columns of the table: {', '.join(DEFAULT_SCORES)} (default), mVC with any number of "
+        f"frames, mAcc, {', '.join(BOUNDARY)}, {CHANGED}",
+    )
     parser.add_argument("--limit", type=int, help="only the first videos")
     parser.add_argument(
         "--on-error",
@@ -94,7 +103,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Evaluate, print the table, and write it as `table.md` and `table.csv`.
+    """Evaluate, print the table, and write it as `table.md`, `table.csv` and `classes.csv`.
 
     Returns:
         The exit status: 0, or 1 if a video failed and the rest is done.
@@ -103,6 +112,7 @@ def run(options: argparse.Namespace) -> int:
         DittaError: something named on the command line cannot be found, opened or used.
     """
     warmups = [parse_warmup(text) for text in options.warmup]
+    scores = Scores(tuple(options.metrics))
     origin = {
         name: str(getattr(options, name))
         for name in ("dataset", "root", "option", "class_map", "propagator")
@@ -124,13 +134,18 @@ def run(options: argparse.Namespace) -> int:
             corruptions=options.corruption,
             limit=options.limit,
             on_error=options.on_error,
+            scores=scores,
             origin=origin,
         )
         results = evaluate(plan, options.out, _Progress())
-    rows, comparisons = pool(results), compare(results)
-    text = render(rows, markdown=True) + "\n" + render_comparison(comparisons, markdown=True)
-    write_files({options.out / "table.md": text, options.out / "table.csv": to_csv(rows)})
-    print("\n" + render(rows) + "\n" + render_comparison(comparisons))
+    rows, comparisons = pool(results, scores), compare(results)
+    changed = CHANGED in scores.names
+    text = render(rows, markdown=True, changed=changed) + "\n"
+    text += render_comparison(comparisons, markdown=True)
+    classes = classes_to_csv(results, plan.dataset.class_names)
+    files = {"table.md": text, "table.csv": to_csv(rows), "classes.csv": classes}
+    write_files({options.out / name: content for name, content in files.items()})
+    print("\n" + render(rows, changed=changed) + "\n" + render_comparison(comparisons))
     return 1 if any(result.error for result in results) else 0
 
 

@@ -21,6 +21,7 @@ from ditta_adapt.evaluation.method_names import WITH_TRUTH, Parts
 from ditta_adapt.evaluation.result import Case, VideoResult
 from ditta_adapt.evaluation.result_file import ResultFile
 from ditta_adapt.evaluation.runner import run_method
+from ditta_adapt.evaluation.scores import USUAL, Scores
 from ditta_adapt.evaluation.split import split_video
 from ditta_adapt.evaluation.warmup import Warmup, check_warmup, parse_warmup, show_warmup
 from ditta_adapt.models.parameters import device_of, weight_hash
@@ -43,6 +44,7 @@ class Plan:
         limit: only the first videos of the data set.
         on_error: what becomes of a video with frames that cannot be read: they are left out of it
             (`"skip"`), or it fails (`"stop"`). Results of whole videos serve both.
+        scores: what is measured.
         origin: what data set and propagator were made from, such as a folder and its options.
             Results of another origin are not mixed with these.
 
@@ -58,6 +60,7 @@ class Plan:
     corruptions: Sequence[str] = ("",)
     limit: int | None = None
     on_error: OnError = "skip"
+    scores: Scores = USUAL
     origin: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -102,7 +105,13 @@ class Plan:
             "seed": self.parts.seed,
             "origin": dict(self.origin),
             "versions": library_versions(),
-        }
+        } | self._measured()
+
+    def _measured(self) -> dict[str, Any]:
+        """What else than the usual is measured, so that results without it are not taken."""
+        asked = self.scores
+        windows = [window for window in asked.windows if window not in USUAL.windows]
+        return {"scores": [*asked.boundaries, *windows]} if windows or asked.boundaries else {}
 
 
 def evaluate(
@@ -156,7 +165,8 @@ def _run(plan: Plan, video: LabelledVideo, case: Case) -> VideoResult:
         parts = replace(parts, truth=truth, relabel=video.relabel)
     num_classes = len(plan.dataset.class_names) or parts.segmenter.num_classes
     method = build_method(case.method, parts)
-    return run_method(method, video, split, num_classes, case, corruption, plan.on_error)
+    scores = Scores(tuple(dict.fromkeys((*USUAL.names, *plan.scores.names))))
+    return run_method(method, video, split, num_classes, case, corruption, plan.on_error, scores)
 
 
 def _truth(video: LabelledVideo, count: int, on_error: OnError) -> list[np.ndarray] | None:

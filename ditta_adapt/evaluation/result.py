@@ -11,9 +11,6 @@ from torch import Tensor
 
 from ditta_adapt.errors import InputError
 
-WINDOWS = (8, 16)
-"""The windows of mVC that are measured."""
-
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -42,6 +39,7 @@ class VideoResult:
         confusion: `(C, C)` int64, pixels by `[target, prediction]`.
         consistency: scores of the windows of mVC, by window; empty where a scored frame has no
             true labels.
+        boundary: scores along borders of every frame that has one, by name, see `Scores`.
         changed: share of pixels whose label changes from one frame to the next, mean over pairs
             of frames; NaN with fewer than two. It needs no true labels.
         adapt_seconds: wall time of adaptation.
@@ -57,6 +55,7 @@ class VideoResult:
         default_factory=lambda: torch.zeros(0, 0, dtype=torch.int64, device="cpu")
     )
     consistency: Mapping[int, list[float]] = field(default_factory=dict)
+    boundary: Mapping[str, list[float]] = field(default_factory=dict)
     changed: float = math.nan
     adapt_seconds: float = 0.0
     stream_seconds: float = 0.0
@@ -77,6 +76,7 @@ class VideoResult:
             "classes": len(self.confusion),
             "confusion": torch.cat([cells, counts[:, None]], 1).tolist(),
             "consistency": {str(window): scores for window, scores in self.consistency.items()},
+            "boundary": dict(self.boundary),
             "changed": None if math.isnan(self.changed) else self.changed,
             "adapt_seconds": self.adapt_seconds,
             "stream_seconds": self.stream_seconds,
@@ -98,6 +98,9 @@ class VideoResult:
             for target, prediction, count in values["confusion"]:
                 confusion[target, prediction] = count
             consistency = {int(k): list(map(float, v)) for k, v in values["consistency"].items()}
+            # Not there before they could be asked for.
+            along = values.get("boundary", {})
+            boundary = {str(k): list(map(float, v)) for k, v in along.items()}
             return cls(
                 case=Case(
                     str(values["method"]),
@@ -108,6 +111,7 @@ class VideoResult:
                 frames=int(values["frames"]),
                 confusion=confusion,
                 consistency=consistency,
+                boundary=boundary,
                 changed=math.nan if values["changed"] is None else float(values["changed"]),
                 adapt_seconds=float(values["adapt_seconds"]),
                 stream_seconds=float(values["stream_seconds"]),

@@ -7,13 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from ditta_adapt.evaluation.result import WINDOWS, VideoResult
+from ditta_adapt.evaluation.result import VideoResult
+from ditta_adapt.evaluation.scores import CHANGED, USUAL, Scores, boundary_score
 from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
 from ditta_adapt.reporting import tables
-
-SCORES = ("mIoU", "wIoU", *(f"mVC{window}" for window in WINDOWS), "changed")
-"""Names of the scores of a row; `changed` is the share of pixels that change between frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,8 @@ class Row:
         failed: how many were not, because of an error.
         fps: frames labelled a second.
         adapt_seconds: mean time of adaptation a video.
-        scores: by name; NaN where nothing could be scored.
+        scores: those that were asked for, by name in their order, and `changed`; NaN where nothing
+            could be scored.
     """
 
     method: str
@@ -41,37 +40,46 @@ class Row:
     scores: dict[str, float]
 
 
-def pool(results: Iterable[VideoResult]) -> list[Row]:
+def pool(results: Iterable[VideoResult], scores: Scores = USUAL) -> list[Row]:
     """One row for each method and condition, in the order of their first results.
 
-    mIoU and wIoU are read from the sum of the videos' confusion matrices, mVC is the mean over all
-    windows of all videos, and `changed` the mean over videos.
+    mIoU, wIoU and mAcc are read from the sum of the videos' confusion matrices, mVC is the mean
+    over all windows of all videos, scores along borders that over all frames, and `changed` the
+    mean over videos.
     """
     groups: dict[tuple[str, str, str], list[VideoResult]] = {}
     for result in results:
         case = result.case
         groups.setdefault((case.method, case.warmup, case.corruption), []).append(result)
-    return [_row(*key, group) for key, group in groups.items()]
+    return [_row(*key, group, scores) for key, group in groups.items()]
 
 
-def _row(method: str, warmup: str, corruption: str, results: Sequence[VideoResult]) -> Row:
+def _row(
+    method: str, warmup: str, corruption: str, results: Sequence[VideoResult], asked: Scores
+) -> Row:
     # In the order of names: a sum of floats depends on its order, and a resumed run has another.
     done = sorted((r for r in results if not r.error), key=lambda r: r.case.video)
-    scores = dict.fromkeys(SCORES, math.nan)
+    scores = dict.fromkeys([*asked.names, CHANGED], math.nan)
     scored = [r for r in done if r.confusion.sum() > 0]
     if scored:
         score = SegmentationScore.from_confusion(
             reduce(lambda total, r: total + r.confusion, scored[1:], scored[0].confusion)
         )
-        scores |= {"mIoU": score.miou(), "wIoU": score.wiou()}
-    for window in WINDOWS:
+        pooled = {"mIoU": score.miou(), "wIoU": score.wiou(), "mAcc": score.mean_accuracy()}
+        scores |= {name: value for name, value in pooled.items() if name in scores}
+        for name in asked.boundaries:
+            along = boundary_score(name, score.num_classes)
+            for result in scored:
+                along.add_scores(result.boundary.get(name, []))
+            scores[name] = along.value()
+    for window in asked.windows:
         measure = VideoConsistency(window)
         for result in done:
             measure.add_scores(result.consistency.get(window, []))
         scores[f"mVC{window}"] = measure.value()
     changed = [r.changed for r in done if not math.isnan(r.changed)]
     if changed:
-        scores["changed"] = sum(changed) / len(changed)
+        scores[CHANGED] = sum(changed) / len(changed)
     seconds = sum(r.stream_seconds for r in done)
     return Row(
         method=method,
@@ -85,26 +93,31 @@ def _row(method: str, warmup: str, corruption: str, results: Sequence[VideoResul
     )
 
 
-def render(rows: Sequence[Row], *, markdown: bool = False) -> str:
+def render(rows: Sequence[Row], *, markdown: bool = False, changed: bool = False) -> str:
     """The rows as text: one table a corruption, methods down, warm-ups across, scores times 100.
 
-    Without any true label the scores are left out, and the share of changing pixels stands alone.
+    Without any true label the scores are left out, and the share of changing pixels stands alone;
+    else it is shown if `changed` is set.
     """
     parts = []
     for corruption in dict.fromkeys(row.corruption for row in rows):
         chosen = [row for row in rows if row.corruption == corruption]
-        lines = _lines(chosen)
+        lines = _lines(chosen, changed)
         title = f"Under {corruption}:" if corruption else ""
         parts += [title] if title else []
         parts += [tables.markdown(lines) if markdown else tables.plain(lines), *_failures(chosen)]
     return "\n\n".join(parts) + "\n"
 
 
-def _lines(rows: Sequence[Row]) -> list[list[str]]:
+def _lines(rows: Sequence[Row], shows_changed: bool) -> list[list[str]]:
     """Header and body as text tables."""
-    names = [name for name in SCORES if name != "changed"]
-    if all(math.isnan(row.scores[name]) for row in rows for name in names):
-        names = ["changed"]
+    names = list(rows[0].scores)
+    if not any(
+        name != CHANGED and not math.isnan(row.scores[name]) for row in rows for name in names
+    ):
+        names = [CHANGED]
+    elif not shows_changed:
+        names.remove(CHANGED)
     warmups = sorted({row.warmup for row in rows}, key=_order)
     header = ["method", "FPS", *(f"{n} @{w}" for w in warmups for n in names)]
     lines = [header]
@@ -143,9 +156,31 @@ def to_csv(rows: Sequence[Row]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head = ["method", "warmup", "corruption", "videos", "failed", "fps", "adapt_seconds"]
-    writer.writerow([*head, *SCORES])
+    writer.writerow([*head, *(rows[0].scores if rows else ())])
     for row in rows:
-        writer.writerow(
-            [getattr(row, name) for name in head] + [row.scores[name] for name in SCORES]
-        )
+        writer.writerow([getattr(row, name) for name in head] + list(row.scores.values()))
+    return text.getvalue()
+
+
+def classes_to_csv(results: Iterable[VideoResult], class_names: Sequence[str]) -> str:
+    """One line a method, condition and class: its IoU over all videos, and its true pixels.
+
+    Args:
+        results: of one data set.
+        class_names: of its labels; classes past them, which no label has, are left out.
+    """
+    groups: dict[tuple[str, str, str], list[VideoResult]] = {}
+    for result in results:
+        case = result.case
+        if result.confusion.sum() > 0:
+            groups.setdefault((case.method, case.warmup, case.corruption), []).append(result)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["method", "warmup", "corruption", "class", "name", "iou", "pixels"])
+    for key, group in groups.items():
+        total = reduce(lambda kept, r: kept + r.confusion, group[1:], group[0].confusion)
+        pixels = total.sum(dim=1).tolist()
+        ious = SegmentationScore.from_confusion(total).iou().tolist()
+        for label, name in enumerate(class_names):
+            writer.writerow([*key, label, name, ious[label], pixels[label]])
     return text.getvalue()

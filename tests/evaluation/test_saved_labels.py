@@ -75,7 +75,7 @@ def test_a_folder_with_the_videos_name_in_it(tmp_path: Path) -> None:
     assert check_method(f"predictions:{tmp_path}/cffm-{{video}}")
 
 
-def test_a_frame_that_cannot_be_read_shifts_nothing(tmp_path: Path) -> None:
+def test_a_frame_that_cannot_be_read_shifts_nothing(tmp_path: Path, unchecked: None) -> None:
     class Unread(list):  # type: ignore[type-arg]
         def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
             if index == 2:

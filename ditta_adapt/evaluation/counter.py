@@ -1,0 +1,120 @@
+"""What is counted of the frames that a method labels."""
+
+import time
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ditta_adapt.baselines import Method
+from ditta_adapt.datasets.class_map import MappedLabels
+from ditta_adapt.datasets.labelled_video import IGNORE, WITHOUT_COUNTERPART, LabelledVideo
+from ditta_adapt.errors import InputError
+from ditta_adapt.evaluation.result import Case, VideoResult
+from ditta_adapt.evaluation.scores import Scores, boundary_score
+from ditta_adapt.io.frames import Frame
+from ditta_adapt.metrics import SegmentationScore, VideoConsistency
+
+
+class Counter:
+    """Counts of the frames labelled so far.
+
+    Args:
+        video: with its labels, if it has any.
+        num_classes: of the labels.
+        scores: what is measured.
+    """
+
+    def __init__(self, video: LabelledVideo, num_classes: int, scores: Scores) -> None:
+        self._video = video
+        table = video.relabel
+        # Classes that are none of the labels' are predicted as one more, which is true nowhere.
+        foreign = table is not None and bool((table == WITHOUT_COUNTERPART).any())
+        self._score = SegmentationScore(num_classes + foreign)
+        self._boundary = {
+            name: boundary_score(name, num_classes + foreign) for name in scores.boundaries
+        }
+        self._num_classes, self._left_out = num_classes, 0
+        # Emptied by the first frame without labels: windows would be missing.
+        self._consistency = {window: VideoConsistency(window) for window in scores.windows}
+        self._previous: Tensor | None = None
+        self._changed: list[float] = []
+        self._seconds, self._frames = 0.0, 0
+
+    def label(self, method: Method, frame: Frame, t: int) -> None:
+        """Have the method label frame `t` of the video, timed, and count."""
+        start = time.perf_counter()
+        # Waits for the device too, so that no work is left for an untimed moment.
+        prediction = method(frame).cpu()
+        self._seconds += time.perf_counter() - start
+        self._frames += 1
+        if self._previous is not None:
+            self._changed.append(float((prediction != self._previous).double().mean()))
+        self._previous = prediction
+        target = self._video.labels[t]
+        if target is None:
+            self._consistency = {}
+            return
+        shown = self._relabelled(prediction)
+        # So that what does not count is no class, however many there are.
+        true = np.where(target == IGNORE, -1, target.astype(np.int64))
+        self._score.update(shown, true)
+        for along in self._boundary.values():
+            along.update(shown, true)
+        if isinstance(self._video.labels, MappedLabels):
+            self._left_out += self._video.labels.left_out(t)
+        for measure in self._consistency.values():
+            measure.update(prediction, target)
+
+    def _relabelled(self, prediction: Tensor) -> Tensor:
+        table = self._video.relabel
+        if table is None:
+            return prediction
+        if int(prediction.max()) >= len(table):
+            raise InputError(
+                f"a prediction is class {int(prediction.max())}, but the data set says what to "
+                f"take for the classes under {len(table)} only."
+            )
+        known = np.where(table == WITHOUT_COUNTERPART, self._num_classes, table)
+        return torch.from_numpy(known.astype(np.int64))[prediction]
+
+    def _mapping_note(self) -> str:
+        """In plain words, what has no counterpart, in predictions and in labels."""
+        confusion = self._score.confusion
+        counted = int(confusion.sum())
+        foreign = int(confusion[:, self._num_classes :].sum())
+        notes = []
+        if foreign:
+            notes.append(
+                f"{foreign / counted:.1%} of the scored predictions are of classes without "
+                "counterpart, and wrong"
+            )
+        if self._left_out:
+            notes.append(
+                f"{self._left_out / (counted + self._left_out):.1%} of the labelled pixels are of "
+                "classes that the model has not, and do not count"
+            )
+        return "; ".join(notes)
+
+    def result(self, case: Case, adapt_seconds: float, note: str, unread: str) -> VideoResult:
+        """All of it.
+
+        Raises:
+            InputError: no frame was labelled.
+        """
+        if not self._frames:
+            raise InputError(f"none of the frames to be scored could be read: {unread}.")
+        return VideoResult(
+            case=case,
+            frames=self._frames,
+            confusion=self._score.confusion.cpu(),
+            consistency={
+                window: measure.end_video() for window, measure in self._consistency.items()
+            },
+            boundary={name: along.scores for name, along in self._boundary.items()},
+            changed=float(np.mean(self._changed)) if self._changed else float("nan"),
+            adapt_seconds=adapt_seconds,
+            stream_seconds=self._seconds,
+            note="; ".join(filter(None, (note, self._mapping_note(), unread))),
+            unread=unread,
+        )
