@@ -117,14 +117,18 @@ class WholeVideo(Kept):
             if not opening:
                 raise InputError("no frames: the iterable was empty.")
             stream = chain(opening, stream)
-        for count, frame in enumerate(stream, start=1):
+        for count, frame in enumerate(stream):
             tensor = frame_to_tensor(frame, layout=self._layout)
+            if latest and latest[-1].shape != tensor.shape:
+                # The memory was cleared for frames of another size.
+                latest.clear()
+            # Before a frame, not after one: behind the last one it would be for nobody.
+            if latest and readapt_every and count and count % readapt_every == 0:
+                self._adapt(list(latest), progress)
             with self._alone:
                 made = self._stream.step(tensor, answer)
             latest.append(tensor)
             yield made
-            if readapt_every and count % readapt_every == 0:
-                self._adapt(list(latest), progress)
 
 
 def _check_readapt_every(readapt_every: object, warmup: int) -> None:

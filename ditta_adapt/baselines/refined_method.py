@@ -64,8 +64,11 @@ class RefinedMethod:
         self._grid = {"points_per_side": points_per_side, "window": window}
         self._masks: VotedMasks | None = None
 
-    def adapt(self, frames: Iterable[Frame], *, progress: ProgressCallback = silent) -> None:
+    def adapt(self, frames: Iterable[Frame], *, progress: ProgressCallback = silent) -> object:
         """Adapt the method, then run over its labels of the same frames. See `Method.adapt`.
+
+        Returns:
+            What the method said of its adaptation.
 
         Raises:
             PropagationError: the propagator raised or broke its contract.
@@ -73,10 +76,15 @@ class RefinedMethod:
         """
         tensors = frames_to_tensors(frames)
         video = [tensor.permute(1, 2, 0) for tensor in tensors]
-        self.method.adapt(video, progress=progress)
-        self.clear_memory()
-        for frame in video:
-            self(frame)
+        report = self.method.adapt(video, progress=progress)
+        try:
+            self.clear_memory()
+            for frame in video:
+                self(frame)
+        except BaseException:
+            self.reset()
+            raise
+        return report
 
     def __call__(self, frame: Frame) -> Int64[Tensor, "H W"]:
         """Label the next frame of the stream: `(H, W)` int64, on the device of the method's labels.
@@ -85,14 +93,14 @@ class RefinedMethod:
             PropagationError: the propagator raised or broke its contract.
             InputError: a label outside of the classes; else see `Method`.
         """
-        labels = self.method(frame)
-        low, high = int(labels.min()), int(labels.max())
-        if low < 0 or high >= self._num_classes:
-            raise InputError(
-                f"the labels to refine go from {low} to {high}; expected classes in "
-                f"[0, {self._num_classes})."
-            )
         try:
+            labels = self.method(frame)
+            low, high = int(labels.min()), int(labels.max())
+            if low < 0 or high >= self._num_classes:
+                raise InputError(
+                    f"the labels to refine go from {low} to {high}; expected classes in "
+                    f"[0, {self._num_classes})."
+                )
             return self._refine(frame_to_tensor(frame), labels)
         except BaseException:
             self._forget()

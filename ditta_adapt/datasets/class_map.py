@@ -43,6 +43,8 @@ class ClassMap:
         for kind, names in (("model", self.model), ("labels", self.labels)):
             if not names or len(set(names)) != len(names):
                 raise InputError(f"{kind} has {len(names)} names; expected some, each once.")
+        if len(self.labels) > IGNORE:
+            raise InputError(f"there are {len(self.labels)} labels; expected at most {IGNORE}.")
         _check_names("a class of the model", self.counterparts, self.model)
         _check_names("a class of the labels", self.counterparts.values(), self.labels)
         _check_names("a class of the labels", [*self.merged, *self.merged.values()], self.labels)
@@ -149,15 +151,17 @@ class MappedLabels(LazySequence[np.ndarray | None]):
         return len(self._labels)
 
     def _read(self, index: int) -> np.ndarray | None:
-        labels = self._labels[index]
-        return None if labels is None else self._table[labels]
+        return self.with_left_out(index)[0]
 
-    def left_out(self, index: int) -> int:
-        """Pixels of a frame that have a label which nothing of the model counts as."""
+    def with_left_out(self, index: int) -> tuple[np.ndarray | None, int]:
+        """Labels of a frame, and how many pixels have one that nothing of the model counts as."""
         labels = self._labels[index]
         if labels is None:
-            return 0
-        return int(((labels != IGNORE) & (self._table[labels] == IGNORE)).sum())
+            return None, 0
+        # Whatever is no class does not count, in labels of any width.
+        known = np.where((labels >= 0) & (labels < IGNORE), labels, IGNORE).astype(np.uint8)
+        mapped = self._table[known]
+        return mapped, int(((known != IGNORE) & (mapped == IGNORE)).sum())
 
 
 def read_class_map(name: str) -> ClassMap:

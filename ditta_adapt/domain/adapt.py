@@ -2,25 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from ditta_adapt.config import AdaptConfig, DomainConfig
 from ditta_adapt.datasets.labelled_video import LabelledVideo, VideoDataset
 from ditta_adapt.domain.checkpoint import Checkpoint
+from ditta_adapt.domain.identity import identity
 from ditta_adapt.domain.report import DomainReport
 from ditta_adapt.domain.source_clips import SourceClips
 from ditta_adapt.domain.training import DomainTraining, frames_of
 from ditta_adapt.errors import ConfigError, InputError
-from ditta_adapt.io.frames import FrameLike, frame_to_tensor
+from ditta_adapt.io.frames import FrameLike
 from ditta_adapt.keeping.domain_weights import save_domain
 from ditta_adapt.models.caller_state import own_gradient_mode, seeded, without_autocast
-from ditta_adapt.models.parameters import device_of, weight_hash
+from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.registry import find_segmenter
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.progress import ProgressCallback, check_progress, silent
-from ditta_adapt.report import library_versions
 from ditta_adapt.targets.build import build_targets
 from ditta_adapt.targets.builder import TargetBuilder, check_builder
 from ditta_adapt.teachers.propagator import Propagator, TakesFeatures
@@ -77,9 +76,11 @@ def adapt_to_domain(
     Args:
         model: a model of a known type, or any `Segmenter`; stays as it is.
         videos: sequences of frames, such as lists; frames are read when they are needed. Videos
-            shorter than a clip are learned as a whole. Labels of a `LabelledVideo` teach nothing:
+            shorter than a clip are learned as a whole; a clip that cannot be read teaches nothing,
+            and the report says so. Labels of a `LabelledVideo` teach nothing:
             the report tells how good pseudo-labels are.
-        source: videos with labels of the model's own classes; frames without are passed over.
+        source: videos with labels of the model's own classes; frames and videos without are passed
+            over.
             None: nothing but the videos is learned from.
         propagator: warps votes, or follows objects; or the registered name of one.
         config: of all of it.
@@ -112,7 +113,8 @@ def adapt_to_domain(
     clips = None if source is None else SourceClips(source, segmenter.num_classes)
     device, kept = device_of(segmenter), None
     if checkpoint is not None:
-        asked = _asked(segmenter, videos, teaches, target_builder, clips, config)
+        frames = [frames_of(video) for video in videos]
+        asked = identity(segmenter, frames, teaches, target_builder, clips, config)
         kept = Checkpoint(checkpoint, asked)
     with own_gradient_mode(), seeded(config.seed, device), without_autocast(device):
         training = DomainTraining(
@@ -120,28 +122,6 @@ def adapt_to_domain(
         )
         adapted, report = training.run()
     return DomainResult(adapted, segmenter, report)
-
-
-def _asked(
-    segmenter: Segmenter,
-    videos: Sequence[Video],
-    propagator: Propagator,
-    target_builder: TargetBuilder,
-    source: SourceClips | None,
-    config: DomainConfig,
-) -> dict[str, Any]:
-    """All that decides about what is learned, as values that JSON can hold."""
-    first = [frame_to_tensor(frames_of(video)[0]) for video in videos]
-    return {
-        "model_hash": weight_hash(segmenter),
-        "lengths": [len(frames_of(video)) for video in videos],
-        "first_frames": [sha256(frame.numpy().tobytes()).hexdigest() for frame in first],
-        "propagator": type(propagator).__name__,
-        "target_builder": getattr(target_builder, "__name__", type(target_builder).__name__),
-        "source": source is not None and len(source),
-        "config": config.to_dict(),
-        "versions": library_versions(),
-    }
 
 
 def _check(config: DomainConfig, videos: Sequence[Video]) -> None:

@@ -64,7 +64,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--mix",
         choices=_MIX,
-        default="independent",
         help="classes of source frames are pasted, others in each frame, the same through a clip, "
         "or not at all (default: independent)",
     )
@@ -97,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
     config = DomainConfig(
         rounds=options.rounds,
         held_out=options.held_out,
-        mix=_MIX[options.mix],
+        mix=_MIX[options.mix or "independent"],
         mask=PatchMask() if options.mask else None,
         seed=options.seed,
     )
@@ -107,17 +106,20 @@ def run(options: argparse.Namespace) -> int:
         check_model_name(options.model, options.device)
         check_propagator(options.propagator)
         check_output_folder(options.out)
+        source = _source(options)
         result = adapt_to_domain(
             load_segmenter(options.model, options.device),
             videos,
-            source=_source(options),
+            source=source,
             propagator=find_propagator(options.propagator),
             config=config,
             checkpoint=checkpoint,
             progress=silent if options.quiet else _Shown(),
         )
     result.save_pretrained(options.out)
-    checkpoint.unlink(missing_ok=True)
+    # With what a process that was killed while it wrote has left.
+    for left in (checkpoint, *options.out.glob(".*.tmp")):
+        left.unlink(missing_ok=True)
     if options.json:
         print(json.dumps(result.report.to_dict()))
     elif not options.quiet:
@@ -127,8 +129,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _source(options: argparse.Namespace) -> VideoDataset | None:
     if options.source is None:
-        if options.source_root or options.source_option:
-            raise InputError("--source-root and --source-option belong to a --source; name it.")
+        if options.source_root or options.source_option or options.mix:
+            raise InputError(
+                "--source-root, --source-option and --mix belong to a --source; name it."
+            )
         return None
     if options.source_root is None:
         raise InputError(f"--source {options.source} needs --source-root, where it lies.")

@@ -1,7 +1,7 @@
 """The videos that are not learned: they decide what is kept."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,9 +71,15 @@ class HeldOut:
         return cls(judged, source.num_classes)
 
     @classmethod
-    def by_labels(cls, source: Segmenter, videos: Sequence[Sequence[LabelledFrame]]) -> "HeldOut":
-        """Against what is true of frames of other videos."""
+    def by_labels(cls, source: Segmenter, videos: Iterable[Sequence[LabelledFrame]]) -> "HeldOut":
+        """Against what is true of frames of other videos.
+
+        Raises:
+            InputError: there is no such frame.
+        """
         judged = [[_known(source, each) for each in video] for video in videos]
+        if not judged:
+            raise InputError("no held-out video of the source has labels; expected some.")
         return cls(judged, source.num_classes)
 
     def gains(self, adapted: Segmenter) -> list[list[float]]:

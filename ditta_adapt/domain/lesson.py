@@ -200,6 +200,8 @@ class Lesson:
             self._descent.step(terms)
             losses.append(self._descent.history[-1]["total"])
         self.steps += len(losses)
+        # Of a run of many videos only the last steps are asked for.
+        self._descent.history.clear()
         self.teacher.ema_update(self._student, config.ema_rate)
         return float(np.mean(losses))
 
@@ -243,7 +245,7 @@ class Lesson:
 def _changed(targets: Targets, own: Sequence[Tensor]) -> float:
     """Mean share of labels that are not the teacher's own; 0 where grids differ."""
     changed = [
-        float((labels.long() != plain).float().mean())
+        float((labels.long().cpu() != plain).float().mean())
         for labels, plain in zip(targets.labels, own, strict=True)
         if labels.shape == plain.shape
     ]

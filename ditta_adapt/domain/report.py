@@ -44,6 +44,7 @@ class DomainReport:
         source_held_out: likewise of the source.
         rounds: in order.
         best: index of the round whose weights were taken, if any were; else of the best one.
+        unread: clips that could not be read and taught nothing, and why.
         seconds: in all.
         config: that was used.
         versions: of the libraries the numbers depend on.
@@ -56,6 +57,7 @@ class DomainReport:
     source_held_out: tuple[int, ...]
     rounds: tuple[DomainRound, ...]
     best: int
+    unread: tuple[str, ...]
     seconds: float
     config: DomainConfig
     versions: dict[str, str] = field(default_factory=library_versions)
@@ -65,7 +67,8 @@ class DomainReport:
         return asdict(self) | {"config": self.config.to_dict()}
 
     def __str__(self) -> str:
-        return f"{self.reason} ({self.seconds:.0f} s)"
+        unread = f"; {len(self.unread)} clips could not be read" if self.unread else ""
+        return f"{self.reason}{unread} ({self.seconds:.0f} s)"
 
 
 def in_words(kept: bool, found: DomainRound, number: int, learned: int) -> str:

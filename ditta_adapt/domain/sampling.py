@@ -8,6 +8,8 @@ from torch import Tensor
 from ditta_adapt.errors import InputError
 from ditta_adapt.training.balance import balanced_weights
 
+MOST_HELD_OUT = 32
+
 
 def split_videos(
     count: int, held_out: float, random: np.random.Generator
@@ -16,7 +18,8 @@ def split_videos(
 
     Args:
         count: of the videos, at least 2.
-        held_out: share of them; one at least is held out, and one at least is learned.
+        held_out: share of them; one at least is held out, and one at least is learned. No more than
+            `MOST_HELD_OUT` are, since their frames are kept.
         random: draws.
 
     Raises:
@@ -27,7 +30,7 @@ def split_videos(
             f"there are {count} videos; expected two at least: one to learn from, and one that "
             "decides what is kept."
         )
-    number = min(max(round(held_out * count), 1), count - 1)
+    number = min(max(round(held_out * count), 1), count - 1, MOST_HELD_OUT)
     chosen = set(random.choice(count, size=number, replace=False).tolist())
     return [i for i in range(count) if i not in chosen], sorted(chosen)
 

@@ -1,6 +1,6 @@
 """Labelled frames of the source domain, drawn and cut to the size of the target's."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import ceil
@@ -63,6 +63,13 @@ class SourceClips:
         some._places = [self._places[place] for place in places]
         return some
 
+    @property
+    def names(self) -> list[str]:
+        """Of the videos."""
+        if isinstance(self._videos, VideoDataset):
+            return [self._videos.names[place] for place in self._places]
+        return [self._videos[place].name for place in self._places]
+
     def __len__(self) -> int:
         return len(self._places)
 
@@ -84,27 +91,38 @@ class SourceClips:
                 where that ends. Else each is drawn on its own.
 
         Raises:
-            InputError: the video that was drawn has no labels, or some that do not fit.
+            InputError: no video has labels, or one that was drawn has some that do not fit.
         """
         if not together:
             return [self.draw(1, size, random, together=True)[0] for _ in range(length)]
-        video = self._opened(self._places[int(random.integers(len(self._places)))])
-        start = int(random.integers(len(video.frames))) if len(video.frames) else 0
+        drawn, place = int(random.integers(len(self._places))), random.random()
         window = random.random(2)
-        found = [each for _, each in islice(self._labelled(video, start), length)]
-        # Behind the last label of a video there may be none.
-        found = found or [each for _, each in islice(self._labelled(video, 0), length)]
-        _need_labels(video, found)
+        found: list[LabelledFrame] = []
+        for step in range(len(self._places)):
+            # One without labels is passed over for the next.
+            video = self._opened(self._places[(drawn + step) % len(self._places)])
+            # Behind the last label of a video there may be none.
+            for start in (int(place * len(video.frames)), 0):
+                found = found or [each for _, each in islice(self._labelled(video, start), length)]
+            if found:
+                break
+        else:
+            raise InputError("no video of the source has labels; expected some.")
         cut = [cover(each, size, (float(window[0]), float(window[1]))) for each in found]
         return cut + [cut[-1]] * (length - len(cut))
 
-    def spread(self, count: int) -> list[list[LabelledFrame]]:
-        """At most so many labelled frames of every video, spread evenly, of their own size.
+    def spread(self, count: int) -> Iterator[list[LabelledFrame]]:
+        """At most so many labelled frames of every video that has some, spread evenly.
+
+        They have their own size; a video is read when it is its turn.
 
         Raises:
-            InputError: a video has no labels, or some that do not fit.
+            InputError: a video has labels that do not fit.
         """
-        return [self._spread(self._opened(place), count) for place in self._places]
+        for place in self._places:
+            found = self._spread(self._opened(place), count)
+            if found:
+                yield found
 
     def _spread(self, video: LabelledVideo, count: int) -> list[LabelledFrame]:
         found: dict[int, LabelledFrame] = {}
@@ -112,9 +130,7 @@ class SourceClips:
             for t, labelled in islice(self._labelled(video, int(start)), 1):
                 found[t] = labelled
         # Before the last start there may be one.
-        found = found or dict(islice(self._labelled(video, 0), 1))
-        _need_labels(video, found)
-        return list(found.values())
+        return list((found or dict(islice(self._labelled(video, 0), 1))).values())
 
     def _opened(self, place: int) -> LabelledVideo:
         video = self._videos[place]
@@ -145,11 +161,6 @@ class SourceClips:
                     f"classes of the model, in [0, {self._num_classes}), or {NOT_COUNTED}."
                 )
             yield t, LabelledFrame(frame, known)
-
-
-def _need_labels(video: LabelledVideo, found: Collection[object]) -> None:
-    if not found:
-        raise InputError(f"source video {video.name!r} has no labels; expected some.")
 
 
 def cover(

@@ -1,7 +1,7 @@
 """One adaptation to a domain: round after round, with a judge after each, from where it stopped."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,8 @@ from ditta_adapt.domain.lesson import Learned, Lesson
 from ditta_adapt.domain.report import DomainReport, DomainRound, in_words
 from ditta_adapt.domain.sampling import RareClasses, split_videos
 from ditta_adapt.domain.source_clips import SourceClips
-from ditta_adapt.io.frames import FrameLike
+from ditta_adapt.errors import InputError, ShapeError
+from ditta_adapt.io.frames import FrameLike, frame_to_tensor
 from ditta_adapt.models.caller_state import random_state, set_random_state
 from ditta_adapt.models.parameters import adaptable_state, device_of
 from ditta_adapt.models.private_copy import frozen_copy, private_copy
@@ -45,6 +46,7 @@ class _Course:
         best: the round whose weights are kept; none if nothing is.
         order: videos that this round has still to learn.
         clips: of this round.
+        unread: of all rounds, which clips could not be read, and why.
         seconds: in all, of processes that were stopped.
     """
 
@@ -53,6 +55,7 @@ class _Course:
     best: int | None = None
     order: list[int] = field(default_factory=list)
     clips: list[Learned] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -121,7 +124,7 @@ class DomainTraining:
             while course.order:
                 self._learn(course.order.pop(0))
             self._judge(by_looks, by_labels)
-        return self._adapted(), self._report()
+        return self._adapted(self._kept), self._report()
 
     def _learn(self, index: int) -> None:
         video = self._videos[self._learned[index]]
@@ -130,10 +133,19 @@ class DomainTraining:
         start = int(self._random.integers(len(frames) - length + 1))
         places = range(start, start + length)
         known = isinstance(video, LabelledVideo) and video.relabel is None
-        truth = [video.labels[t] if known else None for t in places]  # type: ignore[union-attr]
-        clip = [frames[t] for t in places]
+        truth = [_label(video.labels, t) if known else None for t in places]  # type: ignore[union-attr]
         course, count = self._course, len(self._learned)
-        course.clips.append(self._lesson.learn(index, clip, truth, self._quality))
+        try:
+            clip = [frame_to_tensor(frames[t]).permute(1, 2, 0) for t in places]
+        except ShapeError:
+            raise
+        except InputError as error:
+            # What others teach is not lost for one file.
+            course.unread.append(f"video {self._learned[index]}: {error}")
+            self._classes.visit(index)
+            course.clips.append(Learned(0.0, 0.0))
+        else:
+            course.clips.append(self._lesson.learn(index, clip, truth, self._quality))
         if time.perf_counter() - self._written >= CHECKPOINT_SECONDS:
             self._write()
         done = len(course.rounds) * count + len(course.clips)
@@ -149,8 +161,11 @@ class DomainTraining:
         """
         course, teacher = self._course, self._lesson.teacher
         check_finite(teacher, self._frozen)
-        gains = by_looks.gains(teacher.segmenter)
-        of_source = [] if by_labels is None else by_labels.gains(teacher.segmenter)
+        # As it would be returned, in the precision of the image model.
+        state = {n: each.detach().clone() for n, each in adaptable_state(teacher.segmenter).items()}
+        adapted = self._adapted(state)
+        gains = by_looks.gains(adapted)
+        of_source = [] if by_labels is None else by_labels.gains(adapted)
         own, targets = self._quality.miou()
         course.rounds.append(
             DomainRound(
@@ -166,17 +181,17 @@ class DomainTraining:
         better = course.bounds[-1] > max([0.0, *course.bounds[:-1]])
         if (bounds(of_source)[1] >= 0 and self._lesson.steps) if of_source else better:
             course.best = len(course.rounds) - 1
-            state = adaptable_state(teacher.segmenter)
-            self._kept = {name: tensor.detach().clone() for name, tensor in state.items()}
+            self._kept = state
         course.clips = []
         self._quality = LabelQuality(self._segmenter.num_classes)
         self._write()
 
-    def _adapted(self) -> Segmenter:
+    def _adapted(self, state: Mapping[str, Tensor]) -> Segmenter:
+        """A copy of the image model with weights that were learned."""
         adapted = private_copy(self._trained)
         with torch.no_grad():
             own = adaptable_state(adapted)
-            for name, tensor in self._kept.items():
+            for name, tensor in state.items():
                 own[name].copy_(tensor)
         return adapted.segmenter if isinstance(adapted, WithNorms) else adapted
 
@@ -196,6 +211,7 @@ class DomainTraining:
             source_held_out=tuple(self._source_held_out),
             rounds=tuple(course.rounds),
             best=best,
+            unread=tuple(course.unread),
             seconds=self._seconds(),
             config=self._config,
         )
@@ -235,6 +251,7 @@ class DomainTraining:
             best=values["best"],
             order=values["order"],
             clips=[Learned(**each) for each in values["clips"]],
+            unread=values["unread"],
             seconds=values["seconds"],
         )
         self._lesson.load(tensors, values["steps"], values["nothing"])
@@ -257,6 +274,14 @@ class DomainTraining:
 def frames_of(video: Sequence[FrameLike] | LabelledVideo) -> Sequence[FrameLike]:
     """The frames of a video, whether it is labelled or not."""
     return video.frames if isinstance(video, LabelledVideo) else video
+
+
+def _label(labels: Sequence[np.ndarray | None], t: int) -> np.ndarray | None:
+    """What is true of a frame; none where that cannot be read, since it teaches nothing."""
+    try:
+        return labels[t]
+    except InputError:
+        return None
 
 
 def _round(values: dict[str, Any]) -> DomainRound:

@@ -58,7 +58,7 @@ def paste_classes(view: View, source: LabelledFrame, classes: Collection[int]) -
 
     Source: DACS (Tranheden et al., WACV 2021); UnifiedVideoDA (arXiv 2402.00868).
     """
-    region = torch.isin(source.labels, torch.tensor(sorted(classes), dtype=torch.int64))
+    region = torch.isin(source.labels, source.labels.new_tensor(sorted(classes)))
     frame, targets = view.frame, view.targets
     mixed = torch.where(region.to(frame.device), source.frame.to(frame.device), frame)
     own = targets.labels[0]

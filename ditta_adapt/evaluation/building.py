@@ -43,6 +43,8 @@ def check_method(name: str) -> str:
     elif kind == REFINER:
         _refiner_options(rest)
     elif kind == REFINED:
+        if rest.startswith(f"{REFINED}:"):
+            raise InputError(f"{name} refines twice; expected one {REFINED}: before a method.")
         check_method(rest)
     else:
         check_factory(name)

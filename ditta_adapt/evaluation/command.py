@@ -1,16 +1,18 @@
 """The command `ditta-adapt eval`: does it help, on which videos, and against what."""
 
 import argparse
+import json
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
 from ditta_adapt.baselines import MaskClassifier
 from ditta_adapt.corruptions import parse_corruption
 from ditta_adapt.datasets import VideoDataset, open_dataset
-from ditta_adapt.datasets.class_map import MappedDataset, read_class_map
+from ditta_adapt.datasets.class_map import ClassMap, MappedDataset, read_class_map
 from ditta_adapt.datasets.opening import dataset_names, parse_options
 from ditta_adapt.datasets.readable import OnError
 from ditta_adapt.errors import InputError
@@ -24,6 +26,7 @@ from ditta_adapt.evaluation.table import classes_to_csv, pool, render, to_csv
 from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.io.factories import importable_folder
 from ditta_adapt.io.files import check_output_folder, is_file, write_files
+from ditta_adapt.keeping.domain_weights import check_domain
 from ditta_adapt.model_loading import check_model_name, load_segmenter
 from ditta_adapt.teachers.registry import check_propagator, find_propagator
 
@@ -114,14 +117,16 @@ def run(options: argparse.Namespace) -> int:
     warmups = [parse_warmup(text) for text in options.warmup]
     scores = Scores(tuple(options.metrics))
     origin = {
-        name: str(getattr(options, name))
-        for name in ("dataset", "root", "option", "class_map", "propagator")
-        if getattr(options, name) is not None
+        name: str(getattr(options, name)) for name in ("dataset", "root", "option", "propagator")
     }
+    class_map = None if options.class_map is None else read_class_map(options.class_map)
+    if class_map is not None:
+        # Not its name: a file may be edited.
+        origin["class_map"] = json.dumps(asdict(class_map), sort_keys=True)
     with importable_folder(os.getcwd()):
         _check_names(options)
         plan = Plan(
-            dataset=_dataset(options),
+            dataset=_dataset(options, class_map),
             parts=Parts(
                 propagator=find_propagator(options.propagator),
                 classifier=_classifier(options.classifier),
@@ -149,8 +154,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if any(result.error for result in results) else 0
 
 
-def _dataset(options: argparse.Namespace) -> VideoDataset:
-    class_map = None if options.class_map is None else read_class_map(options.class_map)
+def _dataset(options: argparse.Namespace, class_map: ClassMap | None) -> VideoDataset:
     dataset = open_dataset(options.dataset, options.root, **parse_options(options.option))
     return dataset if class_map is None else MappedDataset(dataset, class_map)
 
@@ -164,6 +168,7 @@ def _check_names(options: argparse.Namespace) -> None:
     for model in filter(None, (options.model, options.aux)):
         check_model_name(model, options.device)
     check_propagator(options.propagator)
+    check_domain(options.domain)
     if options.classifier is not None and not is_file(options.classifier):
         raise InputError(f"there is no file {options.classifier}; expected a classifier of masks.")
     check_output_folder(options.out)

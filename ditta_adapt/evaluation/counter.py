@@ -51,7 +51,12 @@ class Counter:
         if self._previous is not None:
             self._changed.append(float((prediction != self._previous).double().mean()))
         self._previous = prediction
-        target = self._video.labels[t]
+        labels = self._video.labels
+        if isinstance(labels, MappedLabels):
+            target, left_out = labels.with_left_out(t)
+            self._left_out += left_out
+        else:
+            target = labels[t]
         if target is None:
             self._consistency = {}
             return
@@ -61,8 +66,6 @@ class Counter:
         self._score.update(shown, true)
         for along in self._boundary.values():
             along.update(shown, true)
-        if isinstance(self._video.labels, MappedLabels):
-            self._left_out += self._video.labels.left_out(t)
         for measure in self._consistency.values():
             measure.update(prediction, target)
 

@@ -5,7 +5,10 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
 
 from ditta_adapt.evaluation.result import VideoResult
 from ditta_adapt.evaluation.scores import CHANGED, USUAL, Scores, boundary_score
@@ -62,9 +65,7 @@ def _row(
     scores = dict.fromkeys([*asked.names, CHANGED], math.nan)
     scored = [r for r in done if r.confusion.sum() > 0]
     if scored:
-        score = SegmentationScore.from_confusion(
-            reduce(lambda total, r: total + r.confusion, scored[1:], scored[0].confusion)
-        )
+        score = SegmentationScore.from_confusion(_total(scored))
         pooled = {"mIoU": score.miou(), "wIoU": score.wiou(), "mAcc": score.mean_accuracy()}
         scores |= {name: value for name, value in pooled.items() if name in scores}
         for name in asked.boundaries:
@@ -91,6 +92,16 @@ def _row(
         adapt_seconds=sum(r.adapt_seconds for r in done) / len(done) if done else math.nan,
         scores=scores,
     )
+
+
+def _total(results: Sequence[VideoResult]) -> Int64[Tensor, "C C"]:
+    """Sum of the confusion matrices; some may have a column for what has no counterpart."""
+    size = max(len(result.confusion) for result in results)
+    total = torch.zeros(size, size, dtype=torch.int64, device="cpu")
+    for result in results:
+        own = len(result.confusion)
+        total[:own, :own] += result.confusion
+    return total
 
 
 def render(rows: Sequence[Row], *, markdown: bool = False, changed: bool = False) -> str:
@@ -178,7 +189,7 @@ def classes_to_csv(results: Iterable[VideoResult], class_names: Sequence[str]) -
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["method", "warmup", "corruption", "class", "name", "iou", "pixels"])
     for key, group in groups.items():
-        total = reduce(lambda kept, r: kept + r.confusion, group[1:], group[0].confusion)
+        total = _total(group)
         pixels = total.sum(dim=1).tolist()
         ious = SegmentationScore.from_confusion(total).iou().tolist()
         for label, name in enumerate(class_names):

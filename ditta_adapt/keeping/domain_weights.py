@@ -73,6 +73,19 @@ def is_domain(path: str | Path) -> bool:
     return persistence.read_config(as_path(path) / persistence.CONFIG).get("kind") == KIND
 
 
+def check_domain(path: str | Path | None) -> None:
+    """Refuse a folder, if there is one, that holds nothing that was learned of a domain.
+
+    Raises:
+        CheckpointError: its config is missing, corrupt, of another format version, or of something
+            else.
+    """
+    if path is not None and not is_domain(path):
+        raise CheckpointError(
+            f"{path} holds what was adapted to one video; expected what was learned of a domain."
+        )
+
+
 def load_domain(path: str | Path, source: Segmenter) -> Segmenter:
     """A copy of an image model with what was learned of a domain.
 
@@ -81,10 +94,7 @@ def load_domain(path: str | Path, source: Segmenter) -> Segmenter:
     """
     folder = as_path(path)
     description = persistence.read_config(folder / persistence.CONFIG)
-    if description.get("kind") != KIND:
-        raise CheckpointError(
-            f"{folder} holds what was adapted to one video; expected what was learned of a domain."
-        )
+    check_domain(folder)
     persistence.check_model(folder, description, source)
     if not description.get("norms"):
         adapted = private_copy(source)

@@ -22,12 +22,14 @@ def modules_of(segmenter: Segmenter) -> list[nn.Module]:
     """
     # By identity, since things may hold one another; and held on to, so that identities stay.
     seen: dict[int, object] = {}
+    # What a segmenter wraps is one, too.
+    whole = segmenter, getattr(segmenter, "segmenter", segmenter)
     waiting: list[object] = [segmenter, *segmenter.adaptable_modules().values()][::-1]
     while waiting:
         candidate = waiting.pop()
         if id(candidate) not in seen:
             seen[id(candidate)] = candidate
-            if candidate is segmenter or not isinstance(candidate, nn.Module):
+            if any(candidate is own for own in whole) or not isinstance(candidate, nn.Module):
                 waiting += _held_by(candidate)[::-1]
     return [candidate for candidate in seen.values() if isinstance(candidate, nn.Module)]
 

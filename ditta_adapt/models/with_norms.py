@@ -86,5 +86,6 @@ class WithNorms(Generic[S]):
         return self.segmenter.decode(encoded)
 
     def adaptable_modules(self) -> Mapping[str, nn.Module]:
-        """Those of the segmenter, and `"norms"`, the others in the order of the model."""
-        return {**self.segmenter.adaptable_modules(), "norms": self._norms()}
+        """Those of the segmenter, and the other norms in the order of the model."""
+        # In brackets, as nobody names a module.
+        return {**self.segmenter.adaptable_modules(), "(norms)": self._norms()}

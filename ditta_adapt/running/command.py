@@ -17,6 +17,7 @@ from ditta_adapt.errors import DittaError, InputError
 from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.io.factories import importable_folder
 from ditta_adapt.io.files import check_output_folder
+from ditta_adapt.keeping.domain_weights import check_domain
 from ditta_adapt.model_loading import AUTO, check_model_name, load_segmenter
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.running.bars import Bars
@@ -89,9 +90,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--compile", action="store_true", help="CUDA graphs of the model")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--stride", type=int, default=1, help="take every so many-th frame")
-    parser.add_argument(
-        "--size", type=int, metavar="PIXELS", help="scale frames to at most this longer side"
-    )
+    parser.add_argument("--size", type=int, metavar="PIXELS", help="scale to this longer side")
     parser.add_argument("--start", type=_checked(parse_seconds), default=Fraction(0), help="1:30")
     parser.add_argument("--end", type=_checked(parse_seconds), help="likewise; default the end")
     parser.add_argument(
@@ -245,6 +244,7 @@ def _check_names(options: argparse.Namespace) -> None:
     """Refuse what is named wrongly before anything is imported, loaded or computed."""
     check_model_name(options.model, options.device)
     check_propagator(options.propagator)
+    check_domain(options.domain)
     if options.save_model is not None:
         check_output_folder(options.save_model)
 

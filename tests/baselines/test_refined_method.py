@@ -106,6 +106,34 @@ def test_after_a_failure_masks_begin_anew() -> None:
     assert maps([method(FRAMES[0])]) == [HALVES]
 
 
+def test_after_a_failure_of_the_method_masks_begin_anew() -> None:
+    inner = Numbered()
+    teacher = Teacher()
+    method = refined(teacher, inner)
+    method(np.zeros((4, 4, 3), np.uint8))
+    assert teacher.open_sessions == 1
+    method.go_to(CLASSES)
+    with pytest.raises(InputError):
+        method(np.zeros((4, 4, 3), np.uint8))
+    assert teacher.open_sessions == 0
+
+
+def test_what_the_method_says_is_passed_on_and_a_failure_leaves_nothing_adapted() -> None:
+    class Telling(Numbered):
+        def adapt(self, frames: Any, **options: Any) -> str:
+            super().adapt(frames)
+            return "learned"
+
+    inner = Telling()
+    frames = [np.zeros((4, 4, 3), np.uint8)] * 2
+    assert refined(Teacher(), inner).adapt(frames) == "learned"
+    inner.calls.clear()
+    failing = RefinedMethod(inner, Teacher(), 1, points_per_side=4)
+    with pytest.raises(InputError):
+        failing.adapt(frames)
+    assert inner.calls == ["adapt", "clear_memory", "reset"]
+
+
 def test_a_clip_network_can_be_refined() -> None:
     network = ClipNetwork(lambda clip: torch.eye(CLASSES)[:1].view(1, CLASSES, 1, 1))
     assert int(refined(Teacher(), network)(FRAMES[0]).max()) == 0

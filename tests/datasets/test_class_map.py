@@ -129,9 +129,21 @@ def test_a_data_set_by_a_map() -> None:
     assert first.tolist() == [[0, 1, 255, 255]]
     assert second is None
     assert isinstance(video.labels, MappedLabels)
-    assert [video.labels.left_out(t) for t in range(2)] == [1, 0]
+    assert [video.labels.with_left_out(t)[1] for t in range(2)] == [1, 0]
     # Classes that are only numbered cannot be compared by name.
     MappedDataset(dataset(tuple(f"class {place}" for place in range(4))), STREET)
+
+
+def test_labels_of_16_bits() -> None:
+    labels = [np.array([[0, 65535, 300, 2]], np.uint16), np.array([[-1, -2, 1, 0]], np.int64)]
+    mapped = MappedLabels(labels, STREET.label_table)
+    first, second = mapped
+    assert first is not None
+    assert second is not None
+    assert first.tolist() == [[0, 255, 255, 255]]
+    assert second.tolist() == [[255, 255, 1, 0]]
+    # Only a rider is a label.
+    assert [mapped.with_left_out(t)[1] for t in range(2)] == [1, 0]
 
 
 def test_what_does_not_fit() -> None:
@@ -154,6 +166,7 @@ def test_what_does_not_fit() -> None:
     ("changed", "match"),
     [
         ({"model": ()}, "model has 0 names"),
+        ({"labels": tuple(map(str, range(256))), "counterparts": {}}, "there are 256 labels"),
         ({"labels": ("road", "road")}, "labels has 2 names; expected some, each once"),
         ({"counterparts": {"cat": "road"}}, "'cat', which is not a class of the model"),
         ({"counterparts": {"dog": "cat"}}, "'cat', which is not a class of the labels"),

@@ -18,6 +18,7 @@ from ditta_adapt import (
     InputError,
     MaskVote,
     Progress,
+    ShapeError,
     Training,
     wrap,
 )
@@ -133,6 +134,31 @@ def test_frames_are_read_when_they_are_needed() -> None:
     assert Counted.read == 2 * 2 * 4 + 3
 
 
+class Broken(list):  # type: ignore[type-arg]
+    """Frames of which those from the third on cannot be read."""
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, int) and index >= 2:
+            raise InputError(f"frame {index} cannot be read")
+        return super().__getitem__(index)
+
+
+def test_a_clip_that_cannot_be_read_teaches_nothing(unchecked: None, approved: None) -> None:
+    config = DomainConfig(rounds=2, judged_frames=3, seed=1)
+    split = adapt_to_domain(toy_segmenter(), videos(), config=config).report.learned
+    mixed: list[Any] = videos()
+    mixed[split[0]] = Broken(mixed[split[0]])
+    report = adapt_to_domain(toy_segmenter(), mixed, config=config).report
+    assert 1 <= len(report.unread) <= 2
+    assert report.unread[0].startswith(f"video {split[0]}: frame ")
+    assert f"; {len(report.unread)} clips could not be read" in str(report)
+    assert report.rounds[0].loss > 0
+    # What is malformed is a mistake, and said.
+    mixed[split[0]] = [frame[..., :2] for frame in videos()[split[0]]]
+    with pytest.raises(ShapeError):
+        adapt_to_domain(toy_segmenter(), mixed, config=config)
+
+
 # What was learned, in a folder.
 
 
@@ -239,6 +265,20 @@ def test_the_report_is_plain_data(approved: None) -> None:
     written = result.report.to_dict()
     assert written["config"]["rounds"] == 2
     assert DomainConfig.from_dict(written["config"]) == SHORT
+
+
+def test_weights_of_half_precision_are_judged_as_they_are_returned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[torch.dtype] = []
+
+    def gains(self: HeldOut, adapted: Any) -> list[list[float]]:
+        seen.extend(tensor.dtype for tensor in weights(adapted).values())
+        return [[0.1], [0.1]]
+
+    monkeypatch.setattr(HeldOut, "gains", gains)
+    adapt_to_domain(Typed(ToyNet().eval().to(torch.bfloat16)), videos(), config=SHORT)
+    assert set(seen) == {torch.bfloat16}
 
 
 def test_weights_of_half_precision_move_and_stay_in_it(approved: None) -> None:

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from ditta_adapt import AdaptationError, CheckpointError, DomainConfig, SegmenterError, wrap
+from ditta_adapt import (
+    AdaptationError,
+    CheckpointError,
+    DomainConfig,
+    SegmenterError,
+    SegmenterOutput,
+    wrap,
+)
 from ditta_adapt.domain import adapt_to_domain
 from ditta_adapt.domain.held_out import HeldOut
 from ditta_adapt.models.forward import frame_logits
@@ -39,6 +46,39 @@ def test_scale_and_shift_of_the_encoders_norms_are_adapted_and_nothing_else_of_i
     assert copied.segmenter.model.encoder[0].weight.data_ptr() == (
         segmenter.model.encoder[0].weight.data_ptr()
     )
+
+
+class Held(nn.Module):
+    """A segmenter that is a module, and holds its encoder where torch does not see it."""
+
+    num_classes, feature_dim = 4, 6
+
+    def __init__(self) -> None:
+        super().__init__()
+        net = ToyNet()
+        self.parts = [net.encoder]
+        self.norms = net.decoder
+
+    def preprocess(self, frames: torch.Tensor) -> torch.Tensor:
+        return frames.float()
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        return self.parts[0](images)
+
+    def decode(self, encoded: torch.Tensor) -> SegmenterOutput:
+        features = self.norms[:3](encoded)
+        return SegmenterOutput(features=features, logits=self.norms[3:](features))
+
+    def adaptable_modules(self) -> dict[str, nn.Module]:
+        return {"norms": self.norms}
+
+
+def test_all_modules_are_the_copys_own_and_no_name_is_taken() -> None:
+    segmenter = Held().train()
+    copied = private_copy(WithNorms(segmenter))
+    assert not copied.segmenter.parts[0][1].training
+    assert segmenter.parts[0][1].training
+    assert len(adaptable_parameters(copied)) == len(list(segmenter.norms.parameters())) + 2
 
 
 def test_a_model_without_them_is_refused() -> None:

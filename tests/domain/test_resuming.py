@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from ditta_adapt import CheckpointError, DomainConfig, PatchMask, Progress
+from ditta_adapt.baselines import RefinedLabels
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.domain import DomainResult, adapt_to_domain, training
 from ditta_adapt.domain.held_out import HeldOut
@@ -82,6 +83,16 @@ def test_something_else_is_refused(tmp_path: Path) -> None:
         adapt(path, config=DomainConfig(rounds=2))
     with pytest.raises(CheckpointError, match="Remove it to begin anew"):
         adapt(path, source=None)
+    frames, labels = toy_video(8, SIZE, 9), [np.ones(SIZE, np.uint8)] * 8
+    others = [LabelledVideo(str(n), frames, labels) for n in range(4)]
+    builders = [RefinedLabels("warp"), RefinedLabels("consistency")]
+    for other in ({"source": others}, {"target_builder": builders[0]}):
+        with pytest.raises(CheckpointError, match="with other options"):
+            adapt(path, **other)
+    second = tmp_path / "second.safetensors"
+    adapt(second, target_builder=builders[0])
+    with pytest.raises(CheckpointError, match="with other options"):
+        adapt(second, target_builder=builders[1])
     assert path.read_bytes() == before
     path.write_bytes(b"something else")
     with pytest.raises(CheckpointError, match="is no checkpoint"):

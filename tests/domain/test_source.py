@@ -193,6 +193,12 @@ def test_held_out_labels_by_hand() -> None:
     assert nothing.gains(other) == [[0.0]]
 
 
+def test_a_source_without_labels_to_judge_by() -> None:
+    bare = [LabelledVideo(name, VIDEOS[0], [None] * 8) for name in ("a", "b")]
+    with pytest.raises(InputError, match="no held-out video of the source has labels"):
+        adapt(bare)
+
+
 def test_the_source_is_split_in_two(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     read = SourceClips._labelled

@@ -45,6 +45,12 @@ def test_frames_without_labels_are_passed_over(seed: int) -> None:
     assert found == [(20, 2), (20, 2)]
 
 
+@given(st.integers(0, 20))
+def test_a_video_without_labels_is_passed_over(seed: int) -> None:
+    found = draw([video("a", [None, None]), video("b", [3, 3]), video("c", [None])], 2, seed)
+    assert [label for _, label in found] == [3, 3]
+
+
 def test_on_their_own_they_come_from_everywhere() -> None:
     found = draw([video("a", [0] * 6), video("b", [1] * 6)], 40, together=False)
     assert {label for _, label in found} == {0, 1}
@@ -103,8 +109,9 @@ def test_labelled_frames_spread_evenly() -> None:
     assert [int(each.frame[0, 0, 0]) for each in second] == [10]
     (only,) = SourceClips([video("a", [1, None, None])] * 2, 4).only([0]).spread(1)
     assert [int(each.labels[0, 0]) for each in only] == [1]
-    with pytest.raises(InputError, match="'a' has no labels"):
-        SourceClips([video("a", [None])] * 2, 4).spread(2)
+    # A video without labels is passed over.
+    assert list(SourceClips([video("a", [None]), video("b", [2])], 4).only([0]).spread(2)) == []
+    assert len(list(SourceClips([video("a", [None]), video("b", [2])], 4).spread(2))) == 1
 
 
 class Named(list):  # type: ignore[type-arg]
@@ -119,7 +126,7 @@ class Named(list):  # type: ignore[type-arg]
     [
         ([], "the source has 0 videos"),
         (Named([video("a", [0])] * 2), "3 classes and the model 4"),
-        ([video("a", [None, None])], "'a' has no labels"),
+        ([video("a", [None, None])], "no video of the source has labels"),
         ([video("a", [4])], r"'a', frame 0: labels from 4 to 4; expected .* \[0, 4\), or 255"),
         (
             [LabelledVideo("a", [np.zeros((4, 6, 3), np.uint8)], [np.zeros((4, 5), np.uint8)])],

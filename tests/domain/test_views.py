@@ -42,6 +42,19 @@ def test_classes_are_pasted_with_their_labels_and_full_trust() -> None:
     assert view.targets.labels[0].dtype == torch.int16
 
 
+def test_the_callers_default_device_plays_no_part() -> None:
+    source = LabelledFrame(grey(200, (2, 2)), torch.tensor([[0, 2], [1, IGNORE]]))
+    view = View(grey(50, (2, 2)), targets(torch.tensor([[3, 3], [3, 3]])))
+    torch.set_default_device("meta")
+    try:
+        found = paste_classes(view, source, [0])
+        hidden = hidden_patches((4, 4), 0.5, 0.5, np.random.default_rng(0))
+    finally:
+        torch.set_default_device(None)
+    assert found.targets.labels[0].tolist() == [[0, 3], [3, 3]]
+    assert hidden.device.type == "cpu"
+
+
 def test_labels_on_a_coarser_grid_get_what_lies_at_their_places() -> None:
     truth = torch.zeros(4, 8, dtype=torch.int64)
     truth[:, 4:] = 1

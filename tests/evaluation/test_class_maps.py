@@ -84,6 +84,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     common += ["--warmup", "2"]
     assert main([*common, "--class-map", str(path), "--out", str(tmp_path / "out")]) == 0
     assert "mIoU" in capsys.readouterr().out
+    # Results under another map are not mixed with these, though its file has the same name.
+    path.write_text(lists + '[decided]\na = "two"\n')
+    assert main([*common, "--class-map", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert "another" in capsys.readouterr().err
     for wrong, message in (
         (["--class-map", "unheard-of"], "there is no class map"),
         (["--class-map", "vspw-cityscapes"], "the class map is for 19 classes"),

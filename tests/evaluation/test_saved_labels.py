@@ -175,6 +175,7 @@ def test_what_is_no_method(tmp_path: Path) -> None:
         f"predictions:{tmp_path}/absent": "no folder",
         "unheard_of.package:make": "no package 'unheard_of'",
         "refined:unheard-of": "there is no method 'unheard-of'",
+        "refined:refined:ditta": "refines twice",
         "refined:i-sam2": "needs a classifier of masks",
     }.items():
         with pytest.raises(InputError, match=message):

@@ -55,6 +55,13 @@ def test_the_order_of_results_does_not_matter() -> None:
     assert repr(forward) == repr(backward)
 
 
+def test_some_videos_have_a_column_for_what_has_no_counterpart() -> None:
+    wide = result("image-model", "c", [[1, 0, 3], [0, 1, 0], [0, 0, 0]], [])
+    (row,) = pool([RESULTS[0], wide])
+    # K = [[4, 1, 3], [0, 1, 0]]: IoU 4 / 8 and 1 / 2.
+    assert row.scores["mIoU"] == pytest.approx(0.5)
+
+
 def test_terminal_and_markdown() -> None:
     text = render(pool(RESULTS))
     lines = text.splitlines()

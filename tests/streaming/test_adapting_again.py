@@ -51,6 +51,30 @@ def test_a_frame_comes_before_what_it_is_adapted_to() -> None:
     assert len(told) == 2 * before
 
 
+def test_behind_the_last_frame_nothing_is_adapted() -> None:
+    told: list[Progress] = []
+    list(model().segment(FRAMES[:8], warmup=4, readapt_every=4, progress=told.append))
+    once: list[Progress] = []
+    list(model().segment(FRAMES[:8], warmup=4, progress=once.append))
+    assert told == once
+
+
+def test_frames_of_another_size_begin_anew() -> None:
+    """The memory is cleared for them, and only they are adapted to."""
+    turned = [np.ascontiguousarray(frame.transpose(1, 0, 2)) for frame in FRAMES]
+    video_model = model()
+
+    def camera() -> Iterator[np.ndarray]:
+        yield from FRAMES[:8]
+        video_model.clear_memory()
+        yield from turned[:5]
+
+    found = labels(video_model.segment(camera(), warmup=4, readapt_every=6))
+    assert [tuple(each.shape) for each in found] == [(32, 40)] * 8 + [(40, 32)] * 5
+    # After two frames of the new size.
+    assert video_model.report.num_frames == 2
+
+
 def test_more_frames_than_came_between_are_adapted_to() -> None:
     """With a longer warm-up than the pause, frames are adapted to more than once."""
     video_model = model()
