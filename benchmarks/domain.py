@@ -72,16 +72,13 @@ VARIANTS: Mapping[str, Variant | None] = {
     "source-free": Variant(per_video=True),
     "source-free, norms": Variant(_with(encoder="norms")),
     "source-free, patches hidden": Variant(_with(mask=PatchMask())),
-    "source": Variant(_with(mix=None), source=True),
-    "source, mixed": Variant(source=True, per_video=True),
+    "source": Variant(source=True, per_video=True),
+    "source, mixed": Variant(_with(mix=ClassMix()), source=True),
     "source, mixed consistently": Variant(_with(mix=ClassMix(consistent=True)), source=True),
-    "source, mixed, patches hidden": Variant(_with(mask=PatchMask()), source=True),
-    "source, mixed, norms": Variant(_with(encoder="norms"), source=True),
-    "source, mixed, patches hidden, norms": Variant(
-        _with(mask=PatchMask(), encoder="norms"), source=True
-    ),
+    "source, patches hidden": Variant(_with(mask=PatchMask()), source=True),
+    "source, norms": Variant(_with(encoder="norms"), source=True),
     **{
-        f"source, mixed, refined by {strategy}, {side}": Variant(
+        f"source, refined by {strategy}, {side}": Variant(
             source=True, builder=_refined(strategy, offset)
         )
         for strategy, offset, side in (
@@ -91,6 +88,9 @@ VARIANTS: Mapping[str, Variant | None] = {
             ("warp", 1, "forward"),
         )
     },
+    "source, mixed, patches hidden, norms": Variant(
+        _with(mix=ClassMix(), mask=PatchMask(), encoder="norms"), source=True
+    ),
 }
 
 
@@ -134,14 +134,14 @@ def told(report: DomainReport) -> dict[str, object]:
     }
 
 
-def scenes(path: Path | None, seeds: int, variants: Sequence[str]) -> None:
+def scenes(path: Path | None, seeds: Sequence[int], variants: Sequence[str]) -> None:
     """The generated domain."""
     rows: list[dict[str, object]] = []
     if path and path.exists():
         rows = json.loads(path.read_text("utf-8"))
     done = {(row["name"], row["seed"]) for row in rows}
     model = SegformerSegmenter(load_demo_model())
-    for seed in range(seeds):
+    for seed in seeds:
         videos = [shifted_video(1000 * (seed + 1) + number) for number in range(2 * VIDEOS)]
         clean = [clean_video(1000 * (seed + 1) + 500 + number) for number in range(VIDEOS)]
         for name in variants:
@@ -234,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("part", choices=("scenes", "davis"))
     parser.add_argument("--json", type=Path, help="of scenes: file of rows, which is gone on with")
-    parser.add_argument("--seeds", type=int, default=3, help="of scenes")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of scenes")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=[*VARIANTS])
     parser.add_argument("--corruption", default="", help="of davis, such as contrast:high")
     options = parser.parse_args(arguments)

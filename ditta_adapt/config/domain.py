@@ -51,7 +51,7 @@ class DomainConfig(Record):
         rarity: exponent of the weight of a class in drawing videos, in [0, 1]: 0 draws all alike.
         source_weight: of the term of labelled source frames in the loss, where there are any.
         mix: how labelled source frames are mixed into the target's, where there are any. None: the
-            target is learned as it is.
+            target is learned as it is, which gained less at best and never lost.
         mask: the student learns every frame a second time, with parts hidden. None: it does not.
         encoder: `"frozen"` learns the decoder alone, `"norms"` scale and shift of the encoder's
             normalisation layers, too, at several times the cost.
@@ -72,7 +72,7 @@ class DomainConfig(Record):
     ema_rate: Share = 0.9
     rarity: Share = 0.5
     source_weight: NotNegative = 1.0
-    mix: ClassMix | None = field(default_factory=ClassMix)
+    mix: ClassMix | None = None
     mask: PatchMask | None = None
     encoder: Literal["frozen", "norms"] = "frozen"
     adapt: AdaptConfig = field(default_factory=AdaptConfig)

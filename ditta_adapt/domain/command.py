@@ -64,8 +64,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--mix",
         choices=_MIX,
-        help="classes of source frames are pasted, others in each frame, the same through a clip, "
-        "or not at all (default: independent)",
+        help="paste classes of source frames into the target's, others in each frame, or the same "
+        "through a clip (default: nothing is pasted)",
     )
     parser.add_argument(
         "--mask", action="store_true", help="learn every frame a second time with parts hidden"
@@ -75,11 +75,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 
-_MIX = {
-    "independent": ClassMix(),
-    "consistent": ClassMix(consistent=True),
-    "none": None,
-}
+_MIX = {"independent": ClassMix(), "consistent": ClassMix(consistent=True)}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -96,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
     config = DomainConfig(
         rounds=options.rounds,
         held_out=options.held_out,
-        mix=_MIX[options.mix or "independent"],
+        mix=None if options.mix is None else _MIX[options.mix],
         mask=PatchMask() if options.mask else None,
         seed=options.seed,
     )

@@ -126,7 +126,7 @@ def test_with_a_source(
         (["--source", "cityscapes"], "needs --source-root"),
         (["--source-root", "x"], "belong to a --source"),
         (["--source-option", "split=train"], "belong to a --source"),
-        (["--mix", "none"], "belong to a --source"),
+        (["--mix", "consistent"], "belong to a --source"),
         ([*source, str(tmp_path), "--source-option", "split"], "is not KEY=VALUE"),
         (["--source", "unheard-of", "--source-root", "x"], "there is no data set"),
     ):

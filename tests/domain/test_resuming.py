@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ditta_adapt import CheckpointError, DomainConfig, PatchMask, Progress
+from ditta_adapt import CheckpointError, ClassMix, DomainConfig, PatchMask, Progress
 from ditta_adapt.baselines import RefinedLabels
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.domain import DomainResult, adapt_to_domain, training
@@ -21,7 +21,7 @@ from ditta_adapt.models.parameters import adaptable_state
 from tests.toys import toy_segmenter, toy_video
 
 SIZE = (32, 40)
-CONFIG = DomainConfig(rounds=3, judged_frames=3, mask=PatchMask())
+CONFIG = DomainConfig(rounds=3, judged_frames=3, mask=PatchMask(), mix=ClassMix())
 
 
 @pytest.fixture(autouse=True)

@@ -71,7 +71,11 @@ def test_all_classes_pasted_is_the_source_alone() -> None:
     loss = {}
     for value in (0, 1):
         found = adapt(
-            labelled(1, frames), source_weight=0.0, adapt=CROSS_ENTROPY, target_builder=Spy(value)
+            labelled(1, frames),
+            mix=ClassMix(),
+            source_weight=0.0,
+            adapt=CROSS_ENTROPY,
+            target_builder=Spy(value),
         )
         loss[value] = found.report.rounds[0].loss
     # Whatever the target's labels are.
