@@ -175,26 +175,15 @@ class Lesson:
         balance = self._balance(shown)
         losses = []
         for t, view in enumerate(shown):
-
-            def distill(view: View, encoded: Encoded, t: int = t) -> Tensor:
-                output = self._student.decode(encoded)
-                loss = Distillation(
-                    view.targets,
-                    0,
-                    lambda _: warm_up.grid_logits(t),
-                    config.adapt.training.distillation,
-                    output.logits.device,
-                    balance,
-                )
-                return loss(output.logits)
-
+            frozen = warm_up.grid_logits(t)
             seen = view is plain[t] and config.encoder == "frozen"
             encoded = warm_up.encodings[t] if seen else self._encode(view.frame)
-            terms = {"distill": distill(view, encoded)}
+            terms = {"distill": self._distill(encoded, view.targets, frozen, balance)}
             if (mask := config.mask) is not None:
                 hidden = hidden_patches(size, mask.ratio, mask.patch, self._random)
                 masked = self._encode(hide(plain[t].frame, hidden))
-                terms["masked"] = mask.weight * distill(plain[t], masked)
+                learned = self._distill(masked, plain[t].targets, frozen, balance)
+                terms["masked"] = mask.weight * learned
             if source:
                 terms["source"] = config.source_weight * self._supervised(source[t])
             self._descent.step(terms)
@@ -204,6 +193,18 @@ class Lesson:
         self._descent.history.clear()
         self.teacher.ema_update(self._student, config.ema_rate)
         return float(np.mean(losses))
+
+    def _distill(
+        self,
+        encoded: Encoded,
+        targets: Targets,
+        frozen: Float[Tensor, "1 C h w"],
+        balance: Float[Tensor, " C"] | None,
+    ) -> Float[Tensor, ""]:
+        """The loss of the student on one frame, given its targets and the teacher's logits."""
+        logits = self._student.decode(encoded).logits
+        options = self._config.adapt.training.distillation
+        return Distillation(targets, 0, lambda _: frozen, options, logits.device, balance)(logits)
 
     def _mixed(
         self, plain: Sequence[View], source: Sequence[LabelledFrame], mix: ClassMix
