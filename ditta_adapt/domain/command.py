@@ -70,6 +70,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--mask", action="store_true", help="learn every frame a second time with parts hidden"
     )
+    parser.add_argument(
+        "--norms", action="store_true", help="learn the encoder's normalisation layers, too"
+    )
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
@@ -94,6 +97,7 @@ def run(options: argparse.Namespace) -> int:
         held_out=options.held_out,
         mix=None if options.mix is None else _MIX[options.mix],
         mask=PatchMask() if options.mask else None,
+        encoder="norms" if options.norms else "frozen",
         seed=options.seed,
     )
     videos = [open_video(Path(name)) for name in options.video]

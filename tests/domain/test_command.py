@@ -92,7 +92,7 @@ def test_videos_are_run_and_evaluated_from_there(
 ) -> None:
     monkeypatch.setattr(HeldOut, "gains", lambda self, adapted: [[0.24, 0.26]])
     out, model = tmp_path / "out", ["--model", "tests.toys:toy_segmenter"]
-    learns = ["--seed", "1", "--mask", "--held-out", "0.5"]
+    learns = ["--seed", "1", "--mask", "--norms", "--held-out", "0.5"]
     assert main(["domain", *videos, *MODEL, "--out", str(out), *learns]) == 0
     video_model = wrap(toy_segmenter()).load_pretrained(out)
     video_model.save_pretrained(tmp_path / "video")
