@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ditta_adapt.errors import InputError, SegmenterError
 from ditta_adapt.models.named_modules import named_modules
-from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.models.segmenter import Segmenter, is_segmenter
 
 
 def modules_of(segmenter: Segmenter) -> list[nn.Module]:
@@ -22,8 +22,9 @@ def modules_of(segmenter: Segmenter) -> list[nn.Module]:
     """
     # By identity, since things may hold one another; and held on to, so that identities stay.
     seen: dict[int, object] = {}
-    # What a segmenter wraps is one, too.
-    whole = segmenter, getattr(segmenter, "segmenter", segmenter)
+    # A segmenter around another one is made of that one's modules, wherever it holds them.
+    inner = getattr(segmenter, "segmenter", None)
+    whole = (segmenter, inner) if is_segmenter(inner) else (segmenter,)
     waiting: list[object] = [segmenter, *segmenter.adaptable_modules().values()][::-1]
     while waiting:
         candidate = waiting.pop()
