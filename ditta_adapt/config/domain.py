@@ -51,7 +51,7 @@ class DomainConfig(Record):
         rarity: exponent of the weight of a class in drawing videos, in [0, 1]: 0 draws all alike.
         source_weight: of the term of labelled source frames in the loss, where there are any.
         mix: how labelled source frames are mixed into the target's, where there are any. None: the
-            target is learned as it is, which gained less at best and never lost.
+            target is learned as it is, which gained on every set of videos that was measured.
         mask: the student learns every frame a second time, with parts hidden. None: it does not.
         encoder: `"frozen"` learns the decoder alone, `"norms"` scale and shift of the encoder's
             normalisation layers, too, at several times the cost.

@@ -109,9 +109,9 @@ class Plan:
 
     def _measured(self) -> dict[str, Any]:
         """What else than the usual is measured, so that results without it are not taken."""
-        asked = self.scores
-        windows = [window for window in asked.windows if window not in USUAL.windows]
-        return {"scores": [*asked.boundaries, *windows]} if windows or asked.boundaries else {}
+        windows = set(self.scores.windows) - set(USUAL.windows)
+        more = sorted([*self.scores.boundaries, *(f"mVC{window}" for window in windows)])
+        return {"scores": more} if more else {}
 
 
 def evaluate(

@@ -21,6 +21,9 @@ from tests.toys import NUM_CLASSES, toy_segmenter, toy_video
 ALL = Scores(("mAcc", "mIoU", "mVC3", "mBIoU", "mBIoU-class", "mBIoU-literal", "changed"))
 
 
+MORE = ("mVC32", "mBIoU", "mVC4")
+
+
 def test_what_is_measured_for_them() -> None:
     assert ALL.windows == (3,)
     assert ALL.boundaries == ("mBIoU", "mBIoU-class", "mBIoU-literal")
@@ -81,6 +84,9 @@ def test_more_scores_want_results_of_their_own(tmp_path: Path) -> None:
     evaluate(toy_plan(scores=Scores(("mVC16", "mAcc"))), tmp_path)
     with pytest.raises(InputError, match=r"other settings|another run"):
         evaluate(toy_plan(scores=Scores(("mBIoU",))), tmp_path)
+    # In any order.
+    settings = [toy_plan(scores=Scores(names)).settings() for names in (MORE, MORE[::-1])]
+    assert settings[0] == settings[1]
 
 
 def test_classes_by_hand() -> None:
