@@ -49,6 +49,7 @@ PRESETS = {
     "memory": AdaptConfig(targets=None),
     "attention": AdaptConfig(memory=AttentionAddon()),
     "paper": AdaptConfig.paper(),
+    "as-printed": AdaptConfig.as_printed(),
 }
 INPUT_SIZE = (256, 448)
 WEIGHTS = Path("weights") / "espnetv2_s_2.0_pascal_384x384.pth"

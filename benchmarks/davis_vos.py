@@ -1,4 +1,4 @@
-"""How well propagators follow an object through whole videos, from its mask in the first frame.
+"""How well propagators follow objects through whole videos, from their first masks.
 
 Eight videos of DAVIS 2016, all frames, the first mask given; J & F as its evaluator has it, the
 mean of region similarity and contour accuracy, first and last frame left out. Rows:
@@ -7,173 +7,121 @@ mean of region similarity and contour accuracy, first and last frame left out. R
 * `flow`: moved along by optical flow;
 * `sam2-small`: the library's own small SAM2, shown the mask;
 * `matching`: features of the ESPNetv2 that labels DAVIS-VOC, compared with those of frames before;
-* `matching+mask_cycle`, `matching+entropy`, `sam2-small+mask_cycle`, `sam2-small+entropy`: these,
-  trained on each video by that objective for as long as held-out cycles get better; with `:20` or
-  another number, for so many steps.
+* `stcn-small`: the library's own small space-time correspondence network;
+* `NAME+OBJECTIVE`: one of these, trained on each video first, by `mask_cycle`, `entropy` or
+  `mask_autoencoder`, for as long as held-out cycles get better; with `:20` or another number, for
+  so many steps;
+* any other name that `propagator=` takes.
 
-Corruptions of DAVIS-C spoil all frames; the mask stays that of the clean first frame.
+Corruptions of DAVIS-C spoil all frames; the masks stay those of the clean video.
 
     python -m benchmarks.davis_vos --json davis_vos.json
     python -m benchmarks.davis_vos --corruptions gaussian_noise contrast motion_blur --videos 4
+    python -m benchmarks.davis_vos --dataset youtube-vos --root YouTubeVOS --teachers cutie
 
-Rows that the file has already are not measured again.
+Of `--dataset` all videos are followed, each object from the frame in which it begins; where too
+few frames are annotated to score anything, `--save DIR` writes what a server takes. Rows that the
+file has already are not measured again.
 """
 
 import argparse
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from benchmarks.davis import data_root, davis_voc
-from benchmarks.davis_voc import make_segmenter
-from ditta_adapt import Prompt, Propagator
-from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
-from ditta_adapt.adapters.sam2_transformers import SMALL, Sam2TransformersPropagator
-from ditta_adapt.corruptions import corruption_names, parse_corruption
+from benchmarks.vos.measuring import CLEAN, Row, measure
+from benchmarks.vos.propagators import PLAIN, TRAINED, Course
+from benchmarks.vos.tables import table
+from ditta_adapt.datasets.object_video import ObjectVideo, ObjectVideos
+from ditta_adapt.datasets.video_objects import LAYOUTS, open_objects
 from ditta_adapt.io.files import write_files
-from ditta_adapt.metrics.j_and_f import JAndF
-from ditta_adapt.reporting.tables import plain
-from ditta_adapt.teachers.matching import MatchingPropagator, SegmenterFeatures
-from ditta_adapt.teachers.test_time import PropagatorReport, adapt_propagator
-
-Row = dict[str, str | float]
-CLEAN = "clean"
 
 
-def matching() -> MatchingPropagator:
-    """Matching, in the features of the network of the DAVIS-VOC benchmark."""
-    return MatchingPropagator(SegmenterFeatures(make_segmenter()))
-
-
-def trained(
-    name: str, training: str, frames: Sequence[np.ndarray], first: np.ndarray
-) -> tuple[Propagator, PropagatorReport]:
-    """A teacher, trained on a video by an objective, perhaps with a number of steps."""
-    objective, _, steps = training.partition(":")
-    teacher = TEACHERS[name]()
-    assert teacher is not None
-    return adapt_propagator(
-        teacher,
-        frames,
-        torch.from_numpy(first)[None],
-        objective=objective,  # type: ignore[arg-type]
-        iterations=int(steps) if steps else None,
-    )
-
-
-TEACHERS: Mapping[str, Callable[[], Propagator | None]] = {
-    "copy": lambda: None,
-    "flow": OpticalFlowPropagator,
-    "sam2-small": lambda: Sam2TransformersPropagator(checkpoint=SMALL, mask_prompts=True),
-    "matching": matching,
-}
-
-TRAINED = tuple(
-    f"{name}+{objective}"
-    for name in ("matching", "sam2-small")
-    for objective in ("mask_cycle", "entropy")
-)
-
-
-def follow(
-    teacher: Propagator | None, frames: Sequence[np.ndarray], first: np.ndarray
-) -> list[Tensor]:
-    """Masks `(H, W)` int64 of all frames, 1 on the object."""
-    region = torch.from_numpy(first)
-    masks = [region] * len(frames)
-    if teacher is not None:
-        with teacher.open(frames) as session:
-            session.prompt(0, [Prompt.on(region, 1)])
-            masks[1:] = [session.propagate(t - 1, t).masks[0] for t in range(1, len(frames))]
-    return [mask.long() for mask in masks]
-
-
-def measure(teacher: str, video: str, corruption: str) -> Row:
-    """One row: the scores of a propagator on a video."""
-    videos = davis_voc(data_root())
-    shown = videos[videos.names.index(video)]
-    frames = list(shown.frames)
-    if corruption != CLEAN:
-        frames = list(parse_corruption(f"{corruption}:high").apply(frames))
-    truth = [torch.from_numpy(np.equal(labels, 1)).long() for labels in shown.labels]
-    first, steps = truth[0].bool().numpy(), 0
-    started = time.perf_counter()
-    name, _, training = teacher.partition("+")
-    if training:
-        propagator, report = trained(name, training, frames, first)
-        steps = report.iterations
-    else:
-        propagator = TEACHERS[name]()
-    masks = follow(propagator, frames, first)
-    seconds = time.perf_counter() - started
-    score = JAndF()
-    score.add_video(masks, truth)
-    j, f = score.j().mean, score.f().mean
-    return {
-        "teacher": teacher,
-        "video": video,
-        "frames": corruption,
-        "J": j,
-        "F": f,
-        "J&F": (j + f) / 2,
-        "seconds": seconds,
-        "steps": steps,
-    }
-
-
-def table(rows: Sequence[Row]) -> str:
-    """A line a propagator: the mean, its parts, and J & F of every video."""
-    videos = list(dict.fromkeys(row["video"] for row in rows))
-    lines = [["frames", "propagator", "J&F", "J", "F", "worst", "s a video", *map(str, videos)]]
-    for frames, teacher in dict.fromkeys((row["frames"], row["teacher"]) for row in rows):
-        own = [row for row in rows if (row["frames"], row["teacher"]) == (frames, teacher)]
-        means = [np.mean([float(row[key]) for row in own]) for key in ("J&F", "J", "F")]
-        each = {row["video"]: float(row["J&F"]) for row in own}
-        lines.append(
-            [
-                str(frames),
-                str(teacher),
-                *(f"{mean:.3f}" for mean in means),
-                f"{min(each.values()):.3f}",
-                f"{np.mean([float(row['seconds']) for row in own]):.1f}",
-                *(f"{each[video]:.3f}" if video in each else "" for video in videos),
-            ]
-        )
-    return plain(lines)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the benchmark."""
+def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of a command line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.davis_vos",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--teachers", nargs="+", default=[*TEACHERS, *TRAINED])
+    parser.add_argument("--teachers", nargs="+", default=[*PLAIN, *TRAINED])
     parser.add_argument(
-        "--corruptions", nargs="*", choices=corruption_names(), default=[], help="at high strength"
+        "--corruptions", nargs="*", default=[], help="NAME or NAME:STRENGTH; by default high"
     )
-    parser.add_argument("--videos", type=int, default=8, help="the first so many")
+    parser.add_argument("--videos", type=int, help="the first so many; of DAVIS 2016 by default 8")
+    parser.add_argument("--dataset", choices=LAYOUTS, help="all videos of one that lies in --root")
+    parser.add_argument("--root", type=Path)
+    parser.add_argument("--split")
+    parser.add_argument("--year", type=int, default=2017, help="of DAVIS")
+    parser.add_argument(
+        "--frames", type=Path, help="folder of frames a video in place of the data set's own"
+    )
+    parser.add_argument("--lengths", type=int, nargs="+", default=[3], help="frames of a sequence")
+    parser.add_argument(
+        "--jumps", nargs="+", default=["10"], help="most frames from one to the next, or random"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--save", type=Path, help="folder for the masks as PNG files")
     parser.add_argument("--json", type=Path, help="file of rows, which is gone on with")
     options = parser.parse_args(arguments)
+    if (options.dataset is None) != (options.root is None):
+        parser.error("--dataset and --root go together")
+    return options
+
+
+def shown(options: argparse.Namespace) -> tuple[list[ObjectVideo], ObjectVideos]:
+    """The videos that options ask for, and the data set they are of."""
+    if options.dataset:
+        data = open_objects(
+            options.dataset,
+            options.root,
+            split=options.split,
+            year=options.year,
+            frames=options.frames,
+        )
+        return list(data.videos[: options.videos]), data
+    data = open_objects("davis", data_root() / "davis", year=2016, frames=options.frames)
+    by_name = {video.name: video for video in data.videos}
+    names = davis_voc(data_root()).names[: options.videos or 8]
+    return [by_name[name] for name in names], data
+
+
+def courses(options: argparse.Namespace, name: str) -> list[Course]:
+    """How a propagator is trained; in one way if it is not."""
+    if "+" not in name:
+        return [Course()]
+    return [
+        Course(length, None if jump == "random" else int(jump), seed)
+        for length in options.lengths
+        for jump in options.jumps
+        for seed in options.seeds
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark."""
+    options = read(arguments)
     rows: list[Row] = []
     if options.json and options.json.exists():
         rows = json.loads(options.json.read_text("utf-8"))
-    done = {(row["teacher"], row["video"], row["frames"]) for row in rows}
-    for frames in options.corruptions or [CLEAN]:
-        for teacher in options.teachers:
-            for video in davis_voc(data_root()).names[: options.videos]:
-                if (teacher, video, frames) in done:
-                    continue
-                rows.append(measure(teacher, video, frames))
-                print(rows[-1], flush=True)
-                if options.json:
-                    write_files({options.json: json.dumps(rows, indent=1)})
+    keys = ("teacher", "video", "frames", "length", "jump", "seed")
+    done = {tuple(row[key] for key in keys) for row in rows}
+    videos, data = shown(options)
+    spoiled = [name if ":" in name else f"{name}:high" for name in options.corruptions]
+    for corruption in spoiled or [CLEAN]:
+        for name in options.teachers:
+            for course in courses(options, name):
+                for video in videos:
+                    key = (name, video.name, corruption, course.length, course.jump, course.seed)
+                    if key in done:
+                        continue
+                    rows.append(
+                        measure(name, video, corruption, course, seen=data.seen, save=options.save)
+                    )
+                    print(rows[-1], flush=True)
+                    if options.json:
+                        write_files({options.json: json.dumps(rows, indent=1)})
     print(table(rows))
 
 

@@ -20,7 +20,7 @@ def local_window_attention(
     key: Float[Tensor, "B D h w"],
     value: Float[Tensor, "B V h w"],
     *,
-    radius: int = 5,
+    radius: int | None = 5,
     scale: float = 1.0,
 ) -> Float[Tensor, "B V h w"]:
     r"""Attend from every pixel to a square window around the same pixel of another map.
@@ -38,7 +38,8 @@ def local_window_attention(
         query: `Q`, `(B, D, h, w)`.
         key: `K`, same shape as `query`.
         value: `V`, `(B, V, h, w)`; `V` and `D` may differ.
-        radius: window radius in cells, at least 0; with 0 the result is `value`.
+        radius: window radius in cells, at least 0; with 0 the result is `value`. With none the
+            window is the whole map, and memory may grow with `(h w)^2`.
         scale: `s`; 1 leaves the dot product unscaled, as in the paper.
 
     Returns:
@@ -48,7 +49,7 @@ def local_window_attention(
         ShapeError: the three maps do not share batch and grid, or `query` and `key` differ.
         InputError: negative `radius`.
 
-    Source: paper, Eq. 1; window and missing scale as in the released program.
+    Source: paper, Eq. 1, which has no window; window and missing scale as in the released program.
     """
     if query.ndim != 4 or query.shape != key.shape:
         raise ShapeError(
@@ -60,9 +61,13 @@ def local_window_attention(
             f"value has shape {tuple(value.shape)}; expected (B, V, h, w) with the batch and grid "
             f"of key, {tuple(key.shape)}."
         )
-    if radius < 0:
-        raise InputError(f"radius is {radius}; expected an integer of at least 0.")
+    if radius is not None and radius < 0:
+        raise InputError(f"radius is {radius}; expected an integer of at least 0, or none.")
     batch, _, h, w = query.shape
+    if radius is None:
+        q, k, v = (x.flatten(2).transpose(1, 2) for x in (query, key, value))
+        everywhere = F.scaled_dot_product_attention(q, k, v, scale=scale)
+        return everywhere.transpose(1, 2).reshape(value.shape)
     rows, columns = -(-h // _TILE_H), -(-w // _TILE_W)
     queries = _tiles(query, rows, columns, radius=0)
     keys = _tiles(key, rows, columns, radius)

@@ -61,11 +61,14 @@ def by_shifts(query: Tensor, key: Tensor, value: Tensor, radius: int) -> Tensor:
     return result
 
 
-@pytest.mark.parametrize("radius", [0, 1, 2, 5])
+@pytest.mark.parametrize("radius", [0, 1, 2, 5, None])
 @pytest.mark.parametrize(("h", "w"), GRIDS)
-def test_it_equals_dense_masked_attention_with_its_gradients(h: int, w: int, radius: int) -> None:
-    inputs = maps(radius, batch=2, dim=3, values=5, h=h, w=w)
-    result, expected = local_window_attention(*inputs, radius=radius), dense(*inputs, radius)
+def test_it_equals_dense_masked_attention_with_its_gradients(
+    h: int, w: int, radius: int | None
+) -> None:
+    inputs = maps(radius or 0, batch=2, dim=3, values=5, h=h, w=w)
+    result = local_window_attention(*inputs, radius=radius)
+    expected = dense(*inputs, max(h, w) if radius is None else radius)
     torch.testing.assert_close(result, expected, **EXACT)
     upstream = torch.randn_like(expected)
     gradients = torch.autograd.grad(result, inputs, upstream)

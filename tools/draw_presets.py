@@ -16,6 +16,7 @@ PRESETS = {
     "default, propagator warps": AdaptConfig(targets=DenseVote(), memory=WarpedVotes()),
     "default, it tracks only": AdaptConfig(targets=MaskVote(), memory=AttentionAddon()),
     "`AdaptConfig.paper()`": AdaptConfig.paper(),
+    "`AdaptConfig.as_printed()`": AdaptConfig.as_printed(),
 }
 
 _ABSENT = "–"

@@ -1,7 +1,7 @@
 """The configuration of one adaptation, nested by what it configures."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ditta_adapt.config.look import SecondLook
@@ -119,4 +119,26 @@ class AdaptConfig(Record):
             memory=AttentionAddon(form="paper", through_previous_frame=True),
             safety=None,
             look=None,
+        )
+
+    @classmethod
+    def as_printed(cls) -> "AdaptConfig":
+        """The paper's text, where it says something else than the released program does.
+
+        Attention without a window (Eq. 1); cross-entropy of logits, on the pixels inside masks
+        alone (Eq. 5); prototypes weighed by reliability (Eq. 2, 6); five steps on each frame, "5
+        iterations per frame". What the text leaves open is as in `paper()`.
+        """
+        paper = cls.paper()
+        return replace(
+            paper,
+            targets=MaskVote(rarity_weight=0.8, outside="ignore"),
+            training=replace(
+                paper.training,
+                passes=1,
+                steps_per_frame=5,
+                distillation=CrossEntropy(),
+                contrast=Contrast(),
+            ),
+            memory=AttentionAddon(form="paper", radius=None, through_previous_frame=True),
         )

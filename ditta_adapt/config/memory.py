@@ -29,7 +29,7 @@ class AttentionAddon(Record):
     Attributes:
         form: `"residual"`: query and key start as the identity, cosine similarity with a learned
             temperature; `"paper"`: two random linear layers, unscaled dot product.
-        radius: of the attention window, in cells of the feature grid.
+        radius: of the attention window, in cells of the feature grid; none for the whole map.
         fusion_threshold: `tau` of Eq. 3, in [0, 1].
         through_previous_frame: in training decode frames t and t-1 as a batch of two, with
             gradients through both, as the released program does; otherwise frame t-1's output is
@@ -37,6 +37,6 @@ class AttentionAddon(Record):
     """
 
     form: AddonForm = "residual"
-    radius: Size = 5
+    radius: Size | None = 5
     fusion_threshold: Share = 0.8
     through_previous_frame: bool = False

@@ -56,7 +56,8 @@ class Training(Record):
     """How a copy of the decoder is trained.
 
     Attributes:
-        passes: how often the warm-up is gone through, one step a frame.
+        passes: how often the warm-up is gone through.
+        steps_per_frame: steps on a frame before the next one comes.
         learning_rate: of AdamW.
         betas: of AdamW.
         weight_decay: of AdamW.
@@ -71,6 +72,7 @@ class Training(Record):
     """
 
     passes: Count = 2
+    steps_per_frame: Count = 1
     learning_rate: Positive = 1e-4
     betas: tuple[
         Annotated[float, Range(0, 1, below=True)], Annotated[float, Range(0, 1, below=True)]

@@ -72,7 +72,7 @@ def open_davis(
             "model_classes is given without classes; expected both, or neither to leave "
             "predictions as they are."
         )
-    names = tuple(relabel) or _video_names(root, frame_root, split, year)
+    names = tuple(relabel) or video_names(root, frame_root, split, year)
     for name in names:
         need_folder(frame_root / name, "the frames of a video")
         need_folder(label_root / name, "the annotations of a video")
@@ -115,7 +115,12 @@ def _relabel_tables(
     return tables
 
 
-def _video_names(root: Path, frame_root: Path, split: str, year: int) -> tuple[str, ...]:
+def video_names(root: Path, frame_root: Path, split: str, year: int) -> tuple[str, ...]:
+    """The videos of a split; all of them where there are no lists.
+
+    Raises:
+        InputError: there are lists, but not that one; or no video.
+    """
     lists = root / "ImageSets"
     if not lists.is_dir():
         names = tuple(subfolders(frame_root))

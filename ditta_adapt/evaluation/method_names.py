@@ -118,6 +118,7 @@ BUILDERS: Mapping[str, Callable[[Parts], Method]] = {
     "ditta-no-look": _adapted(AdaptConfig(look=None)),
     "ditta-unchecked": _adapted(AdaptConfig(safety=None)),
     "ditta-paper": _adapted(AdaptConfig.paper()),
+    "ditta-as-printed": _adapted(AdaptConfig.as_printed()),
     **{
         f"ditta-paper-{''.join(parts) or 'none'}": _adapted(
             ablation(addon="A" in parts, targets="B" in parts, contrastive="C" in parts)

@@ -53,41 +53,50 @@ class JAndF:
     def __init__(self) -> None:
         self.scores: list[ObjectScores] = []
 
-    def add_video(self, preds: Iterable[Labels], targets: Iterable[Labels]) -> None:
+    def add_video(
+        self, preds: Iterable[Labels], targets: Iterable[Labels], *, late: bool = False
+    ) -> list[int]:
         """Add one video: maps `(H, W)` of object ids frame by frame, 0 = background.
 
         The objects are those in the first frame's target. One that is not in a frame's map has an
         empty mask there. Of the targets, 255 and ids that are not in the first frame count as
         background. A video of fewer than three frames, or one that is refused, adds nothing.
 
+        Args:
+            preds: what was found.
+            targets: what is true; of a video that is annotated now and then, those frames alone.
+            late: whether ids of later frames are objects, too. Such a one counts in the frames
+                after its own first one, in which its mask was given.
+
+        Returns:
+            The ids of the objects that were added, in the order of `scores`.
+
         Raises:
             ShapeError: a frame whose maps differ in size from each other or from the first.
             InputError: one of the two has more frames than the other; or a prediction, in a frame
-                that counts, with an id that is neither 0 nor one of the objects.
+                that counts, with an id that is neither 0 nor one of the objects so far.
         """
         frames = frame_pairs(preds, targets)
         _, opening = next(frames, (None, None))
         if opening is None:
-            return
-        ids = torch.unique(opening)
-        ids = ids[(ids != 0) & (ids != VOID)]
-        allowed = torch.cat([ids.new_zeros(1), ids])
-        j: list[Tensor] = []
-        f: list[Tensor] = []
+            return []
+        ids = _objects(opening)
+        found: dict[int, ObjectScores] = {}
         # In pairs, so that the last frame is left out without knowing how many there are.
         for t, ((prediction, truth), _) in enumerate(pairwise(frames), start=1):
-            extra = ~torch.isin(prediction, allowed)
-            if extra.any():
-                raise InputError(
-                    f"frame {t}: pred has the object id {int(prediction[extra][0])}; expected 0 or "
-                    f"an object of the first frame's target, {ids.tolist()}."
-                )
-            found, true = (labels == ids[:, None, None] for labels in (prediction, truth))
-            j.append(region_similarity(found, true))
-            f.append(contour_accuracy(found, true))
-        if j:
-            per_object = zip(torch.stack(j, 1).tolist(), torch.stack(f, 1).tolist(), strict=True)
-            self.scores += [ObjectScores(*pair) for pair in per_object]
+            new = _objects(truth)
+            new = new[~torch.isin(new, ids)] if late else new[:0]
+            _check_ids(prediction, torch.cat([ids, new]), t)
+            pred, target = (labels == ids[:, None, None] for labels in (prediction, truth))
+            j, f = region_similarity(pred, target), contour_accuracy(pred, target)
+            for number, *pair in zip(ids.tolist(), j.tolist(), f.tolist(), strict=True):
+                for scores, score in zip(
+                    found.setdefault(number, ObjectScores([], [])), pair, strict=True
+                ):
+                    scores.append(score)
+            ids = torch.cat([ids, new])
+        self.scores += found.values()
+        return list(found)
 
     def add_scores(self, j: Sequence[float], f: Sequence[float]) -> None:
         """Add one object by its stored scores, frame by frame.
@@ -169,6 +178,21 @@ def contour_accuracy(
     total = precision + recall
     f = torch.where(total > 0, 2 * precision * recall / total.clamp(min=1e-300), 0.0)
     return torch.where(found_size + true_size > 0, f, 1.0)
+
+
+def _objects(labels: Tensor) -> Tensor:
+    ids = torch.unique(labels)
+    objects: Tensor = ids[(ids != 0) & (ids != VOID)]
+    return objects
+
+
+def _check_ids(prediction: Tensor, ids: Tensor, t: int) -> None:
+    extra = ~torch.isin(prediction, torch.cat([ids.new_zeros(1), ids]))
+    if extra.any():
+        raise InputError(
+            f"frame {t}: pred has the object id {int(prediction[extra][0])}; expected 0 or an "
+            f"object of the targets so far, {ids.tolist()}."
+        )
 
 
 def _check(pred: Tensor, target: Tensor) -> None:

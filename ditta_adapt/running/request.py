@@ -15,6 +15,7 @@ PRESETS = {
     "default": AdaptConfig(),
     "memory": AdaptConfig(targets=None),
     "paper": AdaptConfig.paper(),
+    "as-printed": AdaptConfig.as_printed(),
 }
 """Configurations by name: the default; nothing learned, but remembered; the released program."""
 

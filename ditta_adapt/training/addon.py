@@ -28,13 +28,13 @@ class TemporalAddon(nn.Module):
 
     Args:
         feature_dim: `D`.
-        radius: radius of the window `N`, in cells.
+        radius: radius of the window `N`, in cells; none for the whole map.
         residual: which form.
 
     Source: paper, Eq. 1 (`"paper"`); the residual form is ours.
     """
 
-    def __init__(self, feature_dim: int, *, radius: int = 5, residual: bool = True) -> None:
+    def __init__(self, feature_dim: int, *, radius: int | None = 5, residual: bool = True) -> None:
         super().__init__()
         self.radius = radius
         self.residual = residual

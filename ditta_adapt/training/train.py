@@ -43,6 +43,8 @@ def train_student(
 ) -> TrainingLog:
     """Train the student in place: `training.passes` times over the warm-up, in order.
 
+    Each frame takes `training.steps_per_frame` steps before the next one comes.
+
     Per frame, `L = L_distill(plain) + L_distill(add-on) + weight * L_contrast` (Eq. 5 to 8); the
     add-on's term from the second frame on.
 
@@ -76,7 +78,9 @@ def train_student(
         betas=options.betas,
         weight_decay=options.weight_decay,
     )
-    total = options.passes * len(encodings)
+    repeats = range(options.steps_per_frame)
+    order = [t for _ in range(options.passes) for t in range(len(encodings)) for _ in repeats]
+    total = len(order)
     descent = Descent(student.segmenter, parameters, optimizer, total=total, progress=progress)
     in_train = options.module_mode == "train"
     in_eval = single_value_norms(student, encodings[0]) if in_train else frozenset()
@@ -91,15 +95,15 @@ def train_student(
     memory = config.memory
     as_pair = isinstance(memory, AttentionAddon) and memory.through_previous_frame
     student.set_training(in_train, in_eval=in_eval)
-    previous: SegmenterOutput | None = None
-    for step in range(total):
-        t = step % len(encodings)
+    # By frame, what was last said of it: the add-on sees the frame before.
+    said: dict[int, SegmenterOutput] = {}
+    for t in order:
         encoded = encodings[t]
         pair = as_pair and student.addon is not None and t > 0
         if pair:
             encoded = join_batch(encoded, encodings[t - 1])
         output, before = _frames_of(student.decode(encoded), pair)
-        previous = before or previous
+        previous = before or said.get(t - 1)
         device = output.logits.device
         distill = Distillation(targets, t, frozen, options.distillation, device, balance)
         losses = {"distill": distill(output.logits)}
@@ -115,7 +119,8 @@ def train_student(
         descent.step(losses)
         if contrast is not None:
             contrast.follow(student)
-        previous = SegmenterOutput(output.features.detach(), output.logits.detach())
+        said = {frame: kept for frame, kept in said.items() if frame == t - 1}
+        said[t] = SegmenterOutput(output.features.detach(), output.logits.detach())
     student.set_training(False)
     notes = [descent.note]
     if in_eval:

@@ -78,7 +78,12 @@ def test_to_dict_and_back_through_json(values: dict[str, Any]) -> None:
 
 
 def test_presets_survive_the_round_trip() -> None:
-    for config in (AdaptConfig(), AdaptConfig.paper(), AdaptConfig(targets=None)):
+    for config in (
+        AdaptConfig(),
+        AdaptConfig.paper(),
+        AdaptConfig.as_printed(),
+        AdaptConfig(targets=None),
+    ):
         assert AdaptConfig.from_dict(config.to_dict()) == config
     assert AdaptConfig.from_dict({}) == AdaptConfig()
 
@@ -99,6 +104,7 @@ def test_the_paper_preset_is_the_released_program() -> None:
         "training": {
             "kind": "Training",
             "passes": 5,
+            "steps_per_frame": 1,
             "learning_rate": 1e-3,
             "betas": [0.9, 0.999],
             "weight_decay": 0.01,
@@ -233,3 +239,27 @@ def test_from_dict_leaves_its_argument_alone() -> None:
 def test_errors_can_be_caught_as_value_errors() -> None:
     assert issubclass(ConfigError, ValueError)
     assert issubclass(ConfigError, DittaError)
+
+
+def test_as_printed_differs_from_the_released_program_where_the_text_does() -> None:
+    paper, printed = AdaptConfig.paper().to_dict(), AdaptConfig.as_printed().to_dict()
+
+    def differences(
+        one: object, other: object, place: str = ""
+    ) -> dict[str, tuple[object, object]]:
+        if isinstance(one, dict) and isinstance(other, dict):
+            found: dict[str, object] = {}
+            for key in one:
+                found |= differences(one[key], other[key], f"{place}.{key}")
+            return found
+        return {} if one == other else {place: (one, other)}
+
+    assert differences(paper, printed) == {
+        ".targets.outside": ("image_model", "ignore"),
+        ".training.passes": (5, 1),
+        ".training.steps_per_frame": (1, 5),
+        ".training.distillation.double_softmax": (True, False),
+        ".training.distillation.reduction": ("all", "valid"),
+        ".training.contrast.certainty": ("softmax_entropy", "reliability"),
+        ".memory.radius": (5, None),
+    }

@@ -50,11 +50,15 @@ POSITIVE = [
 ]
 SIZES = [
     (MaskVote, "prompt_dilation"),
-    (AttentionAddon, "radius"),
     (CacheBudget, "device_bytes"),
     (CacheBudget, "cpu_bytes"),
 ]
-COUNTS = [(MaskVote, "max_objects"), (Training, "passes"), (Checks, "second_opinion_every")]
+COUNTS = [
+    (MaskVote, "max_objects"),
+    (Training, "passes"),
+    (Training, "steps_per_frame"),
+    (Checks, "second_opinion_every"),
+]
 BOOLEANS = [
     (SecondLook, "warmup_mirror"),
     (CrossEntropy, "double_softmax"),
@@ -73,6 +77,7 @@ OTHERS = [
     (SecondLook, "scales"),
     (SecondLook, "warmup_scales"),
     (SecondLook, "first"),
+    (AttentionAddon, "radius"),
     (Training, "betas"),
     (Training, "distillation"),
     (Training, "contrast"),
@@ -154,6 +159,14 @@ def test_choices(kind: type[Record], field: str, choices: tuple[str, ...]) -> No
         takes(kind, field, value)
     for value in ("", "nothing", None, 0, [choices[0]]):
         refuses(kind, field, value, rf"one of \['{choices[0]}'")
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_size_or_none() -> None:
+    for value in (None, 0, 7):
+        takes(AttentionAddon, "radius", value)
+    for value in ("5", True, 1.5, -1):
+        refuses(AttentionAddon, "radius", value, "an integer.* or None")
 
 
 @pytest.mark.usefixtures("unchecked")

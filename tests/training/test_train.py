@@ -169,6 +169,39 @@ def test_addon_term_from_the_second_frame_on() -> None:
         assert step["total"] == pytest.approx(parts, rel=1e-6)
 
 
+def test_steps_on_a_frame_in_a_row() -> None:
+    """As if each frame were there several times, but for the frame before, which stays the same."""
+    training = Training(passes=1, steps_per_frame=3)
+    history, student = run(AdaptConfig(training=training, memory=AttentionAddon()))
+    assert [("distill_addon" in step) for step in history] == [False] * 3 + [True] * 6
+    torch.manual_seed(0)
+    once = Student.create(toy_segmenter(), AdaptConfig(memory=None), 3)
+    targets, tensors = make_targets(3), frames_to_tensors(toy_video(3, SIZE))
+    thrice = [tensors[t] for t in (0, 0, 0, 1, 1, 1, 2, 2, 2)]
+    repeated = replace(
+        targets,
+        labels=[targets.labels[t] for t in (0, 0, 0, 1, 1, 1, 2, 2, 2)],
+        object_ids=[targets.object_ids[t] for t in (0, 0, 0, 1, 1, 1, 2, 2, 2)],
+    )
+    config = AdaptConfig(training=Training(passes=1), memory=None)
+    cache = encodings(once.segmenter, thrice)
+    expected = train_student(once, cache, repeated, no_anchor, config, silent).losses
+    plain, same = run(replace(config, training=training))
+    assert [step["total"] for step in plain] == pytest.approx([step["total"] for step in expected])
+    for own, other in zip(same.parameters(), once.parameters(), strict=True):
+        torch.testing.assert_close(own, other)
+    # The add-on sees frame t - 1 as it was left, in all three steps on frame t.
+    assert len(student.parameters()) > len(same.parameters())
+
+
+def test_as_printed_has_every_term() -> None:
+    history, _ = run(AdaptConfig.as_printed())
+    assert len(history) == 15
+    assert all(set(step) == {"distill", "contrast", "total"} for step in history[:5])
+    names = {"distill", "distill_addon", "contrast", "total"}
+    assert all(set(step) == names for step in history[5:])
+
+
 def test_one_frame_has_no_addon() -> None:
     history, student = run(AdaptConfig(memory=AttentionAddon()), num_frames=1)
     assert student.addon is None

@@ -3,7 +3,6 @@
 import copy
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
@@ -25,8 +24,9 @@ from ditta_adapt.teachers.test_time.objectives import (
     mask_autoencoder_loss,
     mask_cycle_loss,
 )
+from ditta_adapt.teachers.test_time.propagator_report import PropagatorReport
+from ditta_adapt.teachers.test_time.sequences import SHORTEST, Drawn, draw_sequence
 from ditta_adapt.teachers.test_time.trainable import TrainableNetwork, TrainablePropagator
-from ditta_adapt.teachers.test_time.triplets import Triplet, draw_triplet
 
 ROUND = 10
 """Steps with one optimiser, as in the authors' program."""
@@ -34,28 +34,6 @@ MOST: dict[Objective, int] = {"mask_cycle": 100, "entropy": 100, "mask_autoencod
 """Steps of the paper."""
 _HELD_OUT = 6
 _WEIGHT_DECAY = 1e-7
-
-
-@dataclass(frozen=True, slots=True)
-class PropagatorReport:
-    """What test-time training did.
-
-    Attributes:
-        objective: that was minimised.
-        losses: of every step.
-        held_out: mean cycle loss of triplets that were not trained on: before the first step, and
-            after every round of ten.
-        iterations: steps whose weights were kept.
-        seconds: in all.
-        reason: why it ended, in a sentence.
-    """
-
-    objective: Objective
-    losses: list[float]
-    held_out: list[float]
-    iterations: int
-    seconds: float
-    reason: str
 
 
 def adapt_propagator(
@@ -66,15 +44,16 @@ def adapt_propagator(
     objective: Objective = "mask_cycle",
     iterations: int | None = None,
     learning_rate: float | None = None,
-    jump: int = 10,
+    length: int = SHORTEST,
+    jump: int | None = 10,
     seed: int = 0,
     progress: ProgressCallback = silent,
 ) -> tuple[Propagator, PropagatorReport]:
     """A propagator trained on a video, given the masks of its first frame.
 
-    Adam, a new one every ten steps, one triplet of frames a step (see `draw_triplet`), from the
+    Adam, a new one every ten steps, one sequence of frames a step (see `draw_sequence`), from the
     weights that the propagator has. Unless told how many steps, it goes on while the cycle loss of
-    held-out triplets falls, for at most as many steps as in the paper, and keeps the weights with
+    held-out sequences falls, for at most as many steps as in the paper, and keeps the weights with
     the lowest. It ends when that loss is no more than `copy_loss`: a cycle cannot honestly close
     better than the masks it began with, as soft as they are on the network's grid.
 
@@ -85,12 +64,13 @@ def adapt_propagator(
         objective: `"mask_cycle"`, `"entropy"` or `"mask_autoencoder"`; see there.
         iterations: how many steps, without any rule; none for the rule.
         learning_rate: of Adam, above 0; by default the network's own.
-        jump: of the triplets.
+        length: frames of a sequence, 3 or more.
+        jump: most frames from one of them to the next; with none, any frames.
         seed: of what is drawn.
         progress: called after every step.
 
     Returns:
-        The trained propagator, and what was done. A video of fewer than three frames has no cycle:
+        The trained propagator, and what was done. A video of fewer frames has no such sequence:
         the propagator comes back untrained, and the report says so.
 
     Raises:
@@ -103,13 +83,13 @@ def adapt_propagator(
     NeurIPS 2023. Other than there, which objects are visible where is asked once, before the first
     step.
     """
-    _check(propagator, frames, masks, objective, iterations, learning_rate, jump)
+    _check(propagator, frames, masks, objective, iterations, learning_rate, length, jump)
     assert isinstance(propagator, TrainablePropagator)
-    if len(frames) < 3 and objective != "mask_autoencoder":
-        reason = f"not trained: a video of {len(frames)} frames has no cycle"
+    if len(frames) < length and objective != "mask_autoencoder":
+        reason = f"not trained: a video of {len(frames)} frames has no cycle of {length}"
         return propagator, PropagatorReport(objective, [], [], 0, 0.0, reason)
     with own_gradient_mode(), propagator_errors("its training"):
-        run = _Run(propagator, frames, masks, objective, learning_rate, jump, seed)
+        run = _Run(propagator, frames, masks, objective, learning_rate, length, jump, seed)
         # It keeps casts of weights to its end, so that no step would see the one before.
         with without_autocast(run.device):
             return run.train(iterations, progress)
@@ -125,12 +105,13 @@ class _Run:
         masks: Tensor,
         objective: Objective,
         learning_rate: float | None,
-        jump: int,
+        length: int,
+        jump: int | None,
         seed: int,
     ) -> None:
         self._started = time.perf_counter()
         self._propagator, self._frames, self._objective = propagator, frames, objective
-        self._jump = jump
+        self._length, self._jump = length, jump
         self._random = np.random.default_rng(seed)
         self._network: TrainableNetwork = propagator.training_copy(frames)
         self._rate = learning_rate or self._network.learning_rate
@@ -145,8 +126,8 @@ class _Run:
         self._visible = np.ones((len(frames), len(masks)), bool)
         if objective == "mask_cycle":
             self._visible = _visible(propagator, frames, masks)
-        self._held_out: list[Triplet] = []
-        if len(frames) >= 3:
+        self._held_out: list[Drawn] = []
+        if len(frames) >= self._length:
             self._held_out = [self._draw() for _ in range(_HELD_OUT)]
 
     def train(
@@ -206,7 +187,7 @@ class _Run:
         return mask_cycle_loss(*given) if self._objective == "mask_cycle" else entropy_loss(*given)
 
     def _judge(self) -> float:
-        """Mean cycle loss of the triplets that are held out; 0 where there are none."""
+        """Mean cycle loss of the sequences that are held out; 0 where there are none."""
         if not self._held_out:
             return 0.0
         with torch.no_grad():
@@ -218,19 +199,21 @@ class _Run:
         copies = [copy_loss(self._masks[list(each.objects)]) for each in self._held_out]
         return float(np.mean(copies)) if copies else 0.0
 
-    def _draw(self) -> Triplet:
+    def _draw(self) -> Drawn:
         check = self._objective == "mask_cycle"
         for _ in range(20):
-            drawn = draw_triplet(self._random, self._visible, jump=self._jump, check=check)
+            drawn = draw_sequence(
+                self._random, self._visible, length=self._length, jump=self._jump, check=check
+            )
             if drawn not in self._held_out:
                 break
         # In short videos there may be no others.
         return drawn
 
-    def _given(self, drawn: Triplet) -> tuple[TrainableNetwork, list[Features], Tensor]:
+    def _given(self, drawn: Drawn) -> tuple[TrainableNetwork, list[Features], Tensor]:
         """What a loss is computed from."""
-        triplet = self._encoded(0, drawn.i, drawn.j)
-        return self._network, triplet, self._masks[list(drawn.objects)]
+        features = self._encoded(0, *drawn.frames)
+        return self._network, features, self._masks[list(drawn.objects)]
 
     def _encoded(self, *frames: int) -> list[Features]:
         for t in set(frames) - set(self._prepared):
@@ -276,16 +259,19 @@ def _check(
     objective: str,
     iterations: int | None,
     learning_rate: float | None,
-    jump: int,
+    length: int,
+    jump: int | None,
 ) -> None:
     check_trainable(propagator)
     if objective not in get_args(Objective):
         raise InputError(f"objective is {objective!r}; expected one of {get_args(Objective)}.")
     wrong_rate = learning_rate is not None and not learning_rate > 0
-    if (iterations is not None and iterations < 1) or wrong_rate or jump < 1:
+    too_few = any(number is not None and number < 1 for number in (iterations, jump))
+    if too_few or wrong_rate or length < SHORTEST:
         raise InputError(
-            f"iterations is {iterations}, learning_rate {learning_rate} and jump {jump}; expected "
-            "at least 1 (or none), above 0 (or none) and at least 1."
+            f"iterations is {iterations}, learning_rate {learning_rate}, length {length} and jump "
+            f"{jump}; expected at least 1 (or none), above 0 (or none), at least {SHORTEST}, and "
+            "at least 1 (or none)."
         )
     if not len(frames):
         raise InputError("no frames: training needs the video.")

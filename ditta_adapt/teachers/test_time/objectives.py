@@ -12,6 +12,7 @@ Source: Bertrand et al., "Test-time Training for Matching-based Video Object Seg
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import torch
@@ -32,7 +33,7 @@ Remembered: TypeAlias = tuple[Features, Value]
 
 def mask_cycle_loss(
     network: MaskNetwork,
-    triplet: Sequence[Features],
+    frames: Sequence[Features],
     masks: Float[Tensor, "K h w"],
 ) -> Float[Tensor, ""]:
     r"""There and back again: the first frame's masks are to be found from what became of them.
@@ -42,20 +43,20 @@ def mask_cycle_loss(
         \hat m_0^b = f(x_0; \{(x_j, \hat m_j), (x_i, \hat m_i^b)\}), \qquad
         L = CE(\hat m_0^b, m_0)
 
-    The mean over all pixels. Gradients go through all four predictions: soft masks are remembered
-    as they are.
+    The mean over all pixels. Gradients go through all predictions: soft masks are remembered as
+    they are. Of more than three frames, all are remembered on the way there, and all that were
+    found since the last one on the way back.
 
     Args:
         network: that is trained.
-        triplet: features of frames 0, `i` and `j`.
+        frames: features of frame 0 and at least two later ones, in order.
         masks: `m_0`, on the network's grid.
     """
-    first, middle, last = triplet
-    start = _remembered(network, first, masks)
-    ahead = _remembered(network, middle, _masks(network.read(middle, [start])))
-    end = _remembered(network, last, _masks(network.read(last, [start, ahead])))
-    behind = _remembered(network, middle, _masks(network.read(middle, [end])))
-    return _cross_entropy(network.read(first, [end, behind]), masks)
+    found = _there(network, frames, masks)
+    memory = [_remembered(network, frames[-1], _masks(found[-1]))]
+    for behind in reversed(frames[1:-1]):
+        memory.append(_remembered(network, behind, _masks(network.read(behind, memory))))
+    return _cross_entropy(network.read(frames[0], memory), masks)
 
 
 def copy_loss(masks: Float[Tensor, "K h w"]) -> float:
@@ -72,24 +73,21 @@ def copy_loss(masks: Float[Tensor, "K h w"]) -> float:
 
 def entropy_loss(
     network: MaskNetwork,
-    triplet: Sequence[Features],
+    frames: Sequence[Features],
     masks: Float[Tensor, "K h w"],
 ) -> Float[Tensor, ""]:
     r"""Later masks are to be decided: `L = (H(\hat m_i) + H(\hat m_j)) / 2`.
 
-    `H` is the entropy over background and objects in nats, the mean over all pixels.
+    `H` is the entropy over background and objects in nats, the mean over all pixels; of more than
+    three frames the mean over all later ones.
 
     Args:
         network: that is trained.
-        triplet: features of frames 0, `i` and `j`.
+        frames: features of frame 0 and at least two later ones, in order.
         masks: `m_0`, on the network's grid.
     """
-    first, middle, last = triplet
-    start = _remembered(network, first, masks)
-    at_middle = network.read(middle, [start])
-    ahead = _remembered(network, middle, _masks(at_middle))
-    at_last = network.read(last, [start, ahead])
-    return (_entropy(at_middle) + _entropy(at_last)) / 2
+    found = _there(network, frames, masks)
+    return torch.stack([_entropy(logits) for logits in found]).mean()
 
 
 def mask_autoencoder_loss(
@@ -105,6 +103,19 @@ def mask_autoencoder_loss(
     assert isinstance(network, DecodesValues)
     value = network.encode_memory(first, masks)
     return _cross_entropy(network.decode_value(first, value), masks)
+
+
+def _there(
+    network: MaskNetwork, frames: Sequence[Features], masks: Float[Tensor, "K h w"]
+) -> list[Tensor]:
+    """Logits of all frames but the first, each read from all before it."""
+    memory: list[Remembered] = []
+    found: list[Tensor] = []
+    for here, ahead in pairwise(frames):
+        memory.append(_remembered(network, here, masks))
+        found.append(network.read(ahead, memory))
+        masks = _masks(found[-1])
+    return found
 
 
 def _remembered(

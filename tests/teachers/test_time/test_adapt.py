@@ -141,7 +141,7 @@ def test_too_short_a_video_comes_back_untrained(length: int) -> None:
     trained, report = adapt_propagator(propagator, frames, masks)
     assert trained is propagator
     assert report.iterations == 0
-    assert f"a video of {length} frames has no cycle" in report.reason
+    assert f"a video of {length} frames has no cycle of 3" in report.reason
     # What needs no cycle goes on.
     _, other = adapt_propagator(TrainableBrightness(), frames, masks, objective="mask_autoencoder")
     assert other.iterations == 20
@@ -151,6 +151,15 @@ def test_too_short_a_video_comes_back_untrained(length: int) -> None:
 def test_the_shortest_videos_end(length: int) -> None:
     frames, masks = scene(length)
     assert adapt_propagator(matching(), frames, masks, iterations=2, jump=1)[1].iterations == 2
+
+
+def test_longer_sequences_of_any_frames() -> None:
+    frames, masks = scene(8)
+    _, report = adapt_propagator(matching(), frames, masks, iterations=3, length=8, jump=None)
+    assert len(report.losses) == 3
+    _untrained, report = adapt_propagator(matching(), frames[:7], masks, length=8)
+    assert report.iterations == 0
+    assert "a video of 7 frames has no cycle of 8" in report.reason
 
 
 def test_an_object_that_goes_for_good() -> None:
@@ -191,7 +200,7 @@ def test_what_is_refused() -> None:
     for empty in (masks[:0], torch.zeros_like(masks)):
         with pytest.raises(InputError, match="empty"):
             adapt_propagator(matching(), frames, empty)
-    for options in ({"iterations": 0}, {"learning_rate": 0.0}, {"jump": 0}):
+    for options in ({"iterations": 0}, {"learning_rate": 0.0}, {"jump": 0}, {"length": 2}):
         with pytest.raises(InputError, match="expected at least 1"):
             adapt_propagator(matching(), frames, masks, **options)  # type: ignore[arg-type]
 
@@ -225,7 +234,7 @@ def test_the_floor_is_of_the_objects_that_are_judged() -> None:
     for number in range(9):
         masks[number, 5 * number : 5 * number + 3, 5:40] = True
     propagator = MatchingPropagator(colours, cells=16)
-    run = _Run(propagator, frames, masks, "mask_cycle", None, 10, 0)
+    run = _Run(propagator, frames, masks, "mask_cycle", None, 3, 10, 0)
     assert 0 < run._floor() < copy_loss(run._masks)
 
 

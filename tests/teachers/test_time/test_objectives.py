@@ -70,6 +70,12 @@ def test_what_is_read_when() -> None:
     mask_cycle_loss(network, TRIPLET, hard())
     # Forward from one frame, then two; back from one, then two.
     assert network.calls == [1, 2, 1, 2]
+    network.calls.clear()
+    mask_cycle_loss(network, [features(seed) for seed in range(5)], hard())
+    assert network.calls == [1, 2, 3, 4, 1, 2, 3, 4]
+    network.calls.clear()
+    entropy_loss(network, [features(seed) for seed in range(5)], hard())
+    assert network.calls == [1, 2, 3, 4]
 
 
 def by_differences(network: Mixing, loss: Callable[[], Tensor]) -> Tensor:
@@ -112,7 +118,7 @@ def test_nothing_is_detached_on_the_way() -> None:
             return masks
 
     mask_cycle_loss(Watched(), TRIPLET, soft(0.6, 0.2)).backward()
-    # The start, three predictions: i, j, and i on the way back.
+    # The start, three predictions: i, j, and i on the way back. That of i is not read again.
     assert len(made) == 4
     for masks in made[2:]:
         assert masks.grad is not None

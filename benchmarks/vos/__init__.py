@@ -1,0 +1,1 @@
+"""Video object segmentation: propagators that follow objects from their first masks."""

@@ -1,0 +1,79 @@
+"""Objects of a video, followed by a propagator from the frames in which they begin."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from jaxtyping import Bool, Int64
+from torch import Tensor
+
+from ditta_adapt.errors import InputError
+from ditta_adapt.io.frames import Frame, frame_size, frame_to_tensor
+from ditta_adapt.teachers.checked_calls import check_masks, open_session, propagator_errors
+from ditta_adapt.teachers.propagator import Masks, Prompt, Propagator
+
+
+def follow_objects(
+    propagator: Propagator,
+    frames: Sequence[Frame],
+    begins: Mapping[int, Mapping[int, Bool[Tensor, "H W"]]],
+) -> Iterator[Int64[Tensor, "H W"]]:
+    """The id of the object at each pixel, frame by frame; 0 where there is none.
+
+    Where a mask is given it holds, as it is: in its frame, the object has these pixels. Where
+    masks of a propagator overlap, the object that began last has the pixel.
+
+    Args:
+        propagator: that finds the objects in all frames after.
+        frames: of the video.
+        begins: by frame, the new objects there: masks by id, 1 or more. Frames before the first
+            one have no object.
+
+    Raises:
+        InputError: no frames, no such frame, an id twice or below 1, or an empty mask.
+        PropagationError: the propagator raised.
+    """
+    _check(frames, begins)
+    ids: list[int] = []
+    nothing = torch.zeros(frame_size(frame_to_tensor(frames[0], name="frame 0"))).bool()
+    with open_session(propagator, frames) as session:
+        for t in range(len(frames)):
+            given = begins.get(t, {})
+            found = Masks(torch.zeros(0, dtype=torch.int64), nothing[None][:0])
+            with propagator_errors(f"frame {t}"):
+                if ids:
+                    found = session.propagate(t - 1, t)
+                if given:
+                    prompts = [Prompt.on(mask, number) for number, mask in given.items()]
+                    found = session.prompt(t, prompts)
+            ids += given
+            check_masks(found, ids, (nothing.shape[0], nothing.shape[1]), f"frame {t}")
+            yield _painted(found, given, nothing)
+
+
+def _painted(
+    masks: Masks, given: Mapping[int, Bool[Tensor, "H W"]], nothing: Bool[Tensor, "H W"]
+) -> Int64[Tensor, "H W"]:
+    found = nothing.long()
+    for number, mask in zip(masks.object_ids.tolist(), masks.masks, strict=True):
+        found[mask.cpu()] = number
+    for number, mask in given.items():
+        found[mask.cpu()] = number
+    return found
+
+
+def _check(
+    frames: Sequence[Frame], begins: Mapping[int, Mapping[int, Bool[Tensor, "H W"]]]
+) -> None:
+    if not len(frames):
+        raise InputError("no frames: there is nothing to follow objects in.")
+    ids = [number for given in begins.values() for number in given]
+    wrong = [t for t in begins if not 0 <= t < len(frames)]
+    if wrong or len(set(ids)) < len(ids) or any(number < 1 for number in ids):
+        raise InputError(
+            f"objects {ids} begin in the frames {list(begins)} of a video of {len(frames)}; "
+            "expected ids of at least 1, each once, and frames that are there."
+        )
+    for t, given in begins.items():
+        for number, mask in given.items():
+            if not bool(mask.any()):
+                raise InputError(f"the mask of object {number} in frame {t} is empty.")
