@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -31,7 +32,13 @@ from benchmarks.davis_voc import image_model, make_segmenter, score
 from ditta_adapt import wrap
 from ditta_adapt.adapters.segformer import SegformerSegmenter
 from ditta_adapt.baselines import ImageModel, RefinedLabels
-from ditta_adapt.config import ClassMix, DomainConfig, PatchMask
+from ditta_adapt.config import (
+    ClassMix,
+    Discriminator,
+    DomainConfig,
+    FeatureDistance,
+    PatchMask,
+)
 from ditta_adapt.corruptions import parse_corruption
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.demo.model import load_demo_model
@@ -51,10 +58,18 @@ HELD_OUT = 0.34
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to learn a domain."""
+    """A way to learn a domain.
+
+    Attributes:
+        config: of it.
+        source: labelled videos to learn from besides: clean ones, or, as no method could, those of
+            the target itself.
+        builder: of pseudo-labels.
+        per_video: whether each video is adapted to afterwards, too.
+    """
 
     config: DomainConfig = field(default_factory=DomainConfig)
-    source: bool = False
+    source: bool | Literal["target"] = False
     builder: TargetBuilder = build_targets
     per_video: bool = False
 
@@ -91,7 +106,41 @@ VARIANTS: Mapping[str, Variant | None] = {
     "source, mixed, patches hidden, norms": Variant(
         _with(mix=ClassMix(), mask=PatchMask(), encoder="norms"), source=True
     ),
+    "source-free, two resolutions": Variant(_with(detail=True)),
+    "source, two resolutions": Variant(_with(detail=True), source=True),
+    "source, discriminator of frames": Variant(
+        _with(discriminator=Discriminator(stacked=False)), source=True
+    ),
+    "source, discriminator of pairs": Variant(_with(discriminator=Discriminator()), source=True),
+    "source, norms, feature distance": Variant(
+        _with(encoder="norms", distance=FeatureDistance()), source=True
+    ),
+    "source, norms, rate warmed up": Variant(_with(encoder="norms", warmup_steps=64), source=True),
+    "source, HRDA and MIC": Variant(
+        _with(
+            mix=ClassMix(),
+            mask=PatchMask(),
+            detail=True,
+            encoder="norms",
+            distance=FeatureDistance(),
+            warmup_steps=64,
+        ),
+        source=True,
+    ),
+    "target labels (oracle)": Variant(source="target"),
+    "target labels (oracle), norms": Variant(_with(encoder="norms"), source="target"),
 }
+
+OFFSETS: Mapping[str, Variant] = {
+    f"source, refined by {strategy}, {offset:+d}": Variant(
+        _with(clip=12), source=True, builder=_refined(strategy, offset)
+    )
+    for offset in (-1, -3, -6, -10, 1, 3, 6, 10)
+    for strategy in ("consistency", "max_confidence", "warp")
+}
+"""Refined by a frame so far away, in clips of twelve frames."""
+
+EVERY: Mapping[str, Variant | None] = {**VARIANTS, "image model": None, **OFFSETS}
 
 
 def shifted_video(seed: int) -> LabelledVideo:
@@ -147,7 +196,7 @@ def scenes(path: Path | None, seeds: Sequence[int], variants: Sequence[str]) -> 
         for name in variants:
             if (name, seed) in done:
                 continue
-            own, row = VARIANTS[name], {"name": name, "seed": seed}
+            own, row = EVERY[name], {"name": name, "seed": seed}
             segmenter: Segmenter = model
             if own is not None:
                 config = DomainConfig.from_dict(
@@ -156,7 +205,7 @@ def scenes(path: Path | None, seeds: Sequence[int], variants: Sequence[str]) -> 
                 result = adapt_to_domain(
                     model,
                     videos[:VIDEOS],
-                    source=clean if own.source else None,
+                    source={False: None, True: clean, "target": videos[:VIDEOS]}[own.source],
                     config=config,
                     target_builder=own.builder,
                 )
@@ -235,12 +284,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("part", choices=("scenes", "davis"))
     parser.add_argument("--json", type=Path, help="of scenes: file of rows, which is gone on with")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of scenes")
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=[*VARIANTS])
+    parser.add_argument("--variants", nargs="+", choices=EVERY, default=[*VARIANTS])
+    parser.add_argument("--offsets", action="store_true", help="refined by frames farther away")
     parser.add_argument("--corruption", default="", help="of davis, such as contrast:high")
     options = parser.parse_args(arguments)
     torch.manual_seed(0)
     if options.part == "scenes":
-        scenes(options.json, options.seeds, options.variants)
+        scenes(options.json, options.seeds, [*OFFSETS] if options.offsets else options.variants)
     else:
         davis(options.corruption)
 

@@ -9,14 +9,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ditta_adapt import Prompt
+from ditta_adapt.adapters.sam2_transformers.automatic import automatic_masks
 from ditta_adapt.adapters.sam2_transformers.batches import batches
 from ditta_adapt.adapters.sam2_transformers.features import FrameFeatures
 from ditta_adapt.adapters.sam2_transformers.runs import new_run, step
-from ditta_adapt.teachers import BaseSession
+from ditta_adapt.teachers import AutoMasks, BaseSession
 
 
 class Sam2VideoSession(BaseSession[FrameFeatures]):
-    """Follows objects from a positive click or a mask each; offers `FeatureSource` too.
+    """Follows objects from a positive click or a mask each; offers `FeatureSource` and
+    `MaskGenerator` too.
 
     Objects prompted in one call share a run, an inference session of transformers; later ones get
     their own: the library would encode the memory of every object on that frame as if it had been
@@ -34,6 +36,10 @@ class Sam2VideoSession(BaseSession[FrameFeatures]):
         level = self._video_on(t).at(t)[-1]
         side = isqrt(level.shape[0])
         return level.permute(1, 2, 0).view(-1, side, side).float()
+
+    def auto_masks(self, t: int, points: Sequence[tuple[int, int]]) -> AutoMasks:
+        """See `MaskGenerator`: three masks a point, of its part, its object and what has that."""
+        return automatic_masks(self._video_on(t), t, points)
 
     def close(self) -> None:
         """Free memories and image features; a closed session refuses to go on."""

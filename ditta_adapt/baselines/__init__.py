@@ -2,7 +2,9 @@
 
 from ditta_adapt.baselines.ablation import ablation
 from ditta_adapt.baselines.accel import AccelSegmenter
+from ditta_adapt.baselines.automatic_masks import MaskThresholds
 from ditta_adapt.baselines.auxadapt import AuxAdapt
+from ditta_adapt.baselines.clip_classification import ClipClassification
 from ditta_adapt.baselines.clip_network import ClipNetwork
 from ditta_adapt.baselines.cotta import CoTTA
 from ditta_adapt.baselines.image_model import ImageModel
@@ -21,12 +23,14 @@ from ditta_adapt.baselines.zero_shot import ZeroShotRefinement
 __all__ = [
     "AccelSegmenter",
     "AuxAdapt",
+    "ClipClassification",
     "ClipNetwork",
     "CoTTA",
     "ImageModel",
     "MaskClassification",
     "MaskClassifier",
     "MaskRefiner",
+    "MaskThresholds",
     "Method",
     "OracleLabels",
     "Positioned",

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
+from ditta_adapt.baselines.image_prediction import ImagePrediction
 from ditta_adapt.errors import InputError, SegmenterError
 from ditta_adapt.io.frames import (
     Frame,
@@ -27,8 +28,9 @@ class ClipNetwork:
     r"""A `Method` around any network that sees frames before the one it labels.
 
     The network is called with a clip `(1, T, 3, h, w)` float32, oldest frame first, and returns
-    logits `(1, C, h', w')` of the last one, which are resized to frame size. Before the video began
-    its first frame stands for those that are missing. Adapting learns nothing.
+    logits `(1, C, h', w')` of the last one, which are resized to frame size; or a pair of these and
+    of features `(1, D, h'', w'')`, which `ClipClassification` needs. Before the video began its
+    first frame stands for those that are missing. Adapting learns nothing.
 
     A network that keeps a state of its own from clip to clip says so by a method `reset()`: it is
     called before every video, and the network is then shown every frame from the first one on,
@@ -42,6 +44,9 @@ class ClipNetwork:
         mean: of the normalisation, RGB in [0, 1]; by default ImageNet's.
         std: likewise.
         device: where clips are put; by default where the weights of an `nn.Module` are.
+
+    Attributes:
+        device: likewise.
 
     Raises:
         InputError: offsets that do not rise to 0; no network.
@@ -63,7 +68,7 @@ class ClipNetwork:
             raise InputError(f"offsets are {tuple(offsets)}; expected rising ones, the last one 0.")
         self._network, self._offsets, self._size = network, tuple(offsets), size
         self._mean, self._std = tuple(mean), tuple(std)
-        self._device = torch.device(device or _device_of(network))
+        self.device = torch.device(device or _device_of(network))
         self._reset_network = getattr(network, "reset", None)
         self._past: deque[Tensor] = deque(maxlen=1 - offsets[0])
         self._frame_size: tuple[int, int] | None = None
@@ -79,7 +84,7 @@ class ClipNetwork:
             for t, tensor in enumerate(tensors):
                 self._remember(tensor)
                 if self._reset_network is not None:
-                    self._logits()
+                    self._outputs()
                 progress(Progress("track", t + 1, len(tensors)))
         except BaseException:
             self._past.clear()
@@ -95,18 +100,38 @@ class ClipNetwork:
             ShapeError: a malformed frame, or another size than the frames before it.
             SegmenterError: the network raised, or returned no logits `(1, C, h, w)`.
         """
+        return self._step(frame)[0].argmax(dim=1)[0]
+
+    def predict(self, frame: Frame) -> ImagePrediction:
+        """What it says of the next frame of the stream, with its features.
+
+        Raises:
+            ShapeError: a malformed frame, or another size than the frames before it.
+            SegmenterError: the network raised, or returned no pair of logits and features.
+        """
+        logits, features = self._step(frame)
+        if features is None:
+            raise SegmenterError(
+                "the network returned logits alone; expected a pair of logits (1, C, h, w) and "
+                "features (1, D, h, w) of the last frame of the clip."
+            )
+        confidence, labels = logits.softmax(dim=1).max(dim=1)
+        return ImagePrediction(labels[0], confidence[0], features[0])
+
+    def _step(self, frame: Frame) -> tuple[Float[Tensor, "1 C H W"], Tensor | None]:
+        """Logits of the next frame at its size; features, if there are any."""
         tensor = frame_to_tensor(frame)
         check_stream_size(tensor, self._frame_size)
         before = list(self._past)
         self._remember(tensor)
         try:
-            logits = self._logits()
+            logits, features = self._outputs()
         except BaseException:
             self._past.clear()
             self._past.extend(before)
             raise
         self._frame_size = frame_size(tensor)
-        return resize_logits(logits, self._frame_size).argmax(dim=1)[0]
+        return resize_logits(logits, self._frame_size), features
 
     def clear_memory(self) -> None:
         """Forget the frames seen: the video starts over."""
@@ -120,30 +145,44 @@ class ClipNetwork:
             self._reset_network()
 
     def _remember(self, frame: UInt8[Tensor, "3 H W"]) -> None:
-        image = frame[None].to(self._device).float() / 255
+        image = frame[None].to(self.device).float() / 255
         if self._size is not None and tuple(image.shape[2:]) != self._size:
             image = F.interpolate(image, self._size, mode="bilinear", antialias=True)
         self._past.append(normalise(image, self._mean, self._std)[0])
 
-    def _logits(self) -> Float[Tensor, "1 C h w"]:
+    def _outputs(self) -> tuple[Float[Tensor, "1 C h w"], Tensor | None]:
         last = len(self._past) - 1
         try:
             with own_gradient_mode(), torch.no_grad(), _evaluating(self._network):
                 clip = torch.stack([self._past[max(last + offset, 0)] for offset in self._offsets])
-                logits = self._network(clip[None])
+                found = self._network(clip[None])
         except Exception as error:
             raise SegmenterError(
                 f"the network raised {type(error).__name__}: {error} It was called with a clip "
                 f"{(1, len(self._offsets), *self._past[-1].shape)} float32, oldest frame first."
             ) from error
-        shaped = isinstance(logits, Tensor) and logits.ndim == 4 and len(logits) == 1
-        if not shaped or not logits.is_floating_point() or not bool(logits.isfinite().all()):
-            shown = f"{logits.dtype} {tuple(logits.shape)}" if shaped else type(logits).__name__
-            raise SegmenterError(
-                f"the network returned {shown}; expected finite logits (1, C, h, w) of the last "
-                "frame of the clip."
-            )
-        return logits.float()
+        pair = isinstance(found, tuple) and len(found) == 2
+        logits, features = found if pair else (found, None)
+        return _checked(logits, "logits (1, C, h, w)"), (
+            None if features is None else _checked(features, "features (1, D, h, w)")
+        )
+
+
+def _checked(maps: object, expected: str) -> Tensor:
+    shaped = isinstance(maps, Tensor) and maps.ndim == 4 and len(maps) == 1
+    if (
+        not isinstance(maps, Tensor)
+        or not shaped
+        or not maps.is_floating_point()
+        or not bool(maps.isfinite().all())
+    ):
+        is_map = isinstance(maps, Tensor)
+        shown = f"{maps.dtype} {tuple(maps.shape)}" if is_map else type(maps).__name__  # type: ignore[attr-defined]
+        raise SegmenterError(
+            f"the network returned {shown}; expected finite {expected} of the last frame of the "
+            "clip."
+        )
+    return maps.float()
 
 
 def _device_of(network: object) -> torch.device:

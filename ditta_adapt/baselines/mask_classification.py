@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from ditta_adapt.baselines.arguments import check_count
+from ditta_adapt.baselines.automatic_masks import MaskThresholds
 from ditta_adapt.baselines.image_prediction import ImagePrediction
 from ditta_adapt.baselines.mask_classifier import MaskClassifier, Source, pool_masks
 from ditta_adapt.baselines.masklets import Masklets
@@ -36,6 +37,7 @@ class MaskClassification(StreamedMethod):
             they are class 0, since a label outside the classes counts nowhere.
         points_per_side: of the grid of prompts.
         window: length of a window in frames.
+        thresholds: of masks that the propagator proposes by itself.
 
     Raises:
         InputError: an argument out of its range, or a classifier that does not fit the model.
@@ -53,6 +55,7 @@ class MaskClassification(StreamedMethod):
         base: bool = True,
         points_per_side: int = 16,
         window: int = 32,
+        thresholds: MaskThresholds | None = None,
     ) -> None:
         check_count("points_per_side", points_per_side)
         check_count("window", window)
@@ -75,16 +78,26 @@ class MaskClassification(StreamedMethod):
             own_classifier = copy.deepcopy(classifier).to(device_of(self.segmenter))
             self._classifier = own_classifier.eval().requires_grad_(False)
         self.base, self.points_per_side, self.window = base, points_per_side, window
+        self.thresholds = thresholds
 
-    def _new_stream(self) -> "_ClassifiedMasks":
+    def _new_stream(self) -> "ClassifiedMasks":
         masklets = Masklets(
-            self._propagator, points_per_side=self.points_per_side, window=self.window
+            self._propagator,
+            points_per_side=self.points_per_side,
+            window=self.window,
+            thresholds=self.thresholds,
         )
-        return _ClassifiedMasks(masklets, self._classifier, self.base)
+        return ClassifiedMasks(masklets, self._classifier, self.base)
 
 
-class _ClassifiedMasks:
-    """One video on its way."""
+class ClassifiedMasks:
+    """One video on its way.
+
+    Args:
+        masklets: that nothing was shown to yet.
+        classifier: of what is inside of masks.
+        base: whether pixels without a mask keep their label, else they are class 0.
+    """
 
     def __init__(self, masklets: Masklets, classifier: MaskClassifier, base: bool) -> None:
         self._masklets, self._classifier, self._base = masklets, classifier, base
@@ -92,6 +105,7 @@ class _ClassifiedMasks:
     def label(
         self, frame: UInt8[Tensor, "3 H W"], prediction: ImagePrediction
     ) -> Int64[Tensor, "H W"]:
+        """See `Stream`."""
         labels = prediction.labels if self._base else prediction.labels.new_zeros(frame.shape[1:])
         masks = self._masklets.follow(frame, prediction.labels).masks.to(labels.device)
         masks = masks[masks.flatten(1).any(dim=1)]
@@ -109,6 +123,7 @@ class _ClassifiedMasks:
         return paint_by_area(labels, masks, classes)
 
     def close(self) -> None:
+        """End the propagator's session."""
         self._masklets.close()
 
 

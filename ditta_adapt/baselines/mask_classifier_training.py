@@ -1,6 +1,7 @@
 """Train a classifier of masks on labelled videos."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import zip_longest
 from typing import Any, TypeAlias
 
@@ -11,7 +12,9 @@ from jaxtyping import Float, Int64, Integer
 from torch import Tensor
 
 from ditta_adapt.baselines.arguments import check_count, check_number
-from ditta_adapt.baselines.image_prediction import predict_image
+from ditta_adapt.baselines.automatic_masks import MaskThresholds
+from ditta_adapt.baselines.clip_network import ClipNetwork
+from ditta_adapt.baselines.image_prediction import ImagePrediction, predict_image
 from ditta_adapt.baselines.mask_classification import mask_features
 from ditta_adapt.baselines.mask_classifier import MaskClassifier, Source
 from ditta_adapt.baselines.masklets import Masklets
@@ -23,7 +26,6 @@ from ditta_adapt.models.caller_state import own_gradient_mode, seeded
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.private_copy import frozen_copy
 from ditta_adapt.models.registry import find_segmenter
-from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.teachers.registry import find_propagator
 
@@ -41,6 +43,7 @@ def train_mask_classifier(
     *,
     points_per_side: int = 16,
     window: int = 32,
+    thresholds: MaskThresholds | None = None,
     epochs: int = 20,
     learning_rate: float = 1e-3,
     seed: int = 0,
@@ -55,11 +58,13 @@ def train_mask_classifier(
 
     Args:
         videos: each `(frames, labels)`, gone through once; frames of one video have one size.
-        model: a model of a known type, or any `Segmenter`; stays as it is.
+        model: a model of a known type, or any `Segmenter`; stays as it is. Or a `ClipNetwork` that
+            gives features, which are then what is learned from.
         propagator: what follows objects, or the registered name of one.
         num_classes: `C`; labels are in `[0, C)`, or 255 for ignored.
         points_per_side: of the grid of prompts.
         window: length of a window in frames.
+        thresholds: of masks that the propagator proposes by itself.
         epochs: passes over the samples.
         learning_rate: of AdamW.
         seed: of the initial weights and the order of samples.
@@ -86,12 +91,22 @@ def train_mask_classifier(
     ):
         check_count(name, count)
     check_number("learning_rate", learning_rate, 0)
-    segmenter, found = find_segmenter(model), find_propagator(propagator)
-    device = device_of(segmenter)
+    found = find_propagator(propagator)
     with own_gradient_mode():
-        samples = _Samples(frozen_copy(segmenter), num_classes)
+        if isinstance(model, ClipNetwork):
+            network, device = model, model.device
+            samples = _Samples(
+                lambda frame: network.predict(frame.permute(1, 2, 0)), num_classes, "segmenter"
+            )
+        else:
+            own = frozen_copy(find_segmenter(model))
+            samples, device = _Samples(partial(predict_image, own), num_classes), device_of(own)
         for frames, labels in videos:
-            masklets = Masklets(found, points_per_side=points_per_side, window=window)
+            if isinstance(model, ClipNetwork):
+                model.reset()
+            masklets = Masklets(
+                found, points_per_side=points_per_side, window=window, thresholds=thresholds
+            )
             try:
                 with torch.no_grad():
                     samples.add_video(masklets, frames, labels)
@@ -107,11 +122,16 @@ def train_mask_classifier(
 class _Samples:
     """Features and classes of masks, gathered video by video, on the CPU."""
 
-    def __init__(self, segmenter: Segmenter, num_classes: int) -> None:
-        self._segmenter, self._num_classes = segmenter, num_classes
+    def __init__(
+        self,
+        predict: Callable[[Tensor], ImagePrediction],
+        num_classes: int,
+        source: Source | None = None,
+    ) -> None:
+        self._predict, self._num_classes = predict, num_classes
         self._features: list[Float[Tensor, "N D"]] = []
         self._classes: list[Int64[Tensor, " N"]] = []
-        self._source: Source | None = None
+        self._source = source
 
     def add_video(
         self,
@@ -134,7 +154,7 @@ class _Samples:
             self._add_frame(masklets, tensor, self._checked(truth, tensor, t))
 
     def _add_frame(self, masklets: Masklets, frame: Tensor, truth: Tensor) -> None:
-        prediction = predict_image(self._segmenter, frame)
+        prediction = self._predict(frame)
         masks = masklets.follow(frame, prediction.labels).masks.cpu()
         votes = class_votes(masks, truth, self._num_classes)
         useful = votes.sum(dim=1) > 0
@@ -164,7 +184,7 @@ class _Samples:
         return torch.where(labels == IGNORE, -1, labels)
 
     def joined(self) -> tuple[Float[Tensor, "N D"], Int64[Tensor, " N"], Source]:
-        if self._source is None:
+        if self._source is None or not self._features:
             raise InputError(
                 "no mask has a labelled pixel: there were no frames, the propagator saw none, or "
                 "all pixels are ignored."

@@ -7,9 +7,10 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ditta_adapt.baselines.arguments import check_choice, check_count
+from ditta_adapt.baselines.automatic_masks import MaskThresholds
 from ditta_adapt.baselines.image_prediction import ImagePrediction
 from ditta_adapt.baselines.masklets import Masklets
-from ditta_adapt.baselines.painting import class_votes, paint_by_area
+from ditta_adapt.baselines.painting import Overlap, class_votes, paint_by_area
 from ditta_adapt.baselines.streamed import StreamedMethod
 from ditta_adapt.teachers.propagator import Propagator
 
@@ -27,6 +28,10 @@ class MaskRefiner(StreamedMethod):
     many votes the smaller class wins; where masks overlap, the smallest one. The image model's
     labels stay where there is no mask.
 
+    A propagator that proposes masks by itself (`MaskGenerator`, such as SAM2 of transformers) is
+    asked for them; take one that follows masks, not points, so that what is followed is what was
+    proposed.
+
     Args:
         model: a model of a known type, or any `Segmenter`.
         propagator: what follows objects, or the registered name of one.
@@ -35,13 +40,15 @@ class MaskRefiner(StreamedMethod):
         vote: `"frame"`: a mask votes anew in every frame. `"window"`: it keeps its votes, so that
             its class is that of all its pixels since the window began; later frames of the window
             have no say, for a stream does not know them.
+        overlap: which of overlapping masks is on top, the `"smallest"` or the `"largest"`.
+        thresholds: of masks that the propagator proposes by itself.
 
     Raises:
         InputError: an argument out of its range.
 
-    Source: "Evaluating SAM2 for video semantic segmentation", whose automatic masks are filtered by
-    SAM2's own predicted IoU and stability. A `Propagator` tells neither, so here empty masks and
-    near duplicates (IoU over 0.7, the larger stays) are dropped. Overlaps are a choice.
+    Source: "Evaluating SAM2 for video semantic segmentation". Of a propagator that proposes no
+    masks, empty ones and near duplicates (IoU over 0.7, the larger stays) are dropped. How masks
+    overlap is not said there.
     """
 
     def __init__(
@@ -52,18 +59,25 @@ class MaskRefiner(StreamedMethod):
         points_per_side: int = 16,
         window: int = 32,
         vote: Vote = "frame",
+        overlap: Overlap = "smallest",
+        thresholds: MaskThresholds | None = None,
     ) -> None:
         check_count("points_per_side", points_per_side)
         check_count("window", window)
         check_choice("vote", vote, get_args(Vote))
+        check_choice("overlap", overlap, get_args(Overlap))
         super().__init__(model, propagator)
         self.points_per_side, self.window, self.vote = points_per_side, window, vote
+        self.overlap, self.thresholds = overlap, thresholds
 
     def _new_stream(self) -> "_VotedLabels":
         masklets = Masklets(
-            self._propagator, points_per_side=self.points_per_side, window=self.window
+            self._propagator,
+            points_per_side=self.points_per_side,
+            window=self.window,
+            thresholds=self.thresholds,
         )
-        return _VotedLabels(masklets, self.segmenter.num_classes, self.vote)
+        return _VotedLabels(masklets, self.segmenter.num_classes, self.vote, self.overlap)
 
 
 class VotedMasks:
@@ -72,11 +86,14 @@ class VotedMasks:
     Args:
         masklets: that nothing was shown to yet.
         num_classes: of the labels.
-        vote: see `MaskRefiner`.
+        vote, overlap: see `MaskRefiner`.
     """
 
-    def __init__(self, masklets: Masklets, num_classes: int, vote: Vote) -> None:
+    def __init__(
+        self, masklets: Masklets, num_classes: int, vote: Vote, overlap: Overlap = "smallest"
+    ) -> None:
         self._masklets, self._num_classes, self._vote = masklets, num_classes, vote
+        self._overlap = overlap
         self._votes: Int64[Tensor, "N C"] = torch.zeros(
             0, num_classes, dtype=torch.int64, device="cpu"
         )
@@ -90,7 +107,8 @@ class VotedMasks:
         if self._vote == "window":
             self._votes = votes if self._masklets.at_start else self._votes + votes
             votes = self._votes
-        return paint_by_area(labels, masks, votes.argmax(dim=1).tolist())
+        classes = votes.argmax(dim=1).tolist()
+        return paint_by_area(labels, masks, classes, on_top=self._overlap)
 
     def close(self) -> None:
         """End the propagator's session."""

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Integer, UInt8
 from torch import Tensor
 
+from ditta_adapt.baselines.automatic_masks import MaskThresholds, kept_masks
 from ditta_adapt.baselines.painting import distinct_masks
 from ditta_adapt.ops.components import connected_components
 from ditta_adapt.teachers.live_frames import LiveFrames
@@ -15,20 +16,31 @@ class Masklets:
     """Objects of a video that is still coming in: prompted on a grid, without classes.
 
     On the first frame of every window (frames 0, `window`, twice `window` and so on) a grid of
-    points is prompted, each with the image model's component around it as its region. Empty masks
-    and near duplicates are dropped (`distinct_masks`), and what is left is prompted in a new
-    session and followed to the end of the window. Windows share no frame.
+    points is prompted. A propagator whose sessions propose masks (`MaskGenerator`) is asked for
+    those around the points, and what reaches the thresholds is prompted by its mask. Any other
+    gets each point with the image model's component around it as its region; empty masks and near
+    duplicates are dropped (`distinct_masks`), and what is left is prompted in a new session. All
+    are followed to the end of the window. Windows share no frame.
 
     Args:
         propagator: what follows objects, or warps maps, through the video.
         points_per_side: of the grid.
         window: length of a window in frames.
+        thresholds: of proposed masks.
     """
 
-    def __init__(self, propagator: Propagator, *, points_per_side: int, window: int) -> None:
+    def __init__(
+        self,
+        propagator: Propagator,
+        *,
+        points_per_side: int,
+        window: int,
+        thresholds: MaskThresholds | None = None,
+    ) -> None:
         self._propagator = propagator
         self._points_per_side = points_per_side
         self._window = window
+        self._thresholds = thresholds or MaskThresholds()
         self._frames = LiveFrames()
         self.session: LiveSession | None = None
 
@@ -64,45 +76,61 @@ class Masklets:
         self.session = None
 
     def _find(self, labels: Integer[Tensor, "H W"]) -> Masks:
-        prompts = grid_prompts(labels, self._points_per_side)
         scout = LiveSession(self._propagator, self._frames)
         try:
-            kept = distinct_masks(scout.prompt(prompts).masks)
-            if not kept:
+            prompts = self._proposed(scout, labels) if scout.proposes_masks else None
+            if prompts is None:
+                prompts = grid_prompts(labels, self._points_per_side)
+                kept = distinct_masks(scout.prompt(prompts).masks)
+                prompts = [prompts[index] for index in kept]
+            if not prompts:
                 return _no_masks(labels)
             # While the scout is open, so that the two can share image features.
             self.session = LiveSession(self._propagator, self._frames)
-            return self.session.prompt([prompts[index] for index in kept])
+            return self.session.prompt(prompts)
         finally:
             scout.close()
 
+    def _proposed(self, scout: LiveSession, labels: Integer[Tensor, "H W"]) -> list[Prompt]:
+        size = labels.shape[0], labels.shape[1]
+        found = scout.auto_masks(grid_points(size, self._points_per_side))
+        masks = kept_masks(found, size, self._thresholds)
+        return [Prompt.on(mask, number) for number, mask in enumerate(masks, start=1)]
+
+
+def grid_points(size: tuple[int, int], points_per_side: int) -> list[tuple[int, int]]:
+    """The middle `(x, y)` of every cell of a square grid over a frame, in row-major order.
+
+    That of cell `i` of `n` along a side of length `L` is `floor((i + 1/2) L / n)`. Cells of less
+    than a pixel share points, each of which is there once.
+
+    Args:
+        size: `(H, W)` of the frame.
+        points_per_side: `n`, at least 1.
+    """
+    n = points_per_side
+    rows, columns = (sorted({(2 * i + 1) * side // (2 * n) for i in range(n)}) for side in size)
+    return [(x, y) for y in rows for x in columns]
+
 
 def grid_prompts(labels: Integer[Tensor, "H W"], points_per_side: int) -> list[Prompt]:
-    """A prompt in the middle of every cell of a square grid over the frame, in row-major order.
+    """A prompt at each of the `grid_points`; ids count from 1.
 
-    The point of cell `i` of `n` along a side of length `L` is `floor((i + 1/2) L / n)`; the region
-    is the connected component of `labels` around it. Cells of less than a pixel share points,
-    each of which is prompted once. Ids count from 1.
+    Its region is the connected component of `labels` around it.
 
     Args:
         labels: `(H, W)` integers.
         points_per_side: `n`, at least 1.
     """
-    height, width = labels.shape
-    n = points_per_side
-    rows, columns = (
-        sorted({(2 * i + 1) * side // (2 * n) for i in range(n)}) for side in (height, width)
-    )
     numbers = connected_components(labels)
     # Points in one component share its region.
     regions: dict[int, Tensor] = {}
     prompts: list[Prompt] = []
-    for y in rows:
-        for x in columns:
-            number = int(numbers[y, x])
-            if number not in regions:
-                regions[number] = numbers == number
-            prompts.append(Prompt(len(prompts) + 1, (x, y), regions[number]))
+    for x, y in grid_points((labels.shape[0], labels.shape[1]), points_per_side):
+        number = int(numbers[y, x])
+        if number not in regions:
+            regions[number] = numbers == number
+        prompts.append(Prompt(len(prompts) + 1, (x, y), regions[number]))
     return prompts
 
 

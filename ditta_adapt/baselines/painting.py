@@ -1,10 +1,14 @@
 """Labels from masks: which class a mask votes for, and painting classes over a label map."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Int64, Integer
 from torch import Tensor
+
+Overlap = Literal["smallest", "largest"]
+"""Which of overlapping masks is on top."""
 
 
 def class_votes(
@@ -48,10 +52,15 @@ def paint(
 
 
 def paint_by_area(
-    labels: Int64[Tensor, "H W"], masks: Bool[Tensor, "N H W"], classes: Sequence[int]
+    labels: Int64[Tensor, "H W"],
+    masks: Bool[Tensor, "N H W"],
+    classes: Sequence[int],
+    *,
+    on_top: Overlap = "smallest",
 ) -> Int64[Tensor, "H W"]:
-    """As `paint`, the largest mask first, so that the smallest of overlapping masks wins."""
-    order = masks.flatten(1).sum(dim=1).argsort(descending=True, stable=True)
+    """As `paint`, in such an order that the smallest of overlapping masks wins, or the largest."""
+    areas = masks.flatten(1).sum(dim=1)
+    order = areas.argsort(descending=on_top == "smallest", stable=True)
     return paint(labels, masks[order], [classes[index] for index in order.tolist()])
 
 

@@ -7,9 +7,11 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ditta_adapt.baselines.arguments import check_choice, check_count
+from ditta_adapt.baselines.automatic_masks import MaskThresholds
 from ditta_adapt.baselines.mask_refiner import Vote, VotedMasks
 from ditta_adapt.baselines.masklets import Masklets
 from ditta_adapt.baselines.method import Method, Positioned
+from ditta_adapt.baselines.painting import Overlap
 from ditta_adapt.errors import InputError
 from ditta_adapt.io.frames import Frame, frame_to_tensor, frames_to_tensors
 from ditta_adapt.progress import ProgressCallback, silent
@@ -30,6 +32,8 @@ class RefinedMethod:
         points_per_side: of the grid of prompts.
         window: length of a window in frames.
         vote: see `MaskRefiner`.
+        overlap: likewise.
+        thresholds: likewise.
 
     Attributes:
         method: likewise.
@@ -50,6 +54,8 @@ class RefinedMethod:
         points_per_side: int = 16,
         window: int = 32,
         vote: Vote = "frame",
+        overlap: Overlap = "smallest",
+        thresholds: MaskThresholds | None = None,
     ) -> None:
         for name, count in (
             ("num_classes", num_classes),
@@ -58,10 +64,12 @@ class RefinedMethod:
         ):
             check_count(name, count)
         check_choice("vote", vote, get_args(Vote))
+        check_choice("overlap", overlap, get_args(Overlap))
         self.method = method
         self._propagator = find_propagator(propagator)
-        self._num_classes, self._vote = num_classes, vote
-        self._grid = {"points_per_side": points_per_side, "window": window}
+        self._num_classes, self._vote, self._overlap = num_classes, vote, overlap
+        self._points_per_side, self._window = points_per_side, window
+        self._thresholds = thresholds
         self._masks: VotedMasks | None = None
 
     def adapt(self, frames: Iterable[Frame], *, progress: ProgressCallback = silent) -> object:
@@ -125,8 +133,13 @@ class RefinedMethod:
         self, frame: UInt8[Tensor, "3 H W"], labels: Int64[Tensor, "H W"]
     ) -> Int64[Tensor, "H W"]:
         if self._masks is None:
-            masklets = Masklets(self._propagator, **self._grid)
-            self._masks = VotedMasks(masklets, self._num_classes, self._vote)
+            masklets = Masklets(
+                self._propagator,
+                points_per_side=self._points_per_side,
+                window=self._window,
+                thresholds=self._thresholds,
+            )
+            self._masks = VotedMasks(masklets, self._num_classes, self._vote, self._overlap)
         return self._masks.refine(frame, labels)
 
     def _forget(self) -> None:

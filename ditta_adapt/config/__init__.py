@@ -2,7 +2,13 @@
 
 from ditta_adapt.config.adapt_config import AdaptConfig
 from ditta_adapt.config.cache_budget import CacheBudget
-from ditta_adapt.config.domain import ClassMix, DomainConfig, PatchMask
+from ditta_adapt.config.domain import (
+    ClassMix,
+    Discriminator,
+    DomainConfig,
+    FeatureDistance,
+    PatchMask,
+)
 from ditta_adapt.config.look import SecondLook
 from ditta_adapt.config.memory import AttentionAddon, WarpedVotes
 from ditta_adapt.config.propagator_training import Objective, PropagatorTraining
@@ -20,7 +26,9 @@ __all__ = [
     "Contrast",
     "CrossEntropy",
     "DenseVote",
+    "Discriminator",
     "DomainConfig",
+    "FeatureDistance",
     "MaskVote",
     "Objective",
     "PatchMask",

@@ -4,7 +4,17 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from ditta_adapt.config.adapt_config import AdaptConfig
-from ditta_adapt.config.record import Count, NotNegative, Positive, Range, Record, Seed, Share
+from ditta_adapt.config.record import (
+    Count,
+    NotNegative,
+    Positive,
+    Range,
+    Record,
+    Seed,
+    Share,
+    Size,
+)
+from ditta_adapt.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +48,38 @@ class PatchMask(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureDistance(Record):
+    """The encoder's deepest features stay near those of a reference network.
+
+    Attributes:
+        weight: of the term in the loss.
+        things: classes whose pixels count, such as cars and persons, which few pixels speak for.
+            None of them: all pixels count.
+
+    Source: Hoyer et al., DAFormer, CVPR 2022, with its weight.
+    """
+
+    weight: Positive = 0.005
+    things: tuple[Size, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discriminator(Record):
+    """A network tells source from target by what is predicted; the student learns to confuse it.
+
+    Attributes:
+        stacked: it is shown a frame's prediction and that of the frame before, one above the other;
+            else a frame's alone.
+        weight: of the student's term in the loss.
+
+    Source: DA-VSN (Guan et al., ICCV 2021), with its weight.
+    """
+
+    stacked: bool = True
+    weight: Positive = 0.001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DomainConfig(Record):
     """How a model is adapted to the videos of a domain, see `adapt_to_domain`.
 
@@ -53,6 +95,13 @@ class DomainConfig(Record):
         mix: how labelled source frames are mixed into the target's, where there are any. None: the
             target is learned as it is, which gained on every set of videos that was measured.
         mask: the student learns every frame a second time, with parts hidden. None: it does not.
+        detail: the model sees enlarged parts of every frame, too, and learns how much to listen to
+            them, see `WithDetail`; the result does so as well, at five times the cost.
+        discriminator: an adversary that looks at predictions of both domains, where there is a
+            source. None: there is none.
+        distance: of the encoder's features to those of a reference network, on source frames where
+            there are any. None: it does not count. Needs `encoder="norms"`.
+        warmup_steps: in which the learning rate rises to its value in a straight line.
         encoder: `"frozen"` learns the decoder alone, `"norms"` scale and shift of the encoder's
             normalisation layers, too, at several times the cost.
         adapt: its `targets` and `training` say where labels come from and how they are learned
@@ -74,6 +123,20 @@ class DomainConfig(Record):
     source_weight: NotNegative = 1.0
     mix: ClassMix | None = None
     mask: PatchMask | None = None
+    detail: bool = False
+    discriminator: Discriminator | None = None
+    distance: FeatureDistance | None = None
+    warmup_steps: Size = 0
     encoder: Literal["frozen", "norms"] = "frozen"
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
     seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        """Check every field, and refuse what could not act."""
+        # Not super(): dataclasses with slots are made anew, and its cell still holds the old one.
+        Record.__post_init__(self)
+        if self.distance is not None and self.encoder == "frozen":
+            raise ConfigError(
+                f"distance is {self.distance} and encoder 'frozen', which goes nowhere; set "
+                'encoder="norms", or leave distance out.'
+            )

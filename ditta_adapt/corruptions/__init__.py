@@ -15,6 +15,14 @@ Source: "Test-time Training for Matching-based Video Object Segmentation" (NeurI
 """
 
 from ditta_adapt.corruptions.corruption import Corruption, parse_corruption
+from ditta_adapt.corruptions.style import Style, plain_style
 from ditta_adapt.corruptions.table import STRENGTH_NAMES, corruption_names
 
-__all__ = ["STRENGTH_NAMES", "Corruption", "corruption_names", "parse_corruption"]
+__all__ = [
+    "STRENGTH_NAMES",
+    "Corruption",
+    "Style",
+    "corruption_names",
+    "parse_corruption",
+    "plain_style",
+]

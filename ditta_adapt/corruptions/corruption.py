@@ -100,8 +100,8 @@ class Corruption:
             raise InputError(
                 f"{self.name} cannot be applied: it needs the weights of a style-transfer network "
                 "and the style images of DAVIS-C, which are not part of ditta-adapt. Read its "
-                "frames from the released data set, or choose one of "
-                f"{', '.join(corruption_names(include_styles=False))}."
+                "frames from the released data set, give both to corruptions.Style, or choose one "
+                f"of {', '.join(corruption_names(include_styles=False))}."
             )
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
             raise InputError(f"seed is {seed!r}; expected an integer of at least 0.")

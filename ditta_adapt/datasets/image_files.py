@@ -1,6 +1,6 @@
 """Frames and label images, read from files with Pillow (extra `video`)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from ditta_adapt.io.orientation import turned
 
 # By bits: the factor by which Pillow scales grey values to 0..255.
 _GREY_SCALE = {2: 85, 4: 17}
+# Of samples of 16 bits Pillow keeps the upper byte; told the other order of bytes, the lower one.
+_LOWER_BYTE = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}
 
 
 class FrameFiles(LazySequence[np.ndarray]):
@@ -37,15 +39,24 @@ class FrameFiles(LazySequence[np.ndarray]):
 
 
 class LabelFiles(LazySequence[np.ndarray | None]):
-    """The labels of a video, one file each or `None`, checked against the sizes of its frames."""
+    """The labels of a video, one file each or `None`, checked against the sizes of its frames.
+
+    Args:
+        paths: one a frame.
+        frames: of the video.
+        table: label of each pixel value, see `label_table`.
+        read: how to read the pixel values of a file; by default `read_pixel_values`.
+    """
 
     def __init__(
         self,
         paths: Sequence[Path | None],
         frames: FrameFiles,
         table: Int16[np.ndarray, " values"],
+        read: Callable[[Path], np.ndarray] | None = None,
     ) -> None:
         self._paths, self._frames, self._table = tuple(paths), frames, table
+        self._values = read
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -54,11 +65,15 @@ class LabelFiles(LazySequence[np.ndarray | None]):
         path = self._paths[index]
         if path is None:
             return None
-        return read_label(path, self._table, frame=self._frames.paths[index])
+        return read_label(path, self._table, frame=self._frames.paths[index], read=self._values)
 
 
 def read_label(
-    path: Path, table: Int16[np.ndarray, " values"], *, frame: Path
+    path: Path,
+    table: Int16[np.ndarray, " values"],
+    *,
+    frame: Path,
+    read: Callable[[Path], np.ndarray] | None = None,
 ) -> UInt8[np.ndarray, "H W"]:
     """Read a label image: the pixel values of a single-channel image, or the indices of a palette.
 
@@ -71,13 +86,14 @@ def read_label(
         table: label of each pixel value, see `label_table`.
         frame: the frame it belongs to, of which only the size is read: that of the frame as
             `read_frame` returns it.
+        read: another way to read the pixel values, such as `read_first_channel`.
 
     Raises:
         InputError: one of the files is missing or cannot be read as an image, the label image has
             colours, its size is not the frame's, or a pixel value is no label.
         MissingDependencyError: Pillow is not installed.
     """
-    values = read_pixel_values(path)
+    values = (read or read_pixel_values)(path)
     stored, shown = stored_and_shown_size(frame)
     if values.shape != shown:
         turn = (
@@ -106,6 +122,31 @@ def read_pixel_values(path: Path) -> Integer[np.ndarray, "H W"]:
     with opened_image(path) as image:
         pixels = _samples(image, path)
         return turned(pixels, image_orientation(image))
+
+
+def read_first_channel(path: Path) -> Integer[np.ndarray, "H W"]:
+    """The first channel of a label image with colour channels of 8 or 16 bits, as stored.
+
+    One without colour channels is read as by `read_pixel_values`.
+
+    Raises:
+        InputError: it is missing, cannot be read as an image, or has two channels of 16 bits.
+        MissingDependencyError: Pillow is not installed.
+    """
+    with opened_image(path) as image:
+        if image.mode not in ("RGB", "RGBA"):
+            return read_pixel_values(path)
+        wide = image.format == "PNG" and _png_bits(path) == 16
+        order = image.tile[0][3] if wide else None
+        first = np.asarray(image)[..., 0].astype(np.int32)
+        orientation = image_orientation(image)
+    if order is None:
+        return turned(first, orientation)
+    if order not in _LOWER_BYTE:
+        raise InputError(f"{path} has two channels of 16 bits; expected one, three or four.")
+    with opened_image(path) as image:
+        image.tile = [(*tile[:3], _LOWER_BYTE[order]) for tile in image.tile]
+        return turned(first * 256 + np.asarray(image)[..., 0], orientation)
 
 
 def _samples(image: Any, path: Path) -> Integer[np.ndarray, "H W"]:

@@ -11,7 +11,8 @@ from ditta_adapt.domain.checkpoint import Checkpoint
 from ditta_adapt.domain.identity import identity
 from ditta_adapt.domain.report import DomainReport
 from ditta_adapt.domain.source_clips import SourceClips
-from ditta_adapt.domain.training import DomainTraining, frames_of
+from ditta_adapt.domain.training import DomainTraining
+from ditta_adapt.domain.video_frames import frames_of
 from ditta_adapt.errors import ConfigError, InputError
 from ditta_adapt.io.frames import FrameLike
 from ditta_adapt.keeping.domain_weights import save_domain
@@ -49,8 +50,15 @@ class DomainResult:
         Raises:
             CheckpointError: the folder cannot be written.
         """
-        norms = self.report.config.encoder == "norms"
-        save_domain(path, self.segmenter, self.image_model, self.report.to_dict(), norms=norms)
+        config = self.report.config
+        save_domain(
+            path,
+            self.segmenter,
+            self.image_model,
+            self.report.to_dict(),
+            norms=config.encoder == "norms",
+            detail=config.detail,
+        )
 
 
 def adapt_to_domain(
@@ -61,6 +69,7 @@ def adapt_to_domain(
     propagator: Propagator | str = "flow",
     config: DomainConfig | None = None,
     target_builder: TargetBuilder = build_targets,
+    reference: Segmenter | None = None,
     checkpoint: str | Path | None = None,
     progress: ProgressCallback = silent,
 ) -> DomainResult:
@@ -85,6 +94,8 @@ def adapt_to_domain(
         propagator: warps votes, or follows objects; or the registered name of one.
         config: of all of it.
         target_builder: makes the labels of a clip that the teacher has seen.
+        reference: a network whose encoder's features `config.distance` compares with; by default
+            the model's own, as it was.
         checkpoint: a file that is written once a minute and after every round, and gone on from if
             it is there; it stays. The same arguments then give the same result as in one piece.
             None: nothing is written.
@@ -114,11 +125,11 @@ def adapt_to_domain(
     device, kept = device_of(segmenter), None
     if checkpoint is not None:
         frames = [frames_of(video) for video in videos]
-        asked = identity(segmenter, frames, teaches, target_builder, clips, config)
+        asked = identity(segmenter, frames, teaches, target_builder, clips, reference, config)
         kept = Checkpoint(checkpoint, asked)
     with own_gradient_mode(), seeded(config.seed, device), without_autocast(device):
         training = DomainTraining(
-            segmenter, videos, teaches, target_builder, clips, config, kept, progress
+            segmenter, videos, teaches, target_builder, clips, reference, config, kept, progress
         )
         adapted, report = training.run()
     return DomainResult(adapted, segmenter, report)

@@ -73,6 +73,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--norms", action="store_true", help="learn the encoder's normalisation layers, too"
     )
+    parser.add_argument(
+        "--detail",
+        action="store_true",
+        help="look at enlarged parts of every frame, too, now and later: five times the cost",
+    )
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
@@ -98,6 +103,7 @@ def run(options: argparse.Namespace) -> int:
         mix=None if options.mix is None else _MIX[options.mix],
         mask=PatchMask() if options.mask else None,
         encoder="norms" if options.norms else "frozen",
+        detail=options.detail,
         seed=options.seed,
     )
     videos = [open_video(Path(name)) for name in options.video]

@@ -26,6 +26,7 @@ def identity(
     propagator: Propagator,
     target_builder: TargetBuilder,
     source: SourceClips | None,
+    reference: Segmenter | None,
     config: DomainConfig,
 ) -> dict[str, Any]:
     """Values that JSON can hold. Of every video, its length and its first frame are compared.
@@ -42,6 +43,7 @@ def identity(
         "propagator": _described(propagator),
         "target_builder": _described(target_builder),
         "source": None if source is None else _of_source(source),
+        "reference": None if reference is None else weight_hash(reference),
         "config": config.to_dict(),
         "versions": library_versions(),
     }

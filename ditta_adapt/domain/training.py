@@ -18,12 +18,15 @@ from ditta_adapt.domain.lesson import Learned, Lesson
 from ditta_adapt.domain.report import DomainReport, DomainRound, in_words
 from ditta_adapt.domain.sampling import RareClasses, split_videos
 from ditta_adapt.domain.source_clips import SourceClips
+from ditta_adapt.domain.steps import StudentSteps
+from ditta_adapt.domain.video_frames import frames_of, label_of
 from ditta_adapt.errors import InputError, ShapeError
 from ditta_adapt.io.frames import FrameLike, frame_to_tensor
 from ditta_adapt.models.caller_state import random_state, set_random_state
 from ditta_adapt.models.parameters import adaptable_state, device_of
 from ditta_adapt.models.private_copy import frozen_copy, private_copy
 from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.models.with_detail import WithDetail
 from ditta_adapt.models.with_norms import WithNorms
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.targets.builder import TargetBuilder
@@ -68,6 +71,8 @@ class DomainTraining:
         propagator: warps votes, or follows objects.
         build_targets: labels a clip.
         source: labelled frames to learn from besides; none to learn without any.
+        reference: whose features the encoder's stay near to, if the configuration asks for that;
+            none for the image model.
         config: of all of it.
         checkpoint: where it is written how far it has come; none not to.
         progress: called after every clip.
@@ -80,6 +85,7 @@ class DomainTraining:
         propagator: Propagator,
         build_targets: TargetBuilder,
         source: SourceClips | None,
+        reference: Segmenter | None,
         config: DomainConfig,
         checkpoint: Checkpoint | None,
         progress: ProgressCallback,
@@ -96,13 +102,20 @@ class DomainTraining:
             self._judging, source = source.only(self._source_held_out), source.only(places)
         self._classes = RareClasses(len(self._learned), segmenter.num_classes, config.rarity)
         self._quality = LabelQuality(segmenter.num_classes)
-        trained = WithNorms(segmenter) if config.encoder == "norms" else segmenter
-        self._trained: Segmenter = trained
+        whole: Segmenter = WithDetail(segmenter) if config.detail else segmenter
+        trained: Segmenter = WithNorms(whole) if config.encoder == "norms" else whole
+        compared = reference or segmenter
+        self._trained = trained
         self._frozen = Student.pretrained(trained)
         student = Student.create(trained, replace(config.adapt, memory=None), num_frames=1)
-        self._lesson = Lesson(
-            student, propagator, build_targets, source, config, self._classes, self._random
+        steps = StudentSteps(
+            student,
+            source,
+            frozen_copy(WithDetail(compared) if config.detail else compared),
+            config,
+            self._random,
         )
+        self._lesson = Lesson(student, steps, propagator, build_targets, config, self._classes)
         self._course = _Course()
         self._kept: dict[str, Tensor] = {}
 
@@ -133,7 +146,7 @@ class DomainTraining:
         start = int(self._random.integers(len(frames) - length + 1))
         places = range(start, start + length)
         known = isinstance(video, LabelledVideo) and video.relabel is None
-        truth = [_label(video.labels, t) if known else None for t in places]  # type: ignore[union-attr]
+        truth = [label_of(video.labels, t) if known else None for t in places]  # type: ignore[union-attr]
         course, count = self._course, len(self._learned)
         try:
             clip = [frame_to_tensor(frames[t]).permute(1, 2, 0) for t in places]
@@ -269,19 +282,6 @@ class DomainTraining:
             if name.startswith(_KEPT)
         }
         set_random_state(tensors, device)
-
-
-def frames_of(video: Sequence[FrameLike] | LabelledVideo) -> Sequence[FrameLike]:
-    """The frames of a video, whether it is labelled or not."""
-    return video.frames if isinstance(video, LabelledVideo) else video
-
-
-def _label(labels: Sequence[np.ndarray | None], t: int) -> np.ndarray | None:
-    """What is true of a frame; none where that cannot be read, since it teaches nothing."""
-    try:
-        return labels[t]
-    except InputError:
-        return None
 
 
 def _round(values: dict[str, Any]) -> DomainRound:

@@ -1,9 +1,12 @@
 """A method by the name that a user gives: registered, with options, in files, or of one's own."""
 
+from dataclasses import fields
 from typing import Any, get_args
 
 from ditta_adapt.baselines import MaskRefiner, Method, RefinedMethod
+from ditta_adapt.baselines.automatic_masks import MaskThresholds
 from ditta_adapt.baselines.mask_refiner import Vote
+from ditta_adapt.baselines.painting import Overlap
 from ditta_adapt.datasets.opening import parse_options
 from ditta_adapt.errors import InputError
 from ditta_adapt.evaluation.method_names import BUILDERS, Parts
@@ -93,15 +96,22 @@ def build_method(name: str, parts: Parts) -> Method:
     return method
 
 
+_COUNTS = ("window", "points_per_side")
+_WORDS = {"vote": get_args(Vote), "overlap": get_args(Overlap)}
+_THRESHOLDS = tuple(field.name for field in fields(MaskThresholds))
+
+
 def _refiner_options(text: str) -> dict[str, Any]:
     options = parse_options(text.split(","))
     for name, value in options.items():
-        if name == "vote" and value in get_args(Vote):
-            continue
-        is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        if name not in ("window", "points_per_side") or not is_count:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        is_count = is_number and isinstance(value, int) and value >= 1
+        fits = is_count if name in _COUNTS else is_number if name in _THRESHOLDS else False
+        if not (fits or value in _WORDS.get(name, ())):
+            words = "; ".join(f"{key}, one of {', '.join(some)}" for key, some in _WORDS.items())
             raise InputError(
-                f"refiner has no option {name}={value}; expected window and points_per_side, each "
-                f"a number of at least 1, and vote, one of {', '.join(get_args(Vote))}."
+                f"refiner has no option {name}={value}; expected {' and '.join(_COUNTS)}, each a "
+                f"number of at least 1; {words}; or {', '.join(_THRESHOLDS)}, numbers."
             )
-    return options
+    thresholds = {name: options.pop(name) for name in _THRESHOLDS if name in options}
+    return options | ({"thresholds": MaskThresholds(**thresholds)} if thresholds else {})

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
@@ -19,9 +20,10 @@ from ditta_adapt.errors import InputError
 from ditta_adapt.evaluation.building import check_method
 from ditta_adapt.evaluation.comparison import compare, render_comparison
 from ditta_adapt.evaluation.evaluate import Plan, evaluate
+from ditta_adapt.evaluation.gallery import find_failures, render_gallery
 from ditta_adapt.evaluation.method_names import Parts, method_names
 from ditta_adapt.evaluation.result import VideoResult
-from ditta_adapt.evaluation.scores import BOUNDARY, CHANGED, DEFAULT_SCORES, Scores
+from ditta_adapt.evaluation.scores import CHANGED, DEFAULT_SCORES, EXTRA_NAMES, Scores
 from ditta_adapt.evaluation.table import classes_to_csv, pool, render, to_csv
 from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.io.factories import importable_folder
@@ -91,7 +93,14 @@ def add_parser(subparsers: Any) -> None:
         default=list(DEFAULT_SCORES),
         metavar="SCORE",
         help=f"columns of the table: {', '.join(DEFAULT_SCORES)} (default), mVC with any number of "
-        f"frames, mAcc, {', '.join(BOUNDARY)}, {CHANGED}",
+        f"frames, mAcc, {', '.join(EXTRA_NAMES)}, {CHANGED}",
+    )
+    parser.add_argument(
+        "--failures",
+        type=int,
+        default=0,
+        metavar="N",
+        help="draw the N worst videos of each method at their worst frame, as failures.html",
     )
     parser.add_argument("--limit", type=int, help="only the first videos")
     parser.add_argument(
@@ -151,7 +160,17 @@ def run(options: argparse.Namespace) -> int:
     files = {"table.md": text, "table.csv": to_csv(rows), "classes.csv": classes}
     write_files({options.out / name: content for name, content in files.items()})
     print("\n" + render(rows, changed=changed) + "\n" + render_comparison(comparisons))
+    with importable_folder(os.getcwd()):
+        _write_failures(plan, results, options)
     return 1 if any(result.error for result in results) else 0
+
+
+def _write_failures(
+    plan: Plan, results: Sequence[VideoResult], options: argparse.Namespace
+) -> None:
+    if options.failures:
+        failures = find_failures(plan, results, options.failures)
+        write_files({options.out / "failures.html": render_gallery(failures)})
 
 
 def _dataset(options: argparse.Namespace, class_map: ClassMap | None) -> VideoDataset:

@@ -1,6 +1,8 @@
 """What is counted of the frames that a method labels."""
 
 import time
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -10,10 +12,15 @@ from ditta_adapt.baselines import Method
 from ditta_adapt.datasets.class_map import MappedLabels
 from ditta_adapt.datasets.labelled_video import IGNORE, WITHOUT_COUNTERPART, LabelledVideo
 from ditta_adapt.errors import InputError
+from ditta_adapt.evaluation.extra import Classes, ScoredFrame
+from ditta_adapt.evaluation.motion import Motion
 from ditta_adapt.evaluation.result import Case, VideoResult
-from ditta_adapt.evaluation.scores import Scores, boundary_score
+from ditta_adapt.evaluation.scores import Scores
 from ditta_adapt.io.frames import Frame
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
+
+Watch: TypeAlias = Callable[[int, Frame, Tensor, Tensor | None], None]
+"""Is shown a frame's index, the frame, its labels as classes of the data set, and the true ones."""
 
 
 class Counter:
@@ -23,17 +30,20 @@ class Counter:
         video: with its labels, if it has any.
         num_classes: of the labels.
         scores: what is measured.
+        watch: is shown every frame that was labelled, see `Watch`.
     """
 
-    def __init__(self, video: LabelledVideo, num_classes: int, scores: Scores) -> None:
-        self._video = video
+    def __init__(
+        self, video: LabelledVideo, num_classes: int, scores: Scores, watch: Watch | None = None
+    ) -> None:
+        self._video, self._watch = video, watch
         table = video.relabel
         # Classes that are none of the labels' are predicted as one more, which is true nowhere.
         foreign = table is not None and bool((table == WITHOUT_COUNTERPART).any())
-        self._score = SegmentationScore(num_classes + foreign)
-        self._boundary = {
-            name: boundary_score(name, num_classes + foreign) for name in scores.boundaries
-        }
+        classes = Classes(num_classes if table is None else len(table), num_classes + foreign)
+        self._score = SegmentationScore(classes.shown)
+        self._extras = {extra.key: extra(classes) for extra in scores.extras}
+        self._motion = Motion()
         self._num_classes, self._left_out = num_classes, 0
         # Emptied by the first frame without labels: windows would be missing.
         self._consistency = {window: VideoConsistency(window) for window in scores.windows}
@@ -57,17 +67,23 @@ class Counter:
             self._left_out += left_out
         else:
             target = labels[t]
+        true: Tensor | None = None
         if target is None:
             self._consistency = {}
-            return
-        shown = self._relabelled(prediction)
-        # So that what does not count is no class, however many there are.
-        true = np.where(target == IGNORE, -1, target.astype(np.int64))
-        self._score.update(shown, true)
-        for along in self._boundary.values():
-            along.update(shown, true)
-        for measure in self._consistency.values():
-            measure.update(prediction, target)
+        else:
+            # So that what does not count is no class, however many there are.
+            true = torch.from_numpy(np.where(target == IGNORE, -1, target.astype(np.int64)))
+            self._score.update(self._relabelled(prediction), true)
+            for measure in self._consistency.values():
+                measure.update(prediction, target)
+        if self._extras:
+            self._motion.take(frame)
+            shown = self._relabelled(prediction)
+            scored = ScoredFrame(prediction, shown, true, self._motion)
+            for extra in self._extras.values():
+                extra.update(scored)
+        if self._watch is not None:
+            self._watch(t, frame, self._relabelled(prediction), true)
 
     def _relabelled(self, prediction: Tensor) -> Tensor:
         table = self._video.relabel
@@ -114,7 +130,7 @@ class Counter:
             consistency={
                 window: measure.end_video() for window, measure in self._consistency.items()
             },
-            boundary={name: along.scores for name, along in self._boundary.items()},
+            extras={key: extra.counts() for key, extra in self._extras.items()},
             changed=float(np.mean(self._changed)) if self._changed else float("nan"),
             adapt_seconds=adapt_seconds,
             stream_seconds=self._seconds,

@@ -17,6 +17,7 @@ from ditta_adapt.datasets import LabelledVideo, VideoDataset
 from ditta_adapt.datasets.readable import OnError, ReadableFrames, check_on_error
 from ditta_adapt.errors import DittaError, InputError
 from ditta_adapt.evaluation.building import REFINED, build_method, check_parts
+from ditta_adapt.evaluation.counter import Watch
 from ditta_adapt.evaluation.method_names import WITH_TRUTH, Parts
 from ditta_adapt.evaluation.result import Case, VideoResult
 from ditta_adapt.evaluation.result_file import ResultFile
@@ -110,7 +111,8 @@ class Plan:
     def _measured(self) -> dict[str, Any]:
         """What else than the usual is measured, so that results without it are not taken."""
         windows = set(self.scores.windows) - set(USUAL.windows)
-        more = sorted([*self.scores.boundaries, *(f"mVC{window}" for window in windows)])
+        extras = (extra.key for extra in self.scores.extras)
+        more = sorted([*extras, *(f"mVC{window}" for window in windows)])
         return {"scores": more} if more else {}
 
 
@@ -156,7 +158,16 @@ def evaluate(
     return [known[case] for _, case in cases]
 
 
-def _run(plan: Plan, video: LabelledVideo, case: Case) -> VideoResult:
+def run_case(plan: Plan, case: Case, watch: Watch) -> VideoResult:
+    """Run one case of a plan again, and show every frame that is labelled.
+
+    Raises:
+        DittaError: what makes the case fail.
+    """
+    return _run(plan, plan.dataset[plan.dataset.names.index(case.video)], case, watch)
+
+
+def _run(plan: Plan, video: LabelledVideo, case: Case, watch: Watch | None = None) -> VideoResult:
     split = split_video(len(video.frames), parse_warmup(case.warmup))
     corruption = parse_corruption(case.corruption) if case.corruption else None
     parts = replace(plan.parts, video=video)
@@ -166,7 +177,9 @@ def _run(plan: Plan, video: LabelledVideo, case: Case) -> VideoResult:
     num_classes = len(plan.dataset.class_names) or parts.segmenter.num_classes
     method = build_method(case.method, parts)
     scores = Scores(tuple(dict.fromkeys((*USUAL.names, *plan.scores.names))))
-    return run_method(method, video, split, num_classes, case, corruption, plan.on_error, scores)
+    return run_method(
+        method, video, split, num_classes, case, corruption, plan.on_error, scores, watch
+    )
 
 
 def _truth(video: LabelledVideo, count: int, on_error: OnError) -> list[np.ndarray] | None:

@@ -10,6 +10,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ditta_adapt.errors import InputError
+from ditta_adapt.evaluation.confusions import from_cells, to_cells
+from ditta_adapt.evaluation.scores import EXTRAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class VideoResult:
         confusion: `(C, C)` int64, pixels by `[target, prediction]`.
         consistency: scores of the windows of mVC, by window; empty where a scored frame has no
             true labels.
-        boundary: scores along borders of every frame that has one, by name, see `Scores`.
+        extras: what was counted for scores beyond the usual, by the keys of `EXTRAS`.
         changed: share of pixels whose label changes from one frame to the next, mean over pairs
             of frames; NaN with fewer than two. It needs no true labels.
         adapt_seconds: wall time of adaptation.
@@ -55,7 +57,7 @@ class VideoResult:
         default_factory=lambda: torch.zeros(0, 0, dtype=torch.int64, device="cpu")
     )
     consistency: Mapping[int, list[float]] = field(default_factory=dict)
-    boundary: Mapping[str, list[float]] = field(default_factory=dict)
+    extras: Mapping[str, Any] = field(default_factory=dict)
     changed: float = math.nan
     adapt_seconds: float = 0.0
     stream_seconds: float = 0.0
@@ -65,8 +67,6 @@ class VideoResult:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, as values that JSON can hold; of the confusion only what is not 0."""
-        cells = self.confusion.nonzero()
-        counts = self.confusion[cells[:, 0], cells[:, 1]]
         return {
             "method": self.case.method,
             "warmup": self.case.warmup,
@@ -74,9 +74,9 @@ class VideoResult:
             "video": self.case.video,
             "frames": self.frames,
             "classes": len(self.confusion),
-            "confusion": torch.cat([cells, counts[:, None]], 1).tolist(),
+            "confusion": to_cells(self.confusion),
             "consistency": {str(window): scores for window, scores in self.consistency.items()},
-            "boundary": dict(self.boundary),
+            "extras": dict(self.extras),
             "changed": None if math.isnan(self.changed) else self.changed,
             "adapt_seconds": self.adapt_seconds,
             "stream_seconds": self.stream_seconds,
@@ -93,14 +93,13 @@ class VideoResult:
             InputError: a field is missing or holds something else.
         """
         try:
-            size = int(values["classes"])
-            confusion = torch.zeros(size, size, dtype=torch.int64, device="cpu")
-            for target, prediction, count in values["confusion"]:
-                confusion[target, prediction] = count
+            confusion = from_cells(values["confusion"], int(values["classes"]))
             consistency = {int(k): list(map(float, v)) for k, v in values["consistency"].items()}
-            # Not there before they could be asked for.
-            along = values.get("boundary", {})
-            boundary = {str(k): list(map(float, v)) for k, v in along.items()}
+            # Those along borders had a field of their own, before there were others.
+            extras = {**values.get("boundary", {}), **values.get("extras", {})}
+            for key, counts in extras.items():
+                # What cannot be pooled is refused here, not when the table is made.
+                EXTRAS[key].pooled([counts])
             return cls(
                 case=Case(
                     str(values["method"]),
@@ -111,7 +110,7 @@ class VideoResult:
                 frames=int(values["frames"]),
                 confusion=confusion,
                 consistency=consistency,
-                boundary=boundary,
+                extras=extras,
                 changed=math.nan if values["changed"] is None else float(values["changed"]),
                 adapt_seconds=float(values["adapt_seconds"]),
                 stream_seconds=float(values["stream_seconds"]),

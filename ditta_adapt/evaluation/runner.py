@@ -12,7 +12,7 @@ from ditta_adapt.corruptions import Corruption
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.datasets.readable import OnError, ReadableFrames
 from ditta_adapt.errors import InputError
-from ditta_adapt.evaluation.counter import Counter
+from ditta_adapt.evaluation.counter import Counter, Watch
 from ditta_adapt.evaluation.result import Case, VideoResult
 from ditta_adapt.evaluation.scores import USUAL, Scores
 from ditta_adapt.evaluation.split import Split
@@ -28,6 +28,7 @@ def run_method(
     corruption: Corruption | None = None,
     on_error: OnError = "skip",
     scores: Scores = USUAL,
+    watch: Watch | None = None,
 ) -> VideoResult:
     """Adapt a method to the warm-up of a video, let it label the rest, and count.
 
@@ -44,6 +45,7 @@ def run_method(
         on_error: what to do about frames that cannot be read. With `"skip"` they are left out of
             their part of the split, with their labels, as if the video had never had them.
         scores: what is measured.
+        watch: is shown every frame that was labelled.
 
     Raises:
         DittaError: see `Method`; a prediction that is no class of the data set; or frames that
@@ -66,7 +68,7 @@ def run_method(
     if split.scored.start == 0:
         method.clear_memory()
         stream = _corrupted(readable, corruption)
-    counter = Counter(video, num_classes, scores)
+    counter = Counter(video, num_classes, scores, watch)
     for t, frame in stream:
         if isinstance(method, Positioned):
             method.go_to(t)

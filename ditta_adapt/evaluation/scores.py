@@ -1,21 +1,28 @@
 """Which scores a table has, by name."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ditta_adapt.errors import InputError
-from ditta_adapt.metrics import BoundaryIoU
+from ditta_adapt.evaluation.boundary_scores import Boundary, BoundaryLiteral, BoundaryPerClass
+from ditta_adapt.evaluation.extra import Extra
+from ditta_adapt.evaluation.object_scores import ObjectScores
+from ditta_adapt.evaluation.pseudo_label_scores import PseudoLabels
+from ditta_adapt.evaluation.temporal_consistency import TemporalConsistency
 
 DEFAULT_SCORES = ("mIoU", "wIoU", "mVC8", "mVC16")
 CHANGED = "changed"
 """Share of pixels whose label changes from one frame to the next; it needs no true labels."""
-BOUNDARY = {
-    "mBIoU": {},
-    "mBIoU-class": {"per_class": True},
-    "mBIoU-literal": {"literal": True},
+EXTRAS: Mapping[str, type[Extra]] = {
+    extra.key: extra
+    for extra in (
+        *(Boundary, BoundaryPerClass, BoundaryLiteral),
+        *(ObjectScores, TemporalConsistency, PseudoLabels),
+    )
 }
-"""Readings of the boundary score, see `BoundaryIoU`."""
+"""What is measured only where it is asked for, by the key of its counts."""
+EXTRA_NAMES = tuple(name for extra in EXTRAS.values() for name in extra.names)
 _POOLED = ("mIoU", "wIoU", "mAcc")
 _WINDOW = re.compile(r"mVC(\d+)")
 
@@ -26,8 +33,9 @@ class Scores:
 
     Attributes:
         names: `mIoU`, `wIoU` and `mAcc`, of the confusion of all frames (`SegmentationScore`);
-            `mVC8` or any other window (`VideoConsistency`); `mBIoU`, `mBIoU-class` and
-            `mBIoU-literal` (`BoundaryIoU`); `changed`.
+            `mVC8` or any other window (`VideoConsistency`); `changed`; and those of `EXTRAS`:
+            `mBIoU`, `mBIoU-class` and `mBIoU-literal` (`BoundaryIoU`), `J`, `F` and `J&F`
+            (`JAndF`), `TC`, and the names of `PseudoLabelScore`.
 
     Raises:
         InputError: an unknown name, one twice, or none.
@@ -41,10 +49,10 @@ class Scores:
             window = _WINDOW.fullmatch(name)
             if window is not None and int(window[1]) >= 2:
                 continue
-            if name not in (*_POOLED, *BOUNDARY, CHANGED):
+            if name not in (*_POOLED, *EXTRA_NAMES, CHANGED):
                 raise InputError(
                     f"there is no score {name!r}; expected {', '.join(_POOLED)}, mVC8 or another "
-                    f"window of at least 2 frames, {', '.join(BOUNDARY)} or {CHANGED}."
+                    f"window of at least 2 frames, {', '.join(EXTRA_NAMES)} or {CHANGED}."
                 )
         if not self.names or len(set(self.names)) != len(self.names):
             raise InputError(f"scores are {list(self.names)}; expected some, each once.")
@@ -56,15 +64,11 @@ class Scores:
         return tuple(int(match[1]) for match in found if match is not None)
 
     @property
-    def boundaries(self) -> tuple[str, ...]:
-        """Those along borders."""
-        return tuple(name for name in self.names if name in BOUNDARY)
+    def extras(self) -> tuple[type[Extra], ...]:
+        """What is measured for those beyond the usual, each once."""
+        asked = set(self.names)
+        return tuple(extra for extra in EXTRAS.values() if asked & set(extra.names))
 
 
 USUAL = Scores()
 """Those that are always measured, so that any table of them can be made later."""
-
-
-def boundary_score(name: str, num_classes: int) -> BoundaryIoU:
-    """An empty score along borders, by its name."""
-    return BoundaryIoU(num_classes, **BOUNDARY[name])

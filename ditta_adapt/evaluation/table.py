@@ -6,12 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import torch
-from jaxtyping import Int64
-from torch import Tensor
-
+from ditta_adapt.evaluation.confusions import summed
 from ditta_adapt.evaluation.result import VideoResult
-from ditta_adapt.evaluation.scores import CHANGED, USUAL, Scores, boundary_score
+from ditta_adapt.evaluation.scores import CHANGED, USUAL, Scores
 from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
 from ditta_adapt.reporting import tables
@@ -47,8 +44,8 @@ def pool(results: Iterable[VideoResult], scores: Scores = USUAL) -> list[Row]:
     """One row for each method and condition, in the order of their first results.
 
     mIoU, wIoU and mAcc are read from the sum of the videos' confusion matrices, mVC is the mean
-    over all windows of all videos, scores along borders that over all frames, and `changed` the
-    mean over videos.
+    over all windows of all videos, `changed` the mean over videos, and scores beyond the usual are
+    pooled as each `Extra` says.
     """
     groups: dict[tuple[str, str, str], list[VideoResult]] = {}
     for result in results:
@@ -65,19 +62,18 @@ def _row(
     scores = dict.fromkeys([*asked.names, CHANGED], math.nan)
     scored = [r for r in done if r.confusion.sum() > 0]
     if scored:
-        score = SegmentationScore.from_confusion(_total(scored))
+        score = SegmentationScore.from_confusion(summed([r.confusion for r in scored]))
         pooled = {"mIoU": score.miou(), "wIoU": score.wiou(), "mAcc": score.mean_accuracy()}
         scores |= {name: value for name, value in pooled.items() if name in scores}
-        for name in asked.boundaries:
-            along = boundary_score(name, score.num_classes)
-            for result in scored:
-                along.add_scores(result.boundary.get(name, []))
-            scores[name] = along.value()
     for window in asked.windows:
         measure = VideoConsistency(window)
         for result in done:
             measure.add_scores(result.consistency.get(window, []))
         scores[f"mVC{window}"] = measure.value()
+    for extra in asked.extras:
+        counts = [r.extras[extra.key] for r in done if extra.key in r.extras]
+        found = extra.pooled(counts) if counts else {}
+        scores |= {name: value for name, value in found.items() if name in scores}
     changed = [r.changed for r in done if not math.isnan(r.changed)]
     if changed:
         scores[CHANGED] = sum(changed) / len(changed)
@@ -92,16 +88,6 @@ def _row(
         adapt_seconds=sum(r.adapt_seconds for r in done) / len(done) if done else math.nan,
         scores=scores,
     )
-
-
-def _total(results: Sequence[VideoResult]) -> Int64[Tensor, "C C"]:
-    """Sum of the confusion matrices; some may have a column for what has no counterpart."""
-    size = max(len(result.confusion) for result in results)
-    total = torch.zeros(size, size, dtype=torch.int64, device="cpu")
-    for result in results:
-        own = len(result.confusion)
-        total[:own, :own] += result.confusion
-    return total
 
 
 def render(rows: Sequence[Row], *, markdown: bool = False, changed: bool = False) -> str:
@@ -189,7 +175,7 @@ def classes_to_csv(results: Iterable[VideoResult], class_names: Sequence[str]) -
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["method", "warmup", "corruption", "class", "name", "iou", "pixels"])
     for key, group in groups.items():
-        total = _total(group)
+        total = summed([result.confusion for result in group])
         pixels = total.sum(dim=1).tolist()
         ious = SegmentationScore.from_confusion(total).iou().tolist()
         for label, name in enumerate(class_names):

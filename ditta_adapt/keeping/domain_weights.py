@@ -13,6 +13,7 @@ from ditta_adapt.io.files import as_path, make_folder, write_files
 from ditta_adapt.models.parameters import adaptable_state, weight_hash
 from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.models.with_detail import WithDetail
 from ditta_adapt.models.with_norms import WithNorms
 from ditta_adapt.report import library_versions
 from ditta_adapt.training.student import Student
@@ -27,6 +28,7 @@ def save_domain(
     report: dict[str, Any],
     *,
     norms: bool,
+    detail: bool = False,
 ) -> None:
     """Write the modules that were adapted, and the hash of the model that they were made of.
 
@@ -36,6 +38,7 @@ def save_domain(
         source: the image model.
         report: what was done.
         norms: whether those of the encoder were adapted, too, see `WithNorms`.
+        detail: whether it looks at enlarged parts, too, see `WithDetail`.
 
     Raises:
         CheckpointError: the folder cannot be written.
@@ -45,6 +48,7 @@ def save_domain(
         "schema_version": persistence.SCHEMA_VERSION,
         "kind": KIND,
         "norms": norms,
+        "detail": detail,
         "versions": library_versions(),
         "model_hash": weight_hash(source),
         "report": report,
@@ -96,10 +100,11 @@ def load_domain(path: str | Path, source: Segmenter) -> Segmenter:
     description = persistence.read_config(folder / persistence.CONFIG)
     check_domain(folder)
     persistence.check_model(folder, description, source)
+    whole: Segmenter = WithDetail(source) if description.get("detail") else source
     if not description.get("norms"):
-        adapted = private_copy(source)
+        adapted = private_copy(whole)
         persistence.copy_weights(folder / persistence.WEIGHTS, Student(adapted))
         return adapted
-    with_norms = private_copy(WithNorms(source))
+    with_norms = private_copy(WithNorms(whole))
     persistence.copy_weights(folder / persistence.WEIGHTS, Student(with_norms))
     return with_norms.segmenter

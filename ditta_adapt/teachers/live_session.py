@@ -10,7 +10,14 @@ from ditta_adapt.errors import PropagationError
 from ditta_adapt.teachers.checked_calls import check_masks, propagator_errors
 from ditta_adapt.teachers.held_session import HeldSession
 from ditta_adapt.teachers.live_frames import LiveFrames
-from ditta_adapt.teachers.propagator import FeatureSource, Masks, Prompt, Propagator
+from ditta_adapt.teachers.propagator import (
+    AutoMasks,
+    FeatureSource,
+    MaskGenerator,
+    Masks,
+    Prompt,
+    Propagator,
+)
 
 
 class LiveSession:
@@ -47,6 +54,25 @@ class LiveSession:
             masks = self._held.session.propagate(t, to)
         self._at = to
         return self._checked(masks, call)
+
+    @property
+    def proposes_masks(self) -> bool:
+        """Whether the session is a `MaskGenerator`."""
+        return isinstance(self._held.session, MaskGenerator)
+
+    def auto_masks(self, points: Sequence[tuple[int, int]]) -> AutoMasks:
+        """Masks around points of the frame last reached; it must be a `MaskGenerator`."""
+        session = self._held.session
+        assert isinstance(session, MaskGenerator)
+        with propagator_errors(call := f"auto_masks({self._at}, ...)"):
+            found = session.auto_masks(self._at, points)
+        logits, expected = found.logits, found.predicted_iou
+        if logits.ndim != 3 or expected.shape != logits.shape[:1]:
+            raise PropagationError(
+                f"{call} returned logits of shape {tuple(logits.shape)} and predicted_iou of "
+                f"{tuple(expected.shape)}; expected (N, h, w) and (N,)."
+            )
+        return found
 
     @property
     def shows_features(self) -> bool:

@@ -88,6 +88,19 @@ class Propagator(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class AutoMasks:
+    """Masks that a propagator found in a frame by itself, before any is left out.
+
+    Attributes:
+        logits: `(N, h, w)` on a grid over the whole frame; a mask is where they are above 0.
+        predicted_iou: `(N,)`, what the propagator expects of each, from 0 to 1.
+    """
+
+    logits: Float[Tensor, "N h w"]
+    predicted_iou: Float[Tensor, " N"]
+
+
 @runtime_checkable
 class TakesFeatures(Protocol):
     """Optional for a propagator: it can work with the features of an image model."""
@@ -122,4 +135,16 @@ class FeatureSource(Protocol):
 
     def features(self, t: int) -> Float[Tensor, "D h w"]:
         """Float features of frame `t`, the frame last reached, on a grid over the whole frame."""
+        ...
+
+
+@runtime_checkable
+class MaskGenerator(Protocol):
+    """Optional for a session: it proposes masks around points, and says how good they are."""
+
+    def auto_masks(self, t: int, points: Sequence[tuple[int, int]]) -> AutoMasks:
+        """Masks around points `(x, y)` of frame `t`, several a point if a point may mean several.
+
+        Nothing is followed by that.
+        """
         ...

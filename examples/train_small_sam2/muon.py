@@ -18,7 +18,8 @@ class Muon(torch.optim.Optimizer):
     Source: Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024).
 
     Args:
-        matrices: parameters of two dimensions.
+        matrices: parameters of two dimensions; kernels of convolutions are taken as one row for
+            every channel that comes out.
         lr: learning rate.
         weight_decay: decoupled, as AdamW's.
         iterations: of Newton and Schulz, see `orthogonal`.
@@ -47,9 +48,10 @@ class Muon(torch.optim.Optimizer):
                 if not state:
                     state["momentum"] = torch.zeros_like(matrix)
                 momentum = state["momentum"].lerp_(matrix.grad, 1 - _MOMENTUM)
-                step = orthogonal(matrix.grad.lerp(momentum, _MOMENTUM), group["iterations"])
+                ahead = matrix.grad.lerp(momentum, _MOMENTUM).flatten(1)
+                step = orthogonal(ahead, group["iterations"])
                 matrix.mul_(1 - rate * group["weight_decay"])
-                matrix.add_(step, alpha=-rate * 0.2 * max(matrix.shape) ** 0.5)
+                matrix.add_(step.view_as(matrix), alpha=-rate * 0.2 * max(step.shape) ** 0.5)
 
 
 def orthogonal(matrix: Tensor, iterations: int) -> Tensor:

@@ -13,6 +13,7 @@ from ditta_adapt import (
     Prompt,
     PropagationError,
 )
+from ditta_adapt.adapters._sam2_input import square_image
 from ditta_adapt.adapters.sam2_transformers import Sam2TransformersPropagator
 from ditta_adapt.adapters.sam2_transformers.batches import Batch
 from tests.adapters.sam2_video_models import (
@@ -344,3 +345,36 @@ def test_device_argument_moves_the_model() -> None:
     with Sam2TransformersPropagator(model, device="cpu").open(toy_video(1, SIZE)):
         pass
     assert moves == ["cpu"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_masks_around_points_are_the_librarys_own(kind: str) -> None:
+    """Of its pass over a single frame, which is what its image model does."""
+    model = small_model(kind)
+    frame = toy_video(1, (37, 50))[0]
+    points = [(x, y) for y in (5, 18, 30) for x in range(2, 50, 4)]
+    with Sam2TransformersPropagator(model).open([frame]) as session:
+        found = session.auto_masks(0, points)
+    assert found.logits.shape[0] == 3 * len(points)
+    side = model.config.image_size
+    image = square_image(torch.from_numpy(frame).permute(2, 0, 1), side)
+    compared = 0
+    for number, (x, y) in enumerate(points):
+        with torch.no_grad():
+            # It takes a point at a time, and gives the mask of which it expects most.
+            expected = model._single_frame_forward(
+                pixel_values=image,
+                input_points=torch.tensor([[[[x * side / 50, y * side / 37]]]]),
+                input_labels=torch.ones(1, 1, 1, dtype=torch.int32),
+                multimask_output=True,
+            )
+        own = slice(3 * number, 3 * number + 3)
+        quality = found.predicted_iou[own]
+        torch.testing.assert_close(quality, expected.iou_scores.flatten(), atol=1e-5, rtol=1e-5)
+        # Where it doubts that there is anything, its mask is empty.
+        if expected.pred_masks.min() > -1000:
+            best = found.logits[own][quality.argmax()]
+            shown = expected.pred_masks.reshape(best.shape)
+            torch.testing.assert_close(best, shown, atol=1e-4, rtol=1e-4)
+            compared += 1
+    assert compared

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ditta_adapt import InputError, SegmenterError, ShapeError
-from ditta_adapt.baselines import ClipNetwork, Method
+from ditta_adapt.baselines import ClipClassification, ClipNetwork, MaskClassifier, Method
+from ditta_adapt.baselines.mask_classifier_training import train_mask_classifier
 from tests.toys import toy_video
 
 SIZE = (24, 32)
@@ -194,3 +195,62 @@ def test_in_inference_mode_a_network_may_write_into_its_clip() -> None:
 
     with torch.inference_mode():
         assert ClipNetwork(Writing(), offsets=(0,))(numbered(1)[0]).shape == SIZE
+
+
+class WithFeatures(nn.Module):
+    """Logits and features of the last frame: its mean colours, in two forms."""
+
+    def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        last = clip[:, -1]
+        return torch.cat([last[:, :1], 1 - last[:, :1]], dim=1), last
+
+
+def test_a_pair_has_features_too() -> None:
+    frame = np.full((*SIZE, 3), 51, np.uint8)
+    method = ClipNetwork(WithFeatures(), offsets=(-1, 0), **AS_IT_IS)
+    prediction = method.predict(frame)
+    assert prediction.features.shape == (3, *SIZE)
+    torch.testing.assert_close(prediction.features, torch.full((3, *SIZE), 0.2))
+    # Logits .2 and .8: the second class, by 1 / (1 + exp(-.6)).
+    assert (prediction.labels == 1).all()
+    assert float(prediction.confidence[0, 0]) == pytest.approx(1 / (1 + np.exp(-0.6)))
+    assert (method(frame) == 1).all()
+    with pytest.raises(SegmenterError, match="logits alone"):
+        ClipNetwork(Recording(), **AS_IT_IS).predict(frame)
+
+
+class WrongFeatures(nn.Module):
+    def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        return clip[:, -1], clip[0, -1]
+
+
+def test_features_of_another_shape_are_refused() -> None:
+    with pytest.raises(SegmenterError, match=r"expected finite features \(1, D, h, w\)"):
+        ClipNetwork(WrongFeatures(), **AS_IT_IS)(numbered(1)[0])
+
+
+def test_masks_are_named_by_a_network_of_clips() -> None:
+    """It says class 1 everywhere; a classifier of its features knows what is red."""
+    frames = []
+    for t in range(6):
+        frame = np.zeros((*SIZE, 3), np.uint8)
+        frame[:, : 16 + t, 0], frame[:, 16 + t :, 2] = 200, 200
+        frames.append(frame)
+    labels = [(frame[..., 0] == 0).astype(np.int64) for frame in frames]
+    network = ClipNetwork(WithFeatures(), offsets=(-1, 0), **AS_IT_IS)
+    options: dict[str, Any] = {"points_per_side": 4, "window": 3}
+    classifier = train_mask_classifier(
+        [(frames, labels)], network, "flow", 2, epochs=30, learning_rate=0.02, **options
+    )
+    assert (classifier.source, classifier.in_features) == ("segmenter", 3)
+    method = ClipClassification(network, "flow", classifier, base=False, **options)
+    assert isinstance(method, Method)
+    method.adapt(frames[:2])
+    for frame, truth in zip(frames[2:], labels[2:], strict=True):
+        assert float((method(frame).numpy() == truth).mean()) > 0.85
+    method.reset()
+    again = [method(frame) for frame in frames]
+    method.clear_memory()
+    assert all(torch.equal(method(f), one) for f, one in zip(frames, again, strict=True))
+    with pytest.raises(InputError, match="propagator's features"):
+        ClipClassification(network, "flow", MaskClassifier(3, 2, "propagator"))

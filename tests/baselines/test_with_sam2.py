@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ditta_adapt.adapters.sam2_transformers import Sam2TransformersPropagator
+from ditta_adapt.baselines.automatic_masks import MaskThresholds
 from ditta_adapt.baselines.mask_classification import MaskClassification
 from ditta_adapt.baselines.mask_classifier_training import train_mask_classifier
 from ditta_adapt.baselines.mask_refiner import MaskRefiner
@@ -13,6 +14,8 @@ from tests.toys import NUM_CLASSES, toy_segmenter, toy_video
 
 pytestmark = pytest.mark.filterwarnings("ignore:the .*Model was not loaded by from_pretrained")
 SIZE = (37, 50)
+# Random weights expect little of their masks.
+ANY = MaskThresholds(predicted_iou=0.0, stability=0.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -45,7 +48,11 @@ def test_zero_shot_is_the_teacher_on_the_whole_video(kind: str, mask_prompts: bo
 def test_a_window_costs_one_pass_of_the_image_encoder_a_frame(kind: str) -> None:
     model, video = small_model(kind), toy_video(6, SIZE)
     method = MaskRefiner(
-        toy_segmenter(), Sam2TransformersPropagator(model), points_per_side=2, window=3
+        toy_segmenter(),
+        Sam2TransformersPropagator(model),
+        points_per_side=2,
+        window=3,
+        thresholds=ANY,
     )
     with counted_features(model) as passes:
         for frame in video:
@@ -60,11 +67,18 @@ def test_classification_by_the_teachers_features(kind: str) -> None:
     labels = [torch.full(SIZE, 2)] * 3
     with counted_features(model) as passes:
         classifier = train_mask_classifier(
-            [(video, labels)], toy_segmenter(), teacher, NUM_CLASSES, points_per_side=2
+            [(video, labels)],
+            toy_segmenter(),
+            teacher,
+            NUM_CLASSES,
+            points_per_side=2,
+            thresholds=ANY,
         )
     # The features are those that the teacher has computed anyway.
     assert passes == [1] * 3
     assert (classifier.source, classifier.in_features) == ("propagator", WIDTH)
-    method = MaskClassification(toy_segmenter(), teacher, classifier, base=False, points_per_side=2)
+    method = MaskClassification(
+        toy_segmenter(), teacher, classifier, base=False, points_per_side=2, thresholds=ANY
+    )
     for frame in video:
         assert set(method(frame).unique().tolist()) <= {0, 2}

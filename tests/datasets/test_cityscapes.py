@@ -6,6 +6,7 @@ import pytest
 
 from ditta_adapt import InputError
 from ditta_adapt.datasets import open_dataset
+from ditta_adapt.datasets.image_files import FrameFiles
 from tests.datasets.trees import frame, label, number_of, save
 
 # Two snippets that follow each other in one long recording, one that starts at 0.
@@ -42,6 +43,14 @@ def test_videos(root: Path) -> None:
         labelled = [t for t in range(30) if video.labels[t] is not None]
         assert labelled == [19]
         np.testing.assert_array_equal(video.labels[19], label(255, 0, 13, 18))
+
+
+def test_the_label_is_that_of_its_frame(root: Path) -> None:
+    """Of the snippets that tables of domain adaptation call Cityscapes-Seq."""
+    for video in open_dataset("cityscapes", root):
+        assert isinstance(video.frames, FrameFiles)
+        assert video.frames.paths[19].name == f"{video.name}_leftImg8bit.png"
+        assert len({path.name for path in video.frames.paths}) == 30
 
 
 def test_train_ids(root: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ditta_adapt import InputError
-from ditta_adapt.datasets import LabelledVideo
+from ditta_adapt.datasets import LabelledVideo, synthia_seq, viper
 from ditta_adapt.datasets.cityscapes import CLASSES
 from ditta_adapt.datasets.class_map import (
     SHIPPED,
@@ -79,6 +79,8 @@ def test_a_model_that_is_right_is_right_either_way(counts_as: list[int]) -> None
             {"crosswalk": "road", "person": "person", "tree": "vegetation"},
         ),
         ("ade20k-vspw", (150, 124), {"windowpane": "window", "minibike": "motorcycle"}),
+        ("viper-cityscapes", (30, 19), {"tree": "vegetation", "trafficlight": "traffic light"}),
+        ("synthia_seq-cityscapes", (13, 19), {"Pedestrian": "person", "Bicycle": "rider"}),
     ],
 )
 def test_what_is_shipped(name: str, sizes: tuple[int, int], anchors: dict[str, str]) -> None:
@@ -101,6 +103,28 @@ def test_the_lists_are_the_official_ones() -> None:
     # Places 1, 13, 84 and 150 of the objects of ADE20K's benchmark.
     own = {0: "wall", 12: "person", 83: "truck", 149: "flag"}
     assert all(ade.model[place] == name for place, name in own.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "left_out"),
+    [
+        ("viper-cityscapes", viper.CLASSES, {"wall", "pole", "rider", "train"}),
+        (
+            "synthia_seq-cityscapes",
+            synthia_seq.CLASSES,
+            {"wall", "fence", "terrain", "truck", "bus", "train", "motorcycle", "bicycle"},
+        ),
+    ],
+)
+def test_the_classes_of_domain_adaptation(
+    name: str, classes: tuple[tuple[str, ...], ...], left_out: set[str]
+) -> None:
+    found = read_class_map(name)
+    assert found.model == tuple(each[0] for each in classes)
+    assert found.labels == CITY
+    # 15 and 11 of Cityscapes' classes count.
+    assert set(found.counterparts.values()) == set(CITY) - left_out
+    assert not found.merged
 
 
 def test_names_that_are_said_to_match_do() -> None:

@@ -29,7 +29,7 @@ class Own:
 
 
 def test_unknown_name(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no data set 'imagenet'; expected one of camvid, city"):
+    with pytest.raises(InputError, match=r"no data set 'imagenet'; expected one of bdd, camvid, "):
         open_dataset("imagenet", tmp_path)
 
 

@@ -39,7 +39,9 @@ def test_every_command_parses_and_names_what_exists(row: TableRow) -> None:
         for option in (word for word in arguments[2:] if word.startswith("--")):
             assert f'"{option}"' in Path(str(source.__file__)).read_text("utf-8")
         for name in _named(arguments, "--teachers"):
-            assert re.fullmatch(r"[a-z0-9-]+(\+(mask_cycle|entropy)(:\d+)?)?", name)
+            assert re.fullmatch(
+                r"[a-z0-9-]+(\+(mask_cycle|entropy|mask_autoencoder)(:\d+)?)?", name
+            )
         return
     assert program == "ditta-adapt"
     options = _parser().parse_args(arguments)

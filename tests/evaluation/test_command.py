@@ -97,9 +97,10 @@ def test_killed_and_given_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("toys")
-def test_a_model_and_data_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_and_data_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = ["eval", *TOYS, "--methods", "image-model", "tent"]
-    assert main([*own, "--out", "fine"]) == 0
+    assert main([*own, "--out", "fine", "--failures", "1"]) == 0
+    assert (tmp_path / "fine" / "failures.html").read_text().count("<figure>") == 2
     assert main([*own, "--option", "names=a broken", "--out", "broken"]) == 1
     assert "image-model at 10%: 1 of 2 videos failed and are left out." in capsys.readouterr().out
 

@@ -15,17 +15,18 @@ from ditta_adapt.datasets.opening import dataset_names
 from ditta_adapt.demo import scenes
 from ditta_adapt.evaluation import method_names
 from ditta_adapt.evaluation.command import add_parser
+from ditta_adapt.evaluation.scores import CHANGED, DEFAULT_SCORES, EXTRA_NAMES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "evaluating.md").read_text("utf-8")
 
 
-def test_the_snippet_runs(
+def test_the_snippets_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(scenes, "render_video", partial(scenes.render_video, size=(64, 112)))
-    (snippet,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
-    exec(compile(snippet, "snippet", "exec"), {})
+    for snippet in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):
+        exec(compile(snippet, "snippet", "exec"), {})
     assert "mIoU @50%" in capsys.readouterr().out
 
 
@@ -59,6 +60,12 @@ def test_every_option_and_data_set_is_there() -> None:
     table = PAGE.partition("| option |")[2].partition("\n\n")[0]
     assert set(re.findall(r"--[a-z]+(?:-[a-z]+)*", table)) == options
     assert all(f"`{name}`" in table for name in dataset_names())
+
+
+def test_every_score_is_there() -> None:
+    (row,) = re.findall(r"^\| `--metrics` \| (.*) \|$", PAGE, flags=re.MULTILINE)
+    named = {word for code in re.findall(r"`(.+?)`", row) for word in code.split()}
+    assert named == {*DEFAULT_SCORES, *EXTRA_NAMES, "mVC32", "mAcc", CHANGED}
 
 
 def test_every_corruption_is_there() -> None:

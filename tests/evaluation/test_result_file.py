@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ditta_adapt import InputError
-from ditta_adapt.evaluation import Case, VideoResult
+from ditta_adapt.evaluation import Case, VideoResult, pool
 from ditta_adapt.evaluation.result_file import ResultFile, read_results
+from ditta_adapt.evaluation.scores import Scores
 
 SETTINGS = {"dataset": "toys", "seed": 0, "class_names": ["a", "b"]}
 
@@ -45,6 +46,33 @@ def test_json_and_back(counts: list[int], scores: list[float], changed: float) -
     assert after.consistency == before.consistency
     assert after.case == before.case
     assert after.changed == changed or (math.isnan(changed) and math.isnan(after.changed))
+
+
+def test_scores_along_borders_once_had_a_field_of_their_own() -> None:
+    values = result().to_dict()
+    del values["extras"]
+    assert VideoResult.from_dict(values).extras == {}
+    old = VideoResult.from_dict(values | {"boundary": {"mBIoU": [0.5, 1.0]}})
+    assert old.extras == {"mBIoU": [0.5, 1.0]}
+    (row,) = pool([old], Scores(("mBIoU",)))
+    assert row.scores["mBIoU"] == 0.75
+
+
+@pytest.mark.parametrize(
+    "extras",
+    [
+        {"TC": {"classes": 2}},
+        {"TC": {"classes": 1, "cells": [[1, 1, 5]]}},
+        {"J&F": [[[0.5], [2.0]]]},
+        {"J&F": [[[], []]]},
+        {"mBIoU": 0.5},
+        {"PL": []},
+        {"unheard-of": 1},
+    ],
+)
+def test_counts_that_cannot_be_pooled_are_refused(extras: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="not the result of a video"):
+        VideoResult.from_dict(result().to_dict() | {"extras": extras})
 
 
 def test_results_are_found_again(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from ditta_adapt import InputError, ShapeError
 from ditta_adapt.baselines import ClipNetwork, MaskRefiner, Method, Positioned
+from ditta_adapt.baselines.automatic_masks import MaskThresholds
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.evaluation import evaluate
 from ditta_adapt.evaluation.building import build_method, check_method
@@ -123,16 +124,27 @@ def test_refined_by_masks(tmp_path: Path) -> None:
 
 
 def test_options_of_the_refiner(tmp_path: Path) -> None:
-    name = "refiner:window=3,points_per_side=2,vote=window"
+    name = "refiner:window=3,points_per_side=2,vote=window,overlap=largest,stability=0.7"
     method = build_method(name, toy_plan().parts)
     assert isinstance(method, MaskRefiner)
     assert (method.window, method.points_per_side, method.vote) == (3, 2, "window")
+    assert (method.overlap, method.thresholds) == ("largest", MaskThresholds(stability=0.7))
     (first, _) = evaluate(toy_plan(methods=[name]), tmp_path / "out")
     assert not first.error
     assert first.case.method == name
-    for wrong in ("window=0", "window=2.5", "window=true", "vote=never", "colour=3", "window"):
+    for wrong in (
+        "window=0",
+        "window=2.5",
+        "window=true",
+        "vote=never",
+        "colour=3",
+        "window",
+        "overlap=both",
+    ):
         with pytest.raises(InputError, match=r"refiner has no option|is not KEY=VALUE"):
             toy_plan(methods=[f"refiner:{wrong}"])
+    with pytest.raises(InputError, match="stability is 2"):
+        toy_plan(methods=["refiner:stability=2"])
 
 
 def test_a_missing_video_fails_alone(tmp_path: Path) -> None:

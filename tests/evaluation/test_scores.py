@@ -11,9 +11,9 @@ import torch
 from ditta_adapt import InputError
 from ditta_adapt.cli import main
 from ditta_adapt.evaluation import Case, VideoResult, evaluate, pool, render
-from ditta_adapt.evaluation.scores import USUAL, Scores
+from ditta_adapt.evaluation.scores import EXTRA_NAMES, EXTRAS, USUAL, Scores
 from ditta_adapt.evaluation.table import classes_to_csv
-from ditta_adapt.metrics import BoundaryIoU, SegmentationScore, VideoConsistency
+from ditta_adapt.metrics import BoundaryIoU, PseudoLabelScore, SegmentationScore, VideoConsistency
 from ditta_adapt.models.private_copy import frozen_copy
 from tests.evaluation.toy_dataset import LENGTH, SIZE, toy_labels, toy_plan
 from tests.toys import NUM_CLASSES, toy_segmenter, toy_video
@@ -26,13 +26,20 @@ MORE = ("mVC32", "mBIoU", "mVC4")
 
 def test_what_is_measured_for_them() -> None:
     assert ALL.windows == (3,)
-    assert ALL.boundaries == ("mBIoU", "mBIoU-class", "mBIoU-literal")
+    assert [extra.key for extra in ALL.extras] == ["mBIoU", "mBIoU-class", "mBIoU-literal"]
+    some = Scores(("retained", "J", "mBIoU", "F", "PL-Warped-Acc", "TC"))
+    assert [extra.key for extra in some.extras] == ["mBIoU", "J&F", "TC", "PL"]
     assert USUAL.names == ("mIoU", "wIoU", "mVC8", "mVC16")
     assert USUAL.windows == (8, 16)
-    assert USUAL.boundaries == ()
+    assert USUAL.extras == ()
 
 
-@pytest.mark.parametrize("names", [("mVC1",), ("mVC",), ("miou",), ("mBIoU-x",)])
+def test_names_of_the_measures_themselves() -> None:
+    assert EXTRAS["PL"].names == tuple(PseudoLabelScore(2).value())
+    assert len(set(EXTRA_NAMES)) == len(EXTRA_NAMES)
+
+
+@pytest.mark.parametrize("names", [("mVC1",), ("mVC",), ("miou",), ("mBIoU-x",), ("PL",), ("tc",)])
 def test_unknown_names(names: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match=f"there is no score '{names[0]}'; expected mIoU"):
         Scores(names)
@@ -110,5 +117,5 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "mIoU @95%" not in shown
     lines = (tmp_path / "out" / "classes.csv").read_text("utf-8").splitlines()
     assert len(lines) == 1 + 9
-    assert main([*command, "--metrics", "TC"]) == 2
-    assert "there is no score 'TC'" in capsys.readouterr().err
+    assert main([*command, "--metrics", "mTC"]) == 2
+    assert "there is no score 'mTC'" in capsys.readouterr().err

@@ -107,13 +107,15 @@ def oracle_labels(
 def warped_labels(
     session: DenseWarper, labels: Integer[Tensor, "H W"], t: int, to: int
 ) -> tuple[Int64[Tensor, "H W"], Bool[Tensor, "H W"]]:
-    """Bring labels from frame `t` to a neighbour: every class as a map, then the strongest.
+    """Bring labels from frame `t` to another: every class as a map, then the strongest.
+
+    To a frame farther away they go by all frames in between.
 
     Args:
         session: of a propagator that warps dense maps.
         labels: `(H, W)` integers at least 0, of frame `t`.
         t: the frame they are of.
-        to: `t + 1` or `t - 1`.
+        to: any other frame.
 
     Returns:
         `(H, W)` int64, 0 where no label arrives; and `(H, W)` bool, where one does.
@@ -123,10 +125,27 @@ def warped_labels(
     """
     classes, index = torch.unique(labels, return_inverse=True)
     one_hot = F.one_hot(index, len(classes)).permute(2, 0, 1).float()
-    moved, valid = warp_maps(session, one_hot, t, to)
+    moved, valid = warp_along(session, one_hot, t, to)
     strength, winner = moved.max(dim=0)
     valid = valid & (strength > 0)
     return torch.where(valid, classes[winner].long(), 0), valid
+
+
+def warp_along(
+    session: DenseWarper, maps: Float[Tensor, "K H W"], t: int, to: int
+) -> tuple[Float[Tensor, "K H W"], Bool[Tensor, "H W"]]:
+    """Warp maps from frame `t` to any other, from neighbour to neighbour; and what arrives.
+
+    Raises:
+        PropagationError: the session raised, or what it returned does not fit.
+    """
+    step = 1 if to > t else -1
+    maps, valid = warp_maps(session, maps, t, t + step)
+    for near in range(t + step, to, step):
+        there = valid.to(maps).unsqueeze(0)
+        moved, valid = warp_maps(session, torch.cat([maps, there]), near, near + step)
+        maps, valid = moved[:-1], valid & (moved[-1] > 0.5)
+    return maps, valid
 
 
 class RefinedLabels:
@@ -139,7 +158,7 @@ class RefinedLabels:
     Args:
         strategy: `"consistency"` keeps a label where both agree, `"max_confidence"` takes the
             more confident of the two, `"warp"` takes the neighbour's.
-        offset: the neighbour, -1 (the frame before) or 1 (the frame after).
+        offset: which neighbour: -1 is the frame before, 1 the frame after, 6 the sixth after.
 
     Raises:
         InputError: an argument out of its range.
@@ -148,7 +167,7 @@ class RefinedLabels:
     that is trained along; here they come from the frozen model.
     """
 
-    def __init__(self, strategy: Strategy = "consistency", *, offset: Literal[-1, 1] = -1) -> None:
+    def __init__(self, strategy: Strategy = "consistency", *, offset: int = -1) -> None:
         check_choice("strategy", strategy, get_args(Strategy))
         check_offset(offset)
         self.strategy = strategy
@@ -191,17 +210,18 @@ class RefinedLabels:
         if self.strategy == "consistency":
             return consistent_labels(own, warped, ignore_index=IGNORE)
         confidence = _confidence(warm_up, near)
-        moved, _ = warp_maps(session, confidence.unsqueeze(0), near, t)
+        moved, _ = warp_along(session, confidence.unsqueeze(0), near, t)
         return most_confident_labels(
             own, _confidence(warm_up, t), warped, moved[0], ignore_index=IGNORE
         )
 
 
 def check_offset(offset: int) -> None:
-    """Raise `InputError` unless a neighbouring frame is meant: -1 or 1."""
-    if offset not in (-1, 1):
+    """Raise `InputError` unless another frame is meant."""
+    if not isinstance(offset, int) or isinstance(offset, bool) or offset == 0:
         raise InputError(
-            f"offset is {offset}; expected -1 (the frame before) or 1 (the frame after)."
+            f"offset is {offset!r}; expected an int other than 0, such as -1 (the frame before) or "
+            "1 (the frame after)."
         )
 
 
@@ -211,7 +231,8 @@ def _confidence(warm_up: WarmUp, t: int) -> Float[Tensor, "H W"]:
 
 
 def _side(offset: int) -> str:
-    return "before" if offset == -1 else "after"
+    side = "before" if offset < 0 else "after"
+    return side if abs(offset) == 1 else f"{abs(offset)} {side}"
 
 
 def _check_shapes(**maps: Tensor) -> None:

@@ -1,7 +1,6 @@
 """Targets from ground truth: how far adaptation could get with better labels."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import torch
@@ -62,7 +61,7 @@ class OracleLabels:
         ignore_index: the label of pixels without ground truth.
 
     Raises:
-        InputError: an `offset` that is no neighbour.
+        InputError: an `offset` of 0.
 
     Source: UnifiedVideoDA (arXiv 2402.00868); the paper filters a frame's own labels, its program
     those of the neighbour.
@@ -72,7 +71,7 @@ class OracleLabels:
         self,
         labels: Sequence[Tensor | np.ndarray],
         *,
-        offset: Literal[-1, 1] | None = None,
+        offset: int | None = None,
         relabel: np.ndarray | None = None,
         ignore_index: int = 255,
     ) -> None:

@@ -115,7 +115,7 @@ def build(builder: RefinedLabels, warm_up: WarmUp, teacher: object | None = None
 
 
 class TestRefinedLabels:
-    @pytest.mark.parametrize("offset", [-1, 1])
+    @pytest.mark.parametrize("offset", [-1, 1, -3, 2])
     def test_every_strategy_by_loops(self, offset: int) -> None:
         """World of `ShiftPropagator`: column x of frame t is column x + offset of t + offset."""
         warm_up = warm_up_of(FRAMES)
@@ -125,13 +125,12 @@ class TestRefinedLabels:
             name: build(RefinedLabels(name, offset=offset), warm_up)
             for name in ("consistency", "max_confidence", "warp")
         }
-        edge = 0 if offset == -1 else 5
         differing = 0
         for t in range(6):
             for y in range(12):
                 for x in range(14):
                     mine, near = int(own[t][y, x]), x + offset
-                    if t == edge:
+                    if not 0 <= t + offset < 6:
                         expected = {"consistency": mine, "max_confidence": mine, "warp": mine}
                     elif not 0 <= near < 14:
                         expected = {"consistency": IGNORE, "max_confidence": mine, "warp": IGNORE}
@@ -196,8 +195,9 @@ class TestRefinedLabels:
     def test_wrong_arguments(self) -> None:
         with pytest.raises(InputError, match="strategy is 'best'"):
             RefinedLabels("best")
-        with pytest.raises(InputError, match="offset is 2"):
-            RefinedLabels(offset=2)
+        for offset in (0, 1.0, True):
+            with pytest.raises(InputError, match=f"offset is {offset}"):
+                RefinedLabels(offset=offset)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("strategy", ["consistency", "max_confidence", "warp"])

@@ -1,0 +1,100 @@
+"""Opens sessions that find masks in the memory of a trained network."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ditta_adapt.errors import InputError
+from ditta_adapt.io.frames import Frame
+from ditta_adapt.teachers.base_propagator import BasePropagator
+from ditta_adapt.teachers.stcn.frame_images import network_size
+from ditta_adapt.teachers.stcn.memory import StcnMemory
+from ditta_adapt.teachers.stcn.network import SpaceTimeNetwork
+from ditta_adapt.teachers.stcn.session import StcnSession
+from ditta_adapt.teachers.stcn.training import TRAINING_SIDE, StcnInTraining
+from ditta_adapt.teachers.stcn.video import StcnVideo
+from ditta_adapt.teachers.stcn.weights import SHIPPED, load_network
+
+
+class StcnPropagator(BasePropagator[StcnVideo, StcnSession]):
+    """Follows objects by what a trained network remembers of them, all in one pass.
+
+    Every frame is compared with the frames where objects began and every k-th one since, cell by
+    cell; what is remembered of an object in cells that look alike is decoded to its mask. Unlike
+    `MatchingPropagator`, which carries masks along frozen features, keys, values and decoder were
+    trained together, and a video's first masks can train them further, see `adapt_propagator`.
+
+    With no argument it has the package's own small weights (4.5 million, 9 MB), trained on
+    generated clips alone. Objects start from the prompt's region, not from its point, and share
+    the pixels of a frame. Frames are resized so that their sides are multiples of 16.
+
+    Memory: of each of `most` frames, and of those in which objects began, 64 floats a cell of
+    16 x 16 pixels, and 128 more an object.
+
+    Args:
+        weights: `"stcn-small"`; a file that `examples/train_small_stcn` wrote; or one with the
+            authors' weights of STCN, such as `stcn.pth`, 54 million of them.
+        device: where to run; CUDA if there is one.
+        shorter_side: of a frame as the network sees it, at most; 16 or more.
+        every: which frames are remembered beside those where objects began.
+        most: how many of these are remembered at most, 1 or more.
+        top_k: how many remembered cells count for a cell.
+
+    Raises:
+        InputError: an argument out of range; a file that is not there or holds other weights.
+
+    Source: Cheng et al., "Rethinking Space-Time Networks with Improved Memory Coverage", NeurIPS
+    2021.
+    """
+
+    def __init__(
+        self,
+        weights: str | Path | SpaceTimeNetwork = SHIPPED,
+        *,
+        device: torch.device | str | None = None,
+        shorter_side: int = 480,
+        every: int = 5,
+        most: int = 12,
+        top_k: int = 20,
+    ) -> None:
+        super().__init__()
+        if not (shorter_side >= 16 and every >= 1 and most >= 1 and top_k >= 1):
+            raise InputError(
+                f"shorter_side is {shorter_side}, every {every}, most {most}, top_k {top_k}; "
+                "expected at least 16, 1, 1 and 1."
+            )
+        network = weights if isinstance(weights, SpaceTimeNetwork) else load_network(weights)
+        where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.network = network.to(where).eval().requires_grad_(False)
+        self.shorter_side, self.every, self.most, self.top_k = shorter_side, every, most, top_k
+
+    @classmethod
+    def from_pretrained(cls, weights: str | Path) -> "StcnPropagator":
+        """One with the weights of a file, or those of a name."""
+        return cls(weights)
+
+    def training_copy(self, frames: Sequence[Frame]) -> StcnInTraining:
+        """See `TrainablePropagator`."""
+        size = self._watch(frames).size
+        side = min(self.shorter_side, TRAINING_SIDE)
+        return StcnInTraining(self.network, network_size(size, side))
+
+    def trained(self, network: StcnInTraining) -> "StcnPropagator":
+        """See `TrainablePropagator`."""
+        return StcnPropagator(
+            copy.deepcopy(network.network),
+            device=self.network.mask.weight.device,
+            shorter_side=self.shorter_side,
+            every=self.every,
+            most=self.most,
+            top_k=self.top_k,
+        )
+
+    def _watch(self, frames: Sequence[Frame]) -> StcnVideo:
+        return StcnVideo(frames, self.network, self.shorter_side)
+
+    def _session(self, video: StcnVideo) -> StcnSession:
+        memory = StcnMemory(every=self.every, most=self.most, top_k=self.top_k)
+        return StcnSession(video, memory)

@@ -1,0 +1,1 @@
+"""Train the small space-time correspondence network that ships with the package."""
