@@ -75,7 +75,7 @@ def test_too_short_a_warm_up() -> None:
     propagator = bound()
     trained, note = train_propagator(propagator, warm_up_of(2), config, silent)
     assert trained is propagator
-    assert note == "the propagator: not trained: a video of 2 frames has no cycle"
+    assert note == "the propagator: not trained: a video of 2 frames has no cycle of 3"
 
 
 def test_a_video_model_says_so_and_streams_with_it() -> None:

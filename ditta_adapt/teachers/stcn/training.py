@@ -18,7 +18,6 @@ from ditta_adapt.teachers.stcn.network import (
     read,
 )
 
-
 TRAINING_SIDE = 256
 """Of a frame in training, its shorter side at most: no weight depends on it, and a step at the size
 at which objects are followed takes four times as long."""
