@@ -38,7 +38,7 @@ class Checkpoint:
         about = {_ASKED: self._asked, _COURSE: json.dumps(values)}
         try:
             make_folder(self._path.parent)
-            write_files({self._path: to_bytes(plain, metadata=about)})
+            write_files({self._path: to_bytes(plain, metadata=about)}, durable=True)
         except (InputError, SafetensorError) as error:
             raise CheckpointError(f"cannot write {self._path}: {error}") from error
 

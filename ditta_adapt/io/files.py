@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,7 +52,18 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"the folder {folder} cannot be made: {error}") from error
 
 
-def write_files(contents: Mapping[Path, str | bytes]) -> None:
+def _sync_folders(folders: Iterable[Path]) -> None:
+    """Wait until the names of files in these folders are on the disk, where a system can."""
+    for folder in folders:
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def write_files(contents: Mapping[Path, str | bytes], *, durable: bool = False) -> None:
     """Write files, text as UTF-8, with the caller's own file mode.
 
     All of them are complete beside their places before the first takes its place, so that what was
@@ -61,6 +72,7 @@ def write_files(contents: Mapping[Path, str | bytes]) -> None:
 
     Args:
         contents: by path; in folders that exist.
+        durable: wait until they are on the disk, so that they outlive a power cut, too.
 
     Raises:
         InputError: one cannot be written; nothing is left beside the places.
@@ -72,10 +84,16 @@ def write_files(contents: Mapping[Path, str | bytes]) -> None:
         for writing, content in contents.items():
             data = content if isinstance(content, bytes) else content.encode("utf-8")
             special = os.path.lexists(places[writing]) and not os.path.isfile(places[writing])
-            (places if special else beside)[writing].write_bytes(data)
+            with (places if special else beside)[writing].open("wb") as file:
+                file.write(data)
+                if durable and not special:
+                    file.flush()
+                    os.fsync(file.fileno())
         for writing, complete in beside.items():
             if complete.exists():
                 os.replace(complete, places[writing])
+        if durable:
+            _sync_folders({place.parent for place in places.values()})
     except OSError as error:
         raise InputError(f"{writing} cannot be written: {error}") from error
     finally:

@@ -82,3 +82,20 @@ def test_output_folders(tmp_path: Path) -> None:
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_durable_files_are_on_the_disk_before_they_take_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (calls.append("sync"), sync(file))[1])
+    monkeypatch.setattr(os, "replace", lambda *both: (calls.append("replace"), replace(*both))[1])
+    contents = {tmp_path / "a": "one", tmp_path / "b": b"two"}
+    write_files(contents, durable=True)
+    # Both files, then their names, then the folder that has the names.
+    assert calls == ["sync", "sync", "replace", "replace", "sync"]
+    assert (tmp_path / "a").read_text() == "one"
+    calls.clear()
+    write_files(contents)
+    assert calls == ["replace", "replace"]
