@@ -1,7 +1,9 @@
 """One row: how well a propagator follows the objects of a video."""
 
+import re
 import time
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ def measure(
             video.
         course: of the training, if the name has one.
         seen: categories of the training split, see `ObjectVideos`.
-        save: folder for indexed PNG files, `VIDEO/FRAME.png`.
+        save: folder for indexed PNG files, `CONDITION/VIDEO/FRAME.png`.
     """
     frames: Sequence[Frame] = list(video.frames)
     if corruption != CLEAN:
@@ -55,7 +57,9 @@ def measure(
     found = list(follow_objects(propagator, frames, begins))
     seconds = time.perf_counter() - started
     if save is not None:
-        _save(found, video, save / name.replace(":", "-") / video.name)
+        asked = (name, corruption, *(astuple(course) if "+" in name else ()))
+        condition = "-".join(re.sub(r"[^\w.+-]+", "_", str(part)) for part in asked)
+        _save(found, video, save / condition / video.name)
     return {
         "teacher": name,
         "video": video.name,

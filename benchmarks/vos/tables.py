@@ -34,14 +34,18 @@ def table(rows: Sequence[Row]) -> str:
         own = [row for row in rows if tuple(row[key] for key in KEYS) == keys]
         each = {row["video"]: pooled([row]).mean() for row in own}
         j, f = pooled(own)
+        worst = np.nanmin([*each.values(), np.inf])
         four: list[float] = []
         if split:
-            means = [*pooled(own, lambda k: k["seen"]), *pooled(own, lambda k: not k["seen"])]
+            means = [
+                *pooled(own, lambda k: k.get("seen") is True),
+                *pooled(own, lambda k: k.get("seen") is False),
+            ]
             four = [float(np.mean(means)), *map(float, means)]
         lines.append(
             [
                 *map(str, keys),
-                *(f"{score:.3f}" for score in ((j + f) / 2, j, f, min(each.values()))),
+                *(f"{score:.3f}" for score in ((j + f) / 2, j, f, worst)),
                 f"{np.mean([float(row['seconds']) for row in own]):.1f}",
                 *(f"{score:.3f}" for score in four),
                 *(f"{each[video]:.3f}" if video in each else "" for video in few),

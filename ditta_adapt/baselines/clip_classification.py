@@ -17,7 +17,7 @@ from ditta_adapt.baselines.masklets import Masklets
 from ditta_adapt.errors import InputError
 from ditta_adapt.io.frames import Frame, frame_to_tensor, frames_to_tensors
 from ditta_adapt.models.caller_state import own_gradient_mode
-from ditta_adapt.progress import ProgressCallback, silent
+from ditta_adapt.progress import Progress, ProgressCallback, check_progress, silent
 from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.teachers.registry import find_propagator
 
@@ -56,6 +56,11 @@ class ClipClassification:
     ) -> None:
         check_count("points_per_side", points_per_side)
         check_count("window", window)
+        if not isinstance(network, ClipNetwork):
+            raise InputError(
+                f"network is a {type(network).__name__}; expected a ClipNetwork. A model of images "
+                "goes to MaskClassification."
+            )
         if classifier.source != "segmenter":
             raise InputError(
                 "the classifier was trained on a propagator's features; expected one of "
@@ -79,12 +84,13 @@ class ClipClassification:
             SegmenterError: the network raised, or returned something else.
             PropagationError: the propagator raised or broke its contract.
         """
+        check_progress(progress)
         video = [tensor.permute(1, 2, 0) for tensor in frames_to_tensors(frames)]
-        self.network.adapt(video, progress=progress)
         try:
             self.clear_memory()
-            for frame in video:
+            for t, frame in enumerate(video):
                 self(frame)
+                progress(Progress("track", t + 1, len(video)))
         except BaseException:
             self.reset()
             raise
@@ -96,6 +102,7 @@ class ClipClassification:
             SegmenterError: the network raised, or returned something else.
             PropagationError: the propagator raised or broke its contract.
         """
+        tensor = frame_to_tensor(frame)
         try:
             prediction = self.network.predict(frame)
             if self._masks is None:
@@ -103,7 +110,7 @@ class ClipClassification:
                 classifier = self._classifier.to(prediction.labels.device)
                 self._masks = ClassifiedMasks(masklets, classifier, self._base)
             with own_gradient_mode(), torch.no_grad():
-                return self._masks.label(frame_to_tensor(frame), prediction)
+                return self._masks.label(tensor, prediction)
         except BaseException:
             self._forget()
             raise

@@ -112,6 +112,8 @@ def train_mask_classifier(
                     samples.add_video(masklets, frames, labels)
             finally:
                 masklets.close()
+                if isinstance(model, ClipNetwork):
+                    model.reset()
         features, classes, source = samples.joined()
         with seeded(seed, device):
             classifier = MaskClassifier(features.shape[1], num_classes, source).to(device)

@@ -68,8 +68,8 @@ class Discriminator(Record):
     """A network tells source from target by what is predicted; the student learns to confuse it.
 
     Attributes:
-        stacked: it is shown a frame's prediction and that of the frame before, one above the other;
-            else a frame's alone.
+        stacked: it is shown a frame's prediction and that of the frame before, one above the other,
+            and source frames are neighbours, also those of a mix; else a frame's alone.
         weight: of the student's term in the loss.
 
     Source: DA-VSN (Guan et al., ICCV 2021), with its weight.

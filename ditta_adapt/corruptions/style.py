@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import torch
 from jaxtyping import Float64, UInt8
+from torch import Tensor
 
 from ditta_adapt.corruptions.quantise import quantise
 from ditta_adapt.errors import InputError, ShapeError
-from ditta_adapt.io.frames import frame_to_tensor
+from ditta_adapt.io.frames import Frame, frame_to_tensor
 
 Stylise: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """From a frame and a style picture, both `(H, W, 3)` uint8 RGB, to a frame of the same size."""
@@ -22,7 +24,7 @@ _DETAIL = 5
 """Side of the mean that a picture's texture is what differs from."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Style:
     """Every frame by itself in the style of a picture, as DAVIS-C's four styles are.
 
@@ -44,7 +46,7 @@ class Style:
     real-time, arbitrary neural artistic stylization network", BMVC 2017.
     """
 
-    picture: UInt8[np.ndarray, "h w 3"]
+    picture: Frame
     stylise: Stylise
     keep_colours: bool = True
 
@@ -57,24 +59,33 @@ class Style:
                 "a picture to a frame, such as plain_style."
             )
 
-    def apply(
-        self, frames: Iterable[UInt8[np.ndarray, "H W 3"]]
-    ) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
+    def apply(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """The video in that style, a frame at a time; the frames given are never written to.
+
+        Each comes back as the kind that was given, an array or a tensor on the same device.
 
         Raises:
             ShapeError: while iterating: a malformed frame, or what `stylise` returned is of another
                 size or type.
         """
+        picture = _pixels(self.picture, "the style picture")
         for t, frame in enumerate(frames):
-            frame_to_tensor(frame, name=f"frame {t}")
-            found = self.stylise(frame.copy(), self.picture)
-            if found.shape != frame.shape or found.dtype != np.uint8:
+            pixels = _pixels(frame, f"frame {t}")
+            found = np.asarray(self.stylise(pixels.copy(), picture.copy()))
+            if found.shape != pixels.shape or found.dtype != np.uint8:
                 raise ShapeError(
                     f"stylise returned {found.dtype} {found.shape} for frame {t}; expected uint8 "
-                    f"{frame.shape}."
+                    f"{pixels.shape}."
                 )
-            yield with_colours_of(frame, found) if self.keep_colours else found
+            styled = with_colours_of(pixels, found) if self.keep_colours else found
+            if isinstance(frame, Tensor):
+                yield torch.from_numpy(styled).to(frame.device)
+            else:
+                yield styled
+
+
+def _pixels(image: Frame, name: str) -> UInt8[np.ndarray, "H W 3"]:
+    return frame_to_tensor(image, name=name).permute(1, 2, 0).cpu().numpy()
 
 
 def with_colours_of(

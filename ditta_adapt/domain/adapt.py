@@ -69,7 +69,7 @@ def adapt_to_domain(
     propagator: Propagator | str = "flow",
     config: DomainConfig | None = None,
     target_builder: TargetBuilder = build_targets,
-    reference: Segmenter | None = None,
+    reference: Any = None,
     checkpoint: str | Path | None = None,
     progress: ProgressCallback = silent,
 ) -> DomainResult:
@@ -94,8 +94,8 @@ def adapt_to_domain(
         propagator: warps votes, or follows objects; or the registered name of one.
         config: of all of it.
         target_builder: makes the labels of a clip that the teacher has seen.
-        reference: a network whose encoder's features `config.distance` compares with; by default
-            the model's own, as it was.
+        reference: a model, or any `Segmenter`, whose encoder's features `config.distance` compares
+            with; by default the model itself, as it was.
         checkpoint: a file that is written once a minute and after every round, and gone on from if
             it is there; it stays. The same arguments then give the same result as in one piece.
             None: nothing is written.
@@ -105,7 +105,8 @@ def adapt_to_domain(
         InputError: fewer than two videos, one without frames, or a malformed frame (`ShapeError`);
             labels of the source, or targets, that do not fit.
         CheckpointError: the checkpoint cannot be written, is none, or is of something else.
-        ConfigError: the configuration asks for no targets, or for no second looks.
+        ConfigError: the configuration asks for no targets, or for no second looks; a reference that
+            nothing is compared with; or things that the model has no class for.
         SegmenterError: the model's output breaks its contract.
         PropagationError: the propagator raised or broke its contract.
         AdaptationError: a loss is not finite, or no gradient reaches what is trained.
@@ -119,20 +120,41 @@ def adapt_to_domain(
     check_builder(target_builder, config.adapt)
     _check(config, videos)
     segmenter, teaches = find_segmenter(model), find_propagator(propagator)
+    compared = _reference(reference, config)
+    _check_things(config, segmenter.num_classes)
     if isinstance(teaches, TakesFeatures):
         teaches.bind(segmenter)
     clips = None if source is None else SourceClips(source, segmenter.num_classes)
     device, kept = device_of(segmenter), None
     if checkpoint is not None:
         frames = [frames_of(video) for video in videos]
-        asked = identity(segmenter, frames, teaches, target_builder, clips, reference, config)
+        asked = identity(segmenter, frames, teaches, target_builder, clips, compared, config)
         kept = Checkpoint(checkpoint, asked)
     with own_gradient_mode(), seeded(config.seed, device), without_autocast(device):
         training = DomainTraining(
-            segmenter, videos, teaches, target_builder, clips, reference, config, kept, progress
+            segmenter, videos, teaches, target_builder, clips, compared, config, kept, progress
         )
         adapted, report = training.run()
     return DomainResult(adapted, segmenter, report)
+
+
+def _reference(reference: Any, config: DomainConfig) -> Segmenter | None:
+    if reference is None:
+        return None
+    if config.distance is None:
+        raise ConfigError(
+            "reference is given and config.distance is None, so that nothing is compared with it; "
+            "set distance=FeatureDistance(), or leave reference out."
+        )
+    return find_segmenter(reference)
+
+
+def _check_things(config: DomainConfig, num_classes: int) -> None:
+    things = config.distance.things if config.distance is not None else ()
+    if any(thing >= num_classes for thing in things):
+        raise ConfigError(
+            f"distance.things are {things}; expected classes of the model, in [0, {num_classes})."
+        )
 
 
 def _check(config: DomainConfig, videos: Sequence[Video]) -> None:

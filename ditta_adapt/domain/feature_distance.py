@@ -2,13 +2,13 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from ditta_adapt.config import FeatureDistance
 from ditta_adapt.errors import SegmenterError
-from ditta_adapt.models.forward import encode
+from ditta_adapt.models.forward import encode_frame
 from ditta_adapt.models.segmenter import Encoded, Segmenter
 
 _MOSTLY = 0.75
@@ -73,24 +73,23 @@ class DistanceTerm:
 
     def __call__(
         self,
-        images: Float[Tensor, "1 3 H2 W2"],
+        frame: UInt8[Tensor, "3 H W"],
         encoded: Encoded,
         labels: Int64[Tensor, "H W"] | None,
     ) -> Float[Tensor, ""]:
         """Weighted.
 
         Args:
-            images: of the frame.
-            encoded: by the encoder that is trained.
+            frame: RGB, which the reference is shown as it wants.
+            encoded: of it, by the encoder that is trained.
             labels: of the frame, which say where things are; none where all of it counts.
 
         Raises:
             SegmenterError: one of the two encoders gives no map, or maps that differ in shape.
         """
         # With `WithDetail`, those of the whole frame, which come first.
-        with torch.no_grad():
-            reference = deepest_map(encode(self._reference, images))[:1]
-        own = deepest_map(encoded)[:1]
+        reference = deepest_map(encode_frame(self._reference, frame))[:1].float()
+        own = deepest_map(encoded)[:1].float()
         if own.shape != reference.shape:
             raise SegmenterError(
                 f"the encoder's deepest map is {tuple(own.shape)} and the reference's "

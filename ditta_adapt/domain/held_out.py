@@ -16,6 +16,7 @@ from ditta_adapt.io.frames import FrameLike, frame_to_tensor
 from ditta_adapt.models.forward import decode_checked, encode_frame
 from ditta_adapt.models.second_look import second_look
 from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.safety.agreement import agreement
 
 
@@ -87,7 +88,8 @@ class HeldOut:
         return [[self._gain(adapted, each) for each in video] for video in self._videos]
 
     def _gain(self, adapted: Segmenter, judged: _Judged) -> float:
-        pair = _labels(adapted, judged.frame).cpu(), judged.plain
+        grid = judged.plain.shape[0], judged.plain.shape[1]
+        pair = _labels(adapted, judged.frame, grid).cpu(), judged.plain
         # Only where something is known, as one row.
         known = judged.reference >= 0
         rows = [labels[known].unsqueeze(0) for labels in (*pair, judged.reference)]
@@ -128,8 +130,13 @@ def _seen(source: Segmenter, frame: FrameLike, number: int, look: SecondLook) ->
     return _Judged(tensor.cpu(), logits[0].argmax(dim=0).cpu(), found.labels.cpu())
 
 
-def _labels(segmenter: Segmenter, frame: Tensor) -> Integer[Tensor, "h w"]:
+def _labels(
+    segmenter: Segmenter, frame: Tensor, grid: tuple[int, int] | None = None
+) -> Integer[Tensor, "h w"]:
+    """On a grid, by default the model's own: one at two resolutions has a finer one."""
     with torch.no_grad():
         logits = decode_checked(segmenter, encode_frame(segmenter, frame)).logits
+        if grid is not None and tuple(logits.shape[2:]) != grid:
+            logits = resize_logits(logits, grid)
         labels: Tensor = logits[0].argmax(dim=0)
     return labels

@@ -25,7 +25,7 @@ from ditta_adapt.domain.views import (
 from ditta_adapt.losses import distillation_loss
 from ditta_adapt.models.forward import preprocess_frame
 from ditta_adapt.models.parameters import adaptable_parameters, device_of
-from ditta_adapt.models.segmenter import Encoded, Segmenter
+from ditta_adapt.models.segmenter import Encoded
 from ditta_adapt.models.with_norms import WithNorms
 from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.progress import silent
@@ -43,7 +43,7 @@ class StudentSteps:
     Args:
         student: is trained; in eval mode.
         source: labelled frames to learn from besides; none to learn without any.
-        reference: whose features the encoder's stay near to, if the configuration asks for that.
+        distance: of the encoder's features to those of a reference, as a term; none without.
         config: of all of it.
         random: draws.
 
@@ -55,7 +55,7 @@ class StudentSteps:
         self,
         student: Student,
         source: SourceClips | None,
-        reference: Segmenter,
+        distance: DistanceTerm | None,
         config: DomainConfig,
         random: np.random.Generator,
     ) -> None:
@@ -73,9 +73,7 @@ class StudentSteps:
         # So that norms count as the encoder's, which no gradient may reach.
         model = own.segmenter if isinstance(own, WithNorms) else own
         self._descent = Descent(model, parameters, self._optimizer, total=0, progress=silent)
-        self._distance: DistanceTerm | None = None
-        if config.distance is not None:
-            self._distance = DistanceTerm(reference, config.distance)
+        self._distance = distance
         self._adversary: VideoDiscriminator | None = None
         if config.discriminator is not None and source is not None:
             self._adversary = VideoDiscriminator(
@@ -92,7 +90,9 @@ class StudentSteps:
         length, size, config = len(warm_up.frames), warm_up.size, self._config
         source: list[LabelledFrame] = []
         if self._source is not None:
-            together = config.mix is None or config.mix.consistent
+            # Who is shown two frames, is shown neighbours.
+            stacked = self._adversary is not None and self._adversary.stacked
+            together = config.mix is None or config.mix.consistent or stacked
             source = self._source.draw(length, size, self._random, together=together)
         plain = [View(warm_up.frames[t], only(targets, t)) for t in range(length)]
         shown = self._mixed(plain, source, config.mix) if config.mix and source else plain
@@ -176,8 +176,7 @@ class StudentSteps:
         self, frame: UInt8[Tensor, "3 H W"], encoded: Encoded, labelled: LabelledFrame | None
     ) -> Float[Tensor, ""]:
         assert self._distance is not None
-        images = preprocess_frame(self._student.segmenter, frame)
-        return self._distance(images, encoded, labelled.labels if labelled else None)
+        return self._distance(frame, encoded, labelled.labels if labelled else None)
 
     def _distilled(
         self,

@@ -12,6 +12,7 @@ from torch import Tensor
 from ditta_adapt.config import DomainConfig
 from ditta_adapt.datasets.labelled_video import LabelledVideo
 from ditta_adapt.domain.checkpoint import Checkpoint
+from ditta_adapt.domain.feature_distance import DistanceTerm
 from ditta_adapt.domain.held_out import HeldOut, bounds
 from ditta_adapt.domain.label_quality import LabelQuality
 from ditta_adapt.domain.lesson import Learned, Lesson
@@ -104,17 +105,13 @@ class DomainTraining:
         self._quality = LabelQuality(segmenter.num_classes)
         whole: Segmenter = WithDetail(segmenter) if config.detail else segmenter
         trained: Segmenter = WithNorms(whole) if config.encoder == "norms" else whole
-        compared = reference or segmenter
         self._trained = trained
         self._frozen = Student.pretrained(trained)
         student = Student.create(trained, replace(config.adapt, memory=None), num_frames=1)
-        steps = StudentSteps(
-            student,
-            source,
-            frozen_copy(WithDetail(compared) if config.detail else compared),
-            config,
-            self._random,
-        )
+        distance: DistanceTerm | None = None
+        if config.distance is not None:
+            distance = DistanceTerm(frozen_copy(reference or segmenter), config.distance)
+        steps = StudentSteps(student, source, distance, config, self._random)
         self._lesson = Lesson(student, steps, propagator, build_targets, config, self._classes)
         self._course = _Course()
         self._kept: dict[str, Tensor] = {}

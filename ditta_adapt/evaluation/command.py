@@ -62,8 +62,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--class-map",
         metavar="MAP",
-        help="for a model of other classes: vspw-cityscapes, ade20k-vspw, either the other way "
-        "round, or a .toml file",
+        help="for a model of other classes: vspw-cityscapes, ade20k-vspw, viper-cityscapes, "
+        "synthia_seq-cityscapes, any of them the other way round, or a .toml file",
     )
     parser.add_argument("--domain", type=Path, metavar="DIR", help="what it learned of a domain")
     parser.add_argument("--aux", help="second, smaller model for auxadapt, named like --model")
@@ -125,6 +125,8 @@ def run(options: argparse.Namespace) -> int:
     """
     warmups = [parse_warmup(text) for text in options.warmup]
     scores = Scores(tuple(options.metrics))
+    if options.failures < 0:
+        raise InputError(f"--failures is {options.failures}; expected 0 or more videos.")
     origin = {
         name: str(getattr(options, name)) for name in ("dataset", "root", "option", "propagator")
     }

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from ditta_adapt.models.caller_state import OWN_LAYER, seeded
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.preprocessing import resize_frames
 from ditta_adapt.models.segmenter import Encoded, Segmenter, SegmenterOutput
@@ -31,15 +32,16 @@ class ScaleAttention(nn.Module):
 
     def __init__(self, feature_dim: int, num_classes: int) -> None:
         super().__init__()
-        self.hidden = nn.Conv2d(feature_dim, _HIDDEN, 1)
-        self.share = nn.Conv2d(_HIDDEN, num_classes, 1)
+        self.hidden = nn.Conv2d(feature_dim, _HIDDEN, 1, **OWN_LAYER)
+        self.share = nn.Conv2d(_HIDDEN, num_classes, 1, **OWN_LAYER)
         nn.init.zeros_(self.share.weight)
         nn.init.zeros_(self.share.bias)  # type: ignore[arg-type]
 
     def forward(self, features: Float[Tensor, "B D h w"]) -> Float[Tensor, "B C h w"]:
         """Shares in [0, 1]."""
-        shares: Tensor = self.share(F.relu(self.hidden(features))).sigmoid()
-        return shares
+        own = features.to(self.hidden.weight.dtype)
+        shares: Tensor = self.share(F.relu(self.hidden(own))).sigmoid()
+        return shares.to(features.dtype)
 
 
 class WithDetail(Generic[S]):
@@ -66,8 +68,7 @@ class WithDetail(Generic[S]):
 
     def __init__(self, segmenter: S) -> None:
         self.segmenter = segmenter
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with seeded(0, torch.device("cpu")):
             attention = ScaleAttention(segmenter.feature_dim, segmenter.num_classes)
         self.attention = attention.to(device_of(segmenter))
 

@@ -28,7 +28,7 @@ from ditta_adapt.running.source import Source, are_images, open_source
 from ditta_adapt.running.stopping import Stop, stop_on_signals
 from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.teachers.registry import check_propagator, find_propagator
-from ditta_adapt.teachers.test_time.adapt import check_trainable
+from ditta_adapt.teachers.test_time.checks import check_trainable
 from ditta_adapt.video_segmenter import VideoSegmenter
 from ditta_adapt.wrap import wrap
 

@@ -8,7 +8,7 @@ The second form gives each of two cores a process. Clips and `--cutouts` are tho
 arguments. What it learned is written as `weights.safetensors`, used by
 `StcnPropagator("runs/stcn/weights.safetensors")` and measured by
 
-    python -m benchmarks.davis_vos --teachers stcn-small --weights runs/stcn/weights.safetensors
+    python -m benchmarks.davis_vos --teachers stcn:runs/stcn/weights.safetensors
 """
 
 import argparse

@@ -99,7 +99,8 @@ def train(plan: Plan, out: Path, device: torch.device) -> dict[str, Tensor]:
     """Train, or go on training, and return the averaged weights.
 
     Started by `torchrun`, processes share every step: each makes its own clips and the gradients
-    are averaged.
+    are averaged. Statistics of batch normalisation are each one's own; those of the first are kept,
+    so that a run of several processes that was stopped goes on to nearly the same weights only.
     """
     run = _start(plan, device)
     checkpoint = out / "checkpoint.pt"
@@ -107,10 +108,11 @@ def train(plan: Plan, out: Path, device: torch.device) -> dict[str, Tensor]:
         run.load(checkpoint)
         print(f"going on from step {run.step}", flush=True)
     begin = 0
-    for stage in plan.stages:
+    for number, stage in enumerate(plan.stages, start=1):
         end = begin + stage.steps
         if run.step < end:
-            _train_stage(run, stage, range(run.step, end), device, out)
+            still = number == len(plan.stages)
+            _train_stage(run, stage, range(run.step, end), device, out, still=still)
         begin = end
     return run.averaged
 
@@ -155,11 +157,13 @@ def _start(plan: Plan, device: torch.device) -> _Run:
     return _Run(plan, network, averaged, optimizers)
 
 
-def _train_stage(run: _Run, stage: Stage, steps: range, device: torch.device, out: Path) -> None:
+def _train_stage(
+    run: _Run, stage: Stage, steps: range, device: torch.device, out: Path, *, still: bool
+) -> None:
     plan = run.plan
     rank = dist.get_rank() if dist.is_initialized() else 0
     run.network.train()
-    if stage == plan.stages[-1]:
+    if still:
         for module in run.network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()

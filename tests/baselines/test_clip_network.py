@@ -229,6 +229,7 @@ def test_features_of_another_shape_are_refused() -> None:
         ClipNetwork(WrongFeatures(), **AS_IT_IS)(numbered(1)[0])
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_masks_are_named_by_a_network_of_clips() -> None:
     """It says class 1 everywhere; a classifier of its features knows what is red."""
     frames = []
@@ -243,14 +244,21 @@ def test_masks_are_named_by_a_network_of_clips() -> None:
         [(frames, labels)], network, "flow", 2, epochs=30, learning_rate=0.02, **options
     )
     assert (classifier.source, classifier.in_features) == ("segmenter", 3)
+    # The videos that taught it are forgotten, so another size is another video.
+    assert network(np.zeros((8, 8, 3), np.uint8)).shape == (8, 8)
+    network.reset()
     method = ClipClassification(network, "flow", classifier, base=False, **options)
     assert isinstance(method, Method)
-    method.adapt(frames[:2])
+    told: list[int] = []
+    method.adapt(frames[:2], progress=lambda progress: told.append(progress.done))
+    assert told == [1, 2]
     for frame, truth in zip(frames[2:], labels[2:], strict=True):
         assert float((method(frame).numpy() == truth).mean()) > 0.85
     method.reset()
     again = [method(frame) for frame in frames]
     method.clear_memory()
     assert all(torch.equal(method(f), one) for f, one in zip(frames, again, strict=True))
+    with pytest.raises(InputError, match="expected a ClipNetwork"):
+        ClipClassification(WithFeatures(), "flow", classifier)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="propagator's features"):
         ClipClassification(network, "flow", MaskClassifier(3, 2, "propagator"))

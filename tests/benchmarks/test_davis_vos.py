@@ -54,7 +54,7 @@ def test_rows_of_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     davis_vos.main([*call, "--teachers", "copy"])
     assert len(json.loads(rows.read_text())) == 1
     assert "J unseen" in capsys.readouterr().out
-    with Image.open(masks / "copy/v1/00010.png") as image:
+    with Image.open(masks / "copy-clean/v1/00010.png") as image:
         labels = np.asarray(image)
     np.testing.assert_array_equal(labels == 2, np.pad(np.ones((6, 8), bool), ((16, 2), (20, 4))))
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from ditta_adapt.corruptions import Style, plain_style
 from ditta_adapt.corruptions.style import with_colours_of
@@ -45,6 +46,22 @@ def test_strong_styles_have_their_own_colours() -> None:
     (found,) = Style(PICTURE, scribble, keep_colours=False).apply([FRAME])
     np.testing.assert_array_equal(found, red)
     np.testing.assert_array_equal(FRAME, before)
+
+
+def test_tensors_come_back_as_tensors_and_the_picture_stays() -> None:
+    before = PICTURE.copy()
+
+    def scribble(frame: np.ndarray, picture: np.ndarray) -> np.ndarray:
+        picture[:] = 0
+        return frame
+
+    style = Style(torch.from_numpy(PICTURE), scribble)
+    (found,) = style.apply([torch.from_numpy(FRAME)])
+    assert isinstance(found, torch.Tensor)
+    np.testing.assert_array_equal(found.numpy(), FRAME)
+    np.testing.assert_array_equal(PICTURE, before)
+    assert style == style
+    assert len({style}) == 1
 
 
 def test_statistics_by_hand() -> None:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from ditta_adapt import Discriminator, DomainConfig
+from ditta_adapt import ClassMix, Discriminator, DomainConfig
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.domain import adapt_to_domain, steps
 from ditta_adapt.domain.discriminator import VideoDiscriminator
+from ditta_adapt.domain.source_clips import SourceClips
 from tests.toys import toy_segmenter, toy_video
 
 CPU = torch.device("cpu")
@@ -87,3 +88,23 @@ def test_without_a_source_there_is_nobody_to_tell_from() -> None:
     asked = DomainConfig(rounds=1, judged_frames=2, discriminator=Discriminator())
     found = adapt_to_domain(toy_segmenter(), VIDEOS, config=asked)
     assert found.report.rounds == plain.report.rounds
+
+
+def test_two_frames_are_neighbours_also_where_they_are_mixed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bool] = []
+    draw = SourceClips.draw
+
+    def spied(self: SourceClips, *given: Any, together: bool) -> Any:
+        asked.append(together)
+        return draw(self, *given, together=together)
+
+    monkeypatch.setattr(SourceClips, "draw", spied)
+    for stacked, expected in ((True, {True}), (False, {False, True})):
+        asked.clear()
+        config = DomainConfig(
+            rounds=1, judged_frames=2, mix=ClassMix(), discriminator=Discriminator(stacked=stacked)
+        )
+        adapt_to_domain(toy_segmenter(), VIDEOS, source=source(), config=config)
+        assert set(asked) == expected

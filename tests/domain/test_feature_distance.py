@@ -44,9 +44,9 @@ def test_a_reference_of_another_shape_is_refused() -> None:
     term = DistanceTerm(segmenter, FeatureDistance(weight=2.0))
     with torch.no_grad():
         encoded = encode(segmenter, images)
-    assert float(term(images, encoded, None)) == pytest.approx(0, abs=1e-5)
+    assert float(term(frame, encoded, None)) == pytest.approx(0, abs=1e-5)
     with pytest.raises(SegmenterError, match="expected the same"):
-        term(images, encoded[:, :4], None)
+        term(frame, encoded[:, :4], None)
 
 
 def test_it_holds_the_encoder_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,3 +76,28 @@ def test_it_needs_an_encoder_that_moves() -> None:
         DomainConfig(distance=FeatureDistance())
     config = DomainConfig(distance=FeatureDistance(things=(1, 2)), encoder="norms")
     assert DomainConfig.from_dict(config.to_dict()) == config
+
+
+def test_a_reference_is_shown_frames_as_it_wants() -> None:
+    class Other(ToySegmenter):
+        def preprocess(self, frames: torch.Tensor) -> torch.Tensor:
+            return super().preprocess(frames) * 3
+
+    own, other = toy_segmenter(), Other(ToyNet(0).eval())
+    frame = torch.from_numpy(VIDEOS[0][0]).permute(2, 0, 1)
+    term = DistanceTerm(other, FeatureDistance(weight=1.0))
+    with torch.no_grad():
+        mine = encode(own, preprocess_frame(own, frame))
+        theirs = other.model.encoder(3 * preprocess_frame(own, frame))
+    expected = feature_distance(mine, theirs)
+    assert float(term(frame, mine, None)) == pytest.approx(float(expected))
+    assert float(expected) > 0.1
+
+
+def test_what_could_not_act_is_refused() -> None:
+    plain = DomainConfig(rounds=1, judged_frames=2, encoder="norms")
+    with pytest.raises(ConfigError, match="nothing is compared with it"):
+        adapt_to_domain(toy_segmenter(), VIDEOS, config=plain, reference=toy_segmenter(1))
+    config = DomainConfig(encoder="norms", distance=FeatureDistance(things=(1, 77)))
+    with pytest.raises(ConfigError, match=r"distance\.things are \(1, 77\)"):
+        adapt_to_domain(toy_segmenter(), VIDEOS, config=config)

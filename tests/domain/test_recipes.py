@@ -40,7 +40,7 @@ EVERYTHING = DomainConfig(
 )
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def approved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HeldOut, "gains", lambda self, adapted: [[0.24, 0.26]])
 
@@ -51,6 +51,19 @@ def adapt(config: DomainConfig, **options: Any) -> DomainResult:
     return adapt_to_domain(toy_segmenter(), VIDEOS, source=source, config=config, **options)
 
 
+@pytest.mark.parametrize("source", [False, True])
+def test_two_resolutions_are_judged_where_the_image_model_is(source: bool) -> None:
+    config = DomainConfig(rounds=2, judged_frames=2, detail=True)
+    labels = [np.ones(SIZE, np.uint8)] * 8
+    known = [LabelledVideo(str(n), toy_video(8, SIZE, 9 + n), labels) for n in range(2)]
+    result = adapt_to_domain(
+        toy_segmenter(), VIDEOS, source=known if source else None, config=config
+    )
+    assert len(result.report.rounds) == 2
+    assert all(np.isfinite(gain) for each in result.report.rounds for gain in each.gains)
+
+
+@pytest.mark.usefixtures("approved")
 @pytest.mark.parametrize("encoder", ["frozen", "norms"])
 def test_detail_is_learned_kept_and_read_again(encoder: Any, tmp_path: Path) -> None:
     config = DomainConfig(
@@ -84,6 +97,7 @@ class Stopped(Exception):
     """The program ends here."""
 
 
+@pytest.mark.usefixtures("approved")
 def test_all_of_it_goes_on_to_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +116,7 @@ def test_all_of_it_goes_on_to_the_same_weights(
     assert torch.equal(frame_logits(resumed.segmenter, FRAME), frame_logits(whole.segmenter, FRAME))
 
 
+@pytest.mark.usefixtures("approved")
 def test_a_reference_network_of_ones_own() -> None:
     config = DomainConfig(
         rounds=1,

@@ -127,6 +127,7 @@ def test_what_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         (["--option", "videos"], "is not KEY=VALUE"),
         (["--option", "colour=red"], "colour"),
         (["--methods", "magic"], "no method 'magic'"),
+        (["--failures", "-1"], "--failures is -1"),
         (["--propagator", "magic"], "no propagator is called 'magic'"),
         (["--model", "nowhere:model"], "there is no package 'nowhere'"),
         (["--aux", "nowhere:model"], "there is no package 'nowhere'"),

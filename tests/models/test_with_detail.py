@@ -11,7 +11,7 @@ from ditta_adapt.models.parameters import adaptable_parameters, weight_hash
 from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.with_detail import WithDetail
 from ditta_adapt.testing import check_segmenter
-from tests.toys import toy_segmenter, toy_video
+from tests.toys import ToyNet, ToySegmenter, toy_segmenter, toy_video
 
 FRAME = torch.from_numpy(toy_video(1, (40, 60))[0]).permute(2, 0, 1)
 
@@ -84,6 +84,19 @@ def test_the_attention_is_adapted_and_copied_with_the_decoder() -> None:
             parameter.add_(1.0)
     assert weight_hash(segmenter) == before
     assert torch.equal(own.attention.share.bias, torch.zeros_like(own.attention.share.bias))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_a_model_of_another_precision(dtype: torch.dtype) -> None:
+    class Precise(ToySegmenter):
+        def preprocess(self, frames: torch.Tensor) -> torch.Tensor:
+            return super().preprocess(frames).to(dtype)
+
+    own = WithDetail(Precise(ToyNet().to(dtype).eval()))
+    output = frame_output(own, FRAME)
+    assert output.logits.dtype == output.features.dtype == dtype
+    expected = frame_output(WithDetail(toy_segmenter()), FRAME).logits
+    torch.testing.assert_close(output.logits.float(), expected, atol=0.1, rtol=0.1)
 
 
 def test_the_callers_random_state_is_untouched() -> None:

@@ -35,6 +35,12 @@ def test_objects_begin_where_they_are_given() -> None:
     assert all(labels.dtype == torch.int64 and labels.shape == (8, 10) for labels in maps)
 
 
+def test_arrays_are_masks_too() -> None:
+    begins = {0: {3: mask(0, 0).numpy()}}
+    (first, *_) = follow_objects(StillPropagator(), FRAMES, begins)
+    assert torch.equal(first == 3, mask(0, 0))
+
+
 def test_without_objects_there_is_nothing() -> None:
     assert not any(labels.any() for labels in follow_objects(StillPropagator(), FRAMES, {}))
 
@@ -46,16 +52,19 @@ def test_without_objects_there_is_nothing() -> None:
         ({0: {0: mask(0, 0)}}, "expected ids of at least 1"),
         ({0: {1: mask(0, 0)}, 2: {1: mask(1, 1)}}, "each once"),
         ({0: {1: torch.zeros(8, 10, dtype=torch.bool)}}, "mask of object 1 in frame 0 is empty"),
+        ({0: {1: mask(0, 0).byte()}}, r"torch.uint8 \(8, 10\); expected bool"),
+        ({0: {1: mask(0, 0)[:5]}}, r"expected bool of the frame's size, \(8, 10\)"),
     ],
 )
 def test_wrong_objects(begins: dict[int, dict[int, torch.Tensor]], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        list(follow_objects(BrightnessPropagator(), FRAMES, begins))
+        # At once, not when the first frame is asked for.
+        follow_objects(BrightnessPropagator(), FRAMES, begins)
 
 
 def test_no_frames() -> None:
     with pytest.raises(InputError, match="no frames"):
-        list(follow_objects(StillPropagator(), [], {}))
+        follow_objects(StillPropagator(), [], {})
 
 
 def test_what_a_propagator_raises_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

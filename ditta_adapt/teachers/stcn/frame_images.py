@@ -10,7 +10,10 @@ from ditta_adapt.teachers.stcn.network import STRIDE
 
 
 def network_size(size: tuple[int, int], shorter_side: int) -> tuple[int, int]:
-    """`(H, W)` that the network sees: no larger than asked, and of whole cells."""
+    """`(H, W)` that the network sees: about as large as asked, and of whole cells.
+
+    A side is rounded to the nearest multiple of 16, so it may be eight pixels longer.
+    """
     scale = min(1.0, shorter_side / min(size))
     height, width = (max(round(side * scale / STRIDE), 1) * STRIDE for side in size)
     return height, width

@@ -41,7 +41,7 @@ class StcnSession(BaseSession[StcnVideo]):
         super().close()
         self._memory.begins.clear()
         self._memory.since.clear()
-        self._soft = self._soft[:0]
+        self._soft = self._soft[:0].clone()
 
     def _start(self, video: StcnVideo, t: int, prompts: Sequence[Prompt]) -> Bool[Tensor, "N H W"]:
         device = video.network.mask.weight.device

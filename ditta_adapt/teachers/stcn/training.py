@@ -90,7 +90,10 @@ class StcnInTraining(nn.Module):
 
     def trained_by(self, objective: Objective) -> list[nn.Parameter]:
         """See `TrainableNetwork`. Entropy trains the affine part of batch normalisation only."""
-        if objective != "entropy":
-            return list(self.network.parameters())
         layers = [each for each in self.network.modules() if isinstance(each, nn.BatchNorm2d)]
-        return [parameter for layer in layers for parameter in layer.parameters()]
+        if objective == "entropy":
+            # No gradient of the others is computed, which nobody would take a step by.
+            self.network.requires_grad_(False)
+            for layer in layers:
+                layer.requires_grad_()
+        return [each for each in self.network.parameters() if each.requires_grad]

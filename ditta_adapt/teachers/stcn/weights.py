@@ -8,6 +8,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ditta_adapt.errors import InputError
+from ditta_adapt.io.files import as_path
+from ditta_adapt.models.caller_state import seeded
 from ditta_adapt.teachers.stcn.network import SpaceTimeNetwork
 from ditta_adapt.teachers.stcn.shape import RELEASED, SMALL
 
@@ -47,15 +49,15 @@ def load_network(weights: str | Path) -> SpaceTimeNetwork:
     Raises:
         InputError: there is no such file, or it holds other weights.
     """
-    file = _FILE if weights == SHIPPED else Path(weights)
+    file = _FILE if weights == SHIPPED else as_path(weights)
     state = _read(file)
-    if _OF_THE_AUTHORS in state:
-        network, state = SpaceTimeNetwork(RELEASED), from_released(state)
-    else:
-        network = SpaceTimeNetwork(SMALL)
+    released = _OF_THE_AUTHORS in state
+    # What it begins with is overwritten: the caller's random state and defaults play no part.
+    with seeded(0, torch.device("cpu")), torch.device("cpu"):
+        network = SpaceTimeNetwork(RELEASED if released else SMALL).float()
     try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
+        network.load_state_dict(from_released(state) if released else state)
+    except (RuntimeError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{str(file)!r} does not fit: {reason}. Expected weights of STCN, as its authors or "
@@ -118,6 +120,6 @@ def _read(file: Path) -> Mapping[str, Tensor]:
         raise InputError(
             f"{str(file)!r} cannot be read as weights: {type(error).__name__}: {error}"
         ) from error
-    if not isinstance(weights, Mapping):
+    if not isinstance(weights, Mapping) or not all(isinstance(name, str) for name in weights):
         raise InputError(f"{str(file)!r} holds a {type(weights).__name__}, no weights.")
     return weights

@@ -3,7 +3,8 @@
 import copy
 import time
 from collections.abc import Sequence
-from typing import Any, get_args
+from math import isfinite
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from ditta_adapt.models.caller_state import own_gradient_mode, without_autocast
 from ditta_adapt.progress import Progress, ProgressCallback, silent
 from ditta_adapt.teachers.checked_calls import open_session, propagator_errors
 from ditta_adapt.teachers.propagator import Prompt, Propagator
+from ditta_adapt.teachers.test_time.checks import check_training
 from ditta_adapt.teachers.test_time.mask_network import Features
 from ditta_adapt.teachers.test_time.objectives import (
     copy_loss,
@@ -83,7 +85,7 @@ def adapt_propagator(
     NeurIPS 2023. Other than there, which objects are visible where is asked once, before the first
     step.
     """
-    _check(propagator, frames, masks, objective, iterations, learning_rate, length, jump)
+    check_training(propagator, frames, masks, objective, iterations, learning_rate, length, jump)
     assert isinstance(propagator, TrainablePropagator)
     if len(frames) < length and objective != "mask_autoencoder":
         reason = f"not trained: a video of {len(frames)} frames has no cycle of {length}"
@@ -151,6 +153,7 @@ class _Run:
                 losses.append(self._step(optimizer, len(losses)))
                 progress(Progress("adapt", len(losses), most))
             judged.append(self._judge())
+            self._check_finite(judged[-1])
             if fixed or judged[-1] < min(judged[:-1]):
                 best, kept = len(losses), copy.deepcopy(dict(self._network.state_dict()))
             elif judged[-1] > judged[-2]:
@@ -166,6 +169,14 @@ class _Run:
             reason,
         )
         return self._propagator.trained(self._network), report
+
+    def _check_finite(self, judged: float) -> None:
+        weights = all(bool(each.isfinite().all()) for each in self._parameters)
+        if not (isfinite(judged) and weights):
+            raise AdaptationError(
+                "after a round of steps the weights, or the loss of what was held out, are not "
+                f"finite; expected numbers. Lower learning_rate, which is {self._rate}."
+            )
 
     def _step(self, optimizer: torch.optim.Optimizer, number: int) -> float:
         loss = self._loss()
@@ -237,49 +248,3 @@ def _visible(
             found = session.propagate(t - 1, t).masks
             seen.append(found.flatten(1).any(dim=1).cpu().numpy())
     return np.stack(seen)
-
-
-def check_trainable(propagator: Propagator) -> None:
-    """Check that a propagator has what training needs.
-
-    Raises:
-        InputError: it has not.
-    """
-    if not isinstance(propagator, TrainablePropagator):
-        raise InputError(
-            f"{type(propagator).__name__} cannot be trained; expected a propagator with "
-            "training_copy(frames) and trained(network), such as MatchingPropagator."
-        )
-
-
-def _check(
-    propagator: Propagator,
-    frames: Sequence[Frame],
-    masks: Tensor,
-    objective: str,
-    iterations: int | None,
-    learning_rate: float | None,
-    length: int,
-    jump: int | None,
-) -> None:
-    check_trainable(propagator)
-    if objective not in get_args(Objective):
-        raise InputError(f"objective is {objective!r}; expected one of {get_args(Objective)}.")
-    wrong_rate = learning_rate is not None and not learning_rate > 0
-    too_few = any(number is not None and number < 1 for number in (iterations, jump))
-    if too_few or wrong_rate or length < SHORTEST:
-        raise InputError(
-            f"iterations is {iterations}, learning_rate {learning_rate}, length {length} and jump "
-            f"{jump}; expected at least 1 (or none), above 0 (or none), at least {SHORTEST}, and "
-            "at least 1 (or none)."
-        )
-    if not len(frames):
-        raise InputError("no frames: training needs the video.")
-    size = frame_to_tensor(frames[0], name="frame 0").shape[1:]
-    if masks.dtype != torch.bool or masks.ndim != 3 or masks.shape[1:] != size:
-        raise InputError(
-            f"masks are {masks.dtype} {tuple(masks.shape)}; expected bool (K, H, W) of the first "
-            f"frame, which is {tuple(size)}."
-        )
-    if not len(masks) or not bool(masks.flatten(1).any(dim=1).all()):
-        raise InputError("a mask is empty, or there is none; expected at least a pixel of each.")

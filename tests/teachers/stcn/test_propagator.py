@@ -115,9 +115,33 @@ def test_by_its_name_and_as_a_teacher(tmp_path: Path) -> None:
     assert len(list(model.segment(frames, warmup=3))) == 6
 
 
+def test_a_given_network_and_the_callers_random_state_stay() -> None:
+    network = tiny().train()
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    propagator = StcnPropagator(network)
+    StcnPropagator()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert network.training
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert not propagator.network.training
+    assert not any(parameter.requires_grad for parameter in propagator.network.parameters())
+
+
+def test_defaults_of_the_process_play_no_part() -> None:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        network = StcnPropagator().network
+    finally:
+        torch.set_default_dtype(before)
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+
+
+@pytest.mark.usefixtures("unchecked")
 def test_options_out_of_range() -> None:
-    for options in ({"shorter_side": 8}, {"every": 0}, {"most": 0}, {"top_k": 0}):
-        with pytest.raises(InputError, match="expected at least 16, 1, 1 and 1"):
+    for options in ({"shorter_side": 8}, {"every": 0}, {"most": 0}, {"top_k": 0}, {"every": 2.5}):
+        with pytest.raises(InputError, match="expected integers of at least 16"):
             StcnPropagator(tiny(), **options)
 
 

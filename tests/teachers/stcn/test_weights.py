@@ -149,6 +149,14 @@ def test_wrong_files(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(InputError, match="holds a list"):
         StcnPropagator(tmp_path / "list.pth")
+    torch.save({1: torch.zeros(1)}, tmp_path / "numbers.pth")
+    with pytest.raises(InputError, match="no weights"):
+        StcnPropagator(tmp_path / "numbers.pth")
+    wrong = {"key_encoder.conv1.weight": torch.zeros(1), "value_encoder.conv1.bias": torch.zeros(3)}
+    wrong["value_encoder.bn1.running_mean"] = torch.zeros(64)
+    torch.save(wrong, tmp_path / "wrong.pth")
+    with pytest.raises(InputError, match="does not fit"):
+        StcnPropagator(tmp_path / "wrong.pth")
     torch.save({"other.weight": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(InputError, match="does not fit"):
         StcnPropagator(tmp_path / "other.pth")

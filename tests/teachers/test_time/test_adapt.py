@@ -153,6 +153,12 @@ def test_the_shortest_videos_end(length: int) -> None:
     assert adapt_propagator(matching(), frames, masks, iterations=2, jump=1)[1].iterations == 2
 
 
+def test_weights_that_are_not_finite_are_refused_after_the_last_step() -> None:
+    frames, masks = scene(8)
+    with pytest.raises(AdaptationError, match="not finite; expected numbers"):
+        adapt_propagator(matching(), frames, masks, iterations=1, learning_rate=1e30)
+
+
 def test_longer_sequences_of_any_frames() -> None:
     frames, masks = scene(8)
     _, report = adapt_propagator(matching(), frames, masks, iterations=3, length=8, jump=None)
@@ -200,7 +206,13 @@ def test_what_is_refused() -> None:
     for empty in (masks[:0], torch.zeros_like(masks)):
         with pytest.raises(InputError, match="empty"):
             adapt_propagator(matching(), frames, empty)
-    for options in ({"iterations": 0}, {"learning_rate": 0.0}, {"jump": 0}, {"length": 2}):
+    for options in (
+        {"iterations": 0},
+        {"learning_rate": 0.0},
+        {"jump": 0},
+        {"length": 2},
+        {"learning_rate": np.inf},
+    ):
         with pytest.raises(InputError, match="expected at least 1"):
             adapt_propagator(matching(), frames, masks, **options)  # type: ignore[arg-type]
 
