@@ -2,8 +2,8 @@
 
 A small HRNet with an OCR head is trained from scratch on clean generated scenes, as the demo's
 SegFormer was, and adapted to held-out videos with noise, blur and exposure drift. mIoU and mVC8 of
-the frames after the warm-up, for the image model, the default preset and the paper's, with optical
-flow and with the small SAM2 that ships with the package.
+the frames after the warm-up, for the image model, the default preset, the paper's program and the
+paper's text, with optical flow and with the small SAM2 that ships with the package.
 
     python -m benchmarks.ocrnet --weights runs/ocrnet.pt --json ocrnet.json
 
@@ -40,12 +40,17 @@ WIDTHS = (16, 32, 48, 64)
 LENGTH, VIDEOS = 40, 8
 WARMUPS = (4, 10, 20)
 """A tenth, a quarter and a half of the frames."""
-CONFIGS = {"ditta": AdaptConfig(), "ditta-paper": AdaptConfig.paper()}
+CONFIGS = {
+    "ditta": AdaptConfig(),
+    "ditta-paper": AdaptConfig.paper(),
+    "ditta-as-printed": AdaptConfig.as_printed(),
+}
 METHODS = (
     ("image-model", "flow"),
     ("ditta", "flow"),
     ("ditta", "sam2-small"),
     ("ditta-paper", "sam2-small"),
+    ("ditta-as-printed", "sam2-small"),
 )
 
 

@@ -73,7 +73,7 @@ def save(path: str | Path, stream: Stream, segmenter: Segmenter, *, state: bool 
     files[folder / CONFIG] = json.dumps(description, indent=2) + "\n"
     try:
         make_folder(folder)
-        write_files(files)
+        write_files(files, durable=True)
     except (InputError, SafetensorError) as error:
         raise CheckpointError(f"cannot write to {folder}: {error}") from error
 

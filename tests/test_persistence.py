@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 from functools import cache
 from pathlib import Path
 
@@ -321,15 +322,14 @@ def test_failed_save_leaves_the_old_files(
 ) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    written: list[Path] = []
+    written: list[int] = []
 
-    def full_disk(path: Path, data: bytes) -> None:
+    def full_disk(descriptor: int) -> None:
         if written:
             raise OSError("no space left")
-        written.append(path)
-        path.touch()
+        written.append(descriptor)
 
-    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(CheckpointError, match="no space"):
         adapted.save_pretrained(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

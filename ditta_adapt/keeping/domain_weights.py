@@ -62,7 +62,8 @@ def save_domain(
             {
                 folder / persistence.WEIGHTS: to_bytes(tensors),
                 folder / persistence.CONFIG: json.dumps(description, indent=2) + "\n",
-            }
+            },
+            durable=True,
         )
     except (InputError, SafetensorError) as error:
         raise CheckpointError(f"cannot write to {folder}: {error}") from error

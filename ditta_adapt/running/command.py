@@ -63,20 +63,20 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--propagator",
         default="flow",
-        help="flow, matching, sam2-small; sam2, sam2-hf, edgetam, cutie, each with :ID of its "
-        "weights; or package.module:factory (default: flow)",
+        help="flow, matching, stcn-small, sam2-small; sam2, sam2-hf, edgetam, cutie, stcn, each "
+        "with :ID of its weights; or package.module:factory (default: flow)",
     )
     parser.add_argument(
         "--adapt-propagator",
         action="store_const",
         const=True,
-        help="train it on the warm-up first (matching, sam2-small, sam2-hf, cutie)",
+        help="train it on the warm-up first (matching, stcn, sam2-small, sam2-hf, cutie)",
     )
     parser.add_argument(
         "--preset",
         choices=PRESETS,
         default="default",
-        help="default; memory: learn nothing, remember; paper: the published method, unchecked",
+        help="memory: learn nothing, remember; paper: the published program, unchecked; as-printed",
     )
     parser.add_argument(
         "--warmup",
