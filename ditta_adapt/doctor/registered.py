@@ -13,7 +13,8 @@ from ditta_adapt.teachers.registry import PROPAGATORS
 
 NEEDED_LATER = {
     **dict.fromkeys(("edgetam", "sam2-hf", "sam2-small"), "transformers"),
-    **dict.fromkeys(("camvid", "cityscapes", "davis", "folder", "vspw"), "PIL"),
+    **dict.fromkeys(("bdd", "camvid", "cityscapes", "davis", "folder"), "PIL"),
+    **dict.fromkeys(("synthia_seq", "viper", "vipseg", "vspw"), "PIL"),
     "cutie": "cutie",
     "demo": "cv2",
     "video": "av",

@@ -285,17 +285,17 @@ def test_a_disk_that_is_full_leaves_what_was_whole(
     clip: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(labelling, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    real, written = Path.write_bytes, list[Path]()
+    real, opened = Path.open, list[Path]()
 
-    def write(path: Path, data: bytes) -> int:
-        if path.parent.name == "labels":
-            written.append(path)
-            if len(written) == 10:
+    def open_file(path: Path, mode: str = "r", **options: Any) -> Any:
+        if mode == "wb" and path.parent.name == "labels":
+            opened.append(path)
+            if len(opened) == 10:
                 raise OSError(28, "No space left on device")
-        return real(path, data)
+        return real(path, mode, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", write)
+        patch.setattr(Path, "open", open_file)
         with pytest.raises(InputError, match=r"cannot be written: .*No space left"):
             run(clip, tmp_path / "out")
     assert not list((tmp_path / "out" / "labels").glob(".*"))
