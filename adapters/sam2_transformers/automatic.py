@@ -26,7 +26,7 @@ def automatic_masks(video: FrameFeatures, t: int, points: Sequence[tuple[int, in
     # As of a frame before which there was none.
     levels[-1] = levels[-1] + model.no_memory_embedding
     *finer, coarse = (
-        level.permute(1, 2, 0).unflatten(2, size)
+        level.permute(1, 2, 0).reshape(1, -1, *size)
         for level, size in zip(levels, model.backbone_feature_sizes, strict=True)
     )
     masks: list[Tensor] = []

@@ -38,7 +38,8 @@ def test_all_of_this_library_are_found() -> None:
         (
             registered.datasets,
             "PIL",
-            {"camvid", "cityscapes", "davis", "folder", "vspw"},
+            {"bdd", "camvid", "cityscapes", "davis", "folder"}
+            | {"synthia_seq", "viper", "vipseg", "vspw"},
             "video",
         ),
         (registered.datasets, "av", {"video"}, "video"),
