@@ -6,7 +6,7 @@ from ditta_adapt.evaluation.method_names import Parts, method_names
 from ditta_adapt.evaluation.result import Case, VideoResult
 from ditta_adapt.evaluation.split import split_video
 from ditta_adapt.evaluation.table import Row, pool, render, to_csv
-from ditta_adapt.evaluation.warmup import Warmup, parse_warmup
+from ditta_adapt.running.warmup import Warmup, parse_warmup
 
 __all__ = [
     "Case",

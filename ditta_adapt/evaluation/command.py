@@ -25,11 +25,11 @@ from ditta_adapt.evaluation.method_names import Parts, method_names
 from ditta_adapt.evaluation.result import VideoResult
 from ditta_adapt.evaluation.scores import CHANGED, DEFAULT_SCORES, EXTRA_NAMES, Scores
 from ditta_adapt.evaluation.table import classes_to_csv, pool, render, to_csv
-from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.io.factories import importable_folder
 from ditta_adapt.io.files import check_output_folder, is_file, write_files
 from ditta_adapt.keeping.domain_weights import check_domain
 from ditta_adapt.model_loading import check_model_name, load_segmenter
+from ditta_adapt.running.warmup import parse_warmup
 from ditta_adapt.teachers.registry import check_propagator, find_propagator
 
 

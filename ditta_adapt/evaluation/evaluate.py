@@ -24,9 +24,9 @@ from ditta_adapt.evaluation.result_file import ResultFile
 from ditta_adapt.evaluation.runner import run_method
 from ditta_adapt.evaluation.scores import USUAL, Scores
 from ditta_adapt.evaluation.split import split_video
-from ditta_adapt.evaluation.warmup import Warmup, check_warmup, parse_warmup, show_warmup
 from ditta_adapt.models.parameters import device_of, weight_hash
 from ditta_adapt.report import library_versions
+from ditta_adapt.running.warmup import Warmup, check_warmup, parse_warmup, show_warmup
 
 RESULTS = "results.jsonl"
 """Name of the file of results in the output folder."""

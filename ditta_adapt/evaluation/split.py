@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ditta_adapt.errors import InputError
-from ditta_adapt.evaluation.warmup import Warmup, check_warmup
+from ditta_adapt.running.warmup import Warmup, check_warmup
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from ditta_adapt.evaluation.confusions import summed
 from ditta_adapt.evaluation.result import VideoResult
 from ditta_adapt.evaluation.scores import CHANGED, USUAL, Scores
-from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.metrics import SegmentationScore, VideoConsistency
 from ditta_adapt.reporting import tables
+from ditta_adapt.running.warmup import parse_warmup
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,37 +5,28 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import torch
-
-from ditta_adapt.config import PropagatorTraining
 from ditta_adapt.errors import DittaError, InputError
-from ditta_adapt.evaluation.warmup import parse_warmup
 from ditta_adapt.io.factories import importable_folder
 from ditta_adapt.io.files import check_output_folder
-from ditta_adapt.keeping.domain_weights import check_domain
-from ditta_adapt.model_loading import AUTO, check_model_name, load_segmenter
-from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.running.bars import Bars
-from ditta_adapt.running.excerpt import Excerpt, parse_seconds
-from ditta_adapt.running.request import PRESETS, LabelFormat, Request
+from ditta_adapt.running.options import (
+    Parts,
+    add_model_options,
+    add_video_options,
+    check_model_options,
+    request_of,
+    settings_of,
+)
 from ditta_adapt.running.run import Outcome, run_video
 from ditta_adapt.running.source import Source, are_images, open_source
 from ditta_adapt.running.stopping import Stop, stop_on_signals
-from ditta_adapt.teachers.propagator import Propagator
-from ditta_adapt.teachers.registry import check_propagator, find_propagator
-from ditta_adapt.teachers.test_time.checks import check_trainable
 from ditta_adapt.video_segmenter import VideoSegmenter
-from ditta_adapt.wrap import wrap
 
 INTERRUPTED = 130
 """Exit status of a run that was stopped and can be gone on with, as shells count Ctrl-C."""
-
-_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -54,58 +45,9 @@ def add_parser(subparsers: Any) -> None:
         help="a video file, a folder of images, image files, a device, the address of a stream, "
         "or - for standard input; of several videos each gets a folder of its own",
     )
-    parser.add_argument(
-        "--model",
-        required=True,
-        help="demo, package.module:factory, or a folder or hub id of transformers",
-    )
+    add_model_options(parser)
+    add_video_options(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    parser.add_argument(
-        "--propagator",
-        default="flow",
-        help="flow, matching, stcn-small, sam2-small; sam2, sam2-hf, edgetam, cutie, stcn, each "
-        "with :ID of its weights; or package.module:factory (default: flow)",
-    )
-    parser.add_argument(
-        "--adapt-propagator",
-        action="store_const",
-        const=True,
-        help="train it on the warm-up first (matching, stcn, sam2-small, sam2-hf, cutie)",
-    )
-    parser.add_argument(
-        "--preset",
-        choices=PRESETS,
-        default="default",
-        help="memory: learn nothing, remember; paper: the published program, unchecked; as-printed",
-    )
-    parser.add_argument(
-        "--warmup",
-        type=_checked(parse_warmup),
-        help="what is adapted to: a share, 10%% or 0.1, or a number of frames, 8; default a "
-        "tenth, at least 8 frames and at most 64",
-    )
-    parser.add_argument("--domain", type=Path, metavar="DIR", help="what it learned of a domain")
-    parser.add_argument("--device", default=AUTO, help="cpu, cuda, ...; default the fastest here")
-    parser.add_argument("--dtype", choices=_DTYPES, help="cast the model's weights")
-    parser.add_argument("--compile", action="store_true", help="CUDA graphs of the model")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--stride", type=int, default=1, help="take every so many-th frame")
-    parser.add_argument("--size", type=int, metavar="PIXELS", help="scale to this longer side")
-    parser.add_argument("--start", type=_checked(parse_seconds), default=Fraction(0), help="1:30")
-    parser.add_argument("--end", type=_checked(parse_seconds), help="likewise; default the end")
-    parser.add_argument(
-        "--fps", type=_checked(_rate), help="frames a second of a folder of images (default: 25)"
-    )
-    parser.add_argument(
-        "--classes", nargs="+", default=[], metavar="CLASS", help="names or numbers to keep"
-    )
-    parser.add_argument(
-        "--labels",
-        choices=get_args(LabelFormat),
-        default="png",
-        help="a PNG file a frame, or one compressed file for numpy",
-    )
-    parser.add_argument("--no-report", action="store_true", help="leave report.html out")
     parser.add_argument("--save-model", type=Path, metavar="DIR", help="keep what was learned")
     parser.add_argument("--overwrite", action="store_true", help="replace results in the folder")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -121,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         DittaError: something named on the command line cannot be found, opened or used.
     """
-    _request(options)
+    request_of(options)
     videos = _videos(options)
     with importable_folder(os.getcwd()):
         _check_names(options)
@@ -131,15 +73,12 @@ def run(options: argparse.Namespace) -> int:
             (only,) = sources.values()
             if isinstance(only, DittaError):
                 raise only
-        propagator = find_propagator(options.propagator)
-        if options.adapt_propagator:
-            check_trainable(propagator)
-        parts = _segmenter(options), propagator
+        parts = Parts.load(options)
         failed = 0
         with stop_on_signals() as stop:
             for folder, source in sources.items():
                 try:
-                    outcome = _run_one(source, _video_model(*parts, options), folder, options, stop)
+                    outcome = _run_one(source, parts.video_model(options), folder, options, stop)
                 except DittaError as error:
                     if len(sources) == 1:
                         raise
@@ -176,9 +115,9 @@ def _run_one(
         outcome = run_video(
             source,
             video_model,
-            _request(options),
+            request_of(options),
             folder,
-            settings=_settings(options),
+            settings=settings_of(options),
             overwrite=options.overwrite,
             stop=stop,
             progress=bars.progress,
@@ -212,18 +151,6 @@ def last_line(outcome: Outcome, folder: Path) -> str:
     return f"{report['verdict']} {speed}; results in {folder}{done}."
 
 
-def _request(options: argparse.Namespace) -> Request:
-    if options.size is not None and options.size < 16:
-        raise InputError(f"--size is {options.size}; expected at least 16 pixels.")
-    return Request(
-        excerpt=Excerpt(options.start, options.end, options.stride),
-        warmup=options.warmup,
-        classes=tuple(options.classes),
-        labels=options.labels,
-        page=not options.no_report,
-    )
-
-
 def _videos(options: argparse.Namespace) -> dict[Path, Sequence[str]]:
     """What is read for each folder of results."""
     names: list[str] = options.video
@@ -242,9 +169,7 @@ def _videos(options: argparse.Namespace) -> dict[Path, Sequence[str]]:
 
 def _check_names(options: argparse.Namespace) -> None:
     """Refuse what is named wrongly before anything is imported, loaded or computed."""
-    check_model_name(options.model, options.device)
-    check_propagator(options.propagator)
-    check_domain(options.domain)
+    check_model_options(options)
     if options.save_model is not None:
         check_output_folder(options.save_model)
 
@@ -254,46 +179,3 @@ def _opened(names: Sequence[str], options: argparse.Namespace) -> Source | Ditta
         return open_source(names, max_side=options.size, rate=options.fps)
     except DittaError as error:
         return error
-
-
-def _segmenter(options: argparse.Namespace) -> Segmenter:
-    dtype = None if options.dtype is None else _DTYPES[options.dtype]
-    return load_segmenter(options.model, options.device, dtype=dtype, domain=options.domain)
-
-
-def _video_model(
-    segmenter: Segmenter, propagator: Propagator, options: argparse.Namespace
-) -> VideoSegmenter:
-    """One for every video: what one leaves behind is not the next one's."""
-    training = PropagatorTraining() if options.adapt_propagator else None
-    config = replace(PRESETS[options.preset], seed=options.seed, propagator_training=training)
-    return wrap(segmenter, propagator=propagator, config=config, compile=options.compile)
-
-
-def _settings(options: argparse.Namespace) -> dict[str, str]:
-    """What is shown of the command in reports, and makes it another run if it differs."""
-    names = "model domain propagator adapt_propagator preset device dtype seed size fps"
-    values = {name: getattr(options, name) for name in names.split()}
-    return {name: str(value) for name, value in values.items() if value is not None}
-
-
-def _rate(text: str) -> Fraction:
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not 0 < rate <= 1000:
-        raise InputError(f"{text!r} is no rate; expected frames a second, such as 25 or 29.97.")
-    return rate
-
-
-def _checked(parse: Any) -> Any:
-    """A parser of text whose errors are those of the command line."""
-
-    def checked(text: str) -> Any:
-        try:
-            return parse(text)
-        except InputError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return checked

@@ -5,8 +5,8 @@ from typing import Literal
 
 from ditta_adapt.config import AdaptConfig
 from ditta_adapt.errors import InputError
-from ditta_adapt.evaluation.warmup import Warmup
 from ditta_adapt.running.excerpt import Excerpt
+from ditta_adapt.running.warmup import Warmup
 from ditta_adapt.targets.warm_up import warmup_length
 
 LabelFormat = Literal["png", "npz"]

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from ditta_adapt import InputError
 from ditta_adapt.evaluation import Warmup, parse_warmup
-from ditta_adapt.evaluation.warmup import show_warmup
+from ditta_adapt.running.warmup import show_warmup
 
 
 @pytest.mark.parametrize(
