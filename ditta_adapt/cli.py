@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ditta_adapt.batch import command as batch
 from ditta_adapt.doctor import command as doctor
 from ditta_adapt.domain import command as domain
 from ditta_adapt.errors import DittaError
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--output", type=Path, default=Path("demo-output"), help="folder to write to")
     demo.add_argument("--propagator", nargs="+", help="propagators (default: flow sam2-small)")
     demo.set_defaults(run=_run_demo)
-    for module in (running, domain, evaluation, conformance, doctor):
+    for module in (running, batch, domain, evaluation, conformance, doctor):
         before = set(commands.choices)
         module.add_parser(commands)
         (name,) = set(commands.choices) - before

@@ -37,6 +37,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("demo",),
     ("model_loading",),
     ("running",),
+    ("batch",),
     ("domain", "evaluation", "testing", "doctor"),
     (FRONT_DOOR,),
     ("adapters",),

@@ -9,10 +9,13 @@ LIBRARIES = {
     "av": ("PyAV", "video"),
     "cutie": ("rf-cutie", "cutie"),
     "cv2": ("OpenCV", "flow"),
+    "fsspec": ("fsspec", "remote"),
     "huggingface_hub": ("huggingface-hub", "hf"),
     "PIL": ("Pillow", "video"),
     "matplotlib": ("Matplotlib", "report"),
     "omegaconf": ("OmegaConf", "cutie"),
+    "pyarrow": ("PyArrow", "batch"),
+    "ray": ("Ray", "ray"),
     "tqdm": ("tqdm", "report"),
     "transformers": ("transformers", "hf"),
 }

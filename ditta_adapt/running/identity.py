@@ -26,14 +26,19 @@ def identity(
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error}") from error
         files.append((str(path.resolve()), found.st_size, found.st_mtime_ns))
-    asked = asdict(request)
-    asked["excerpt"] = {name: str(value) for name, value in asked["excerpt"].items()}
     return {
         "source": source.name,
         "files": files,
-        "asked": asked,
+        "asked": asked_of(request),
         "settings": settings,
         "config": video_model.config.to_dict(),
         "model_hash": weight_hash(video_model.segmenter),
         "versions": library_versions(),
     }
+
+
+def asked_of(request: Request) -> dict[str, Any]:
+    """A request as values that JSON can hold."""
+    asked = asdict(request)
+    asked["excerpt"] = {name: str(value) for name, value in asked["excerpt"].items()}
+    return asked

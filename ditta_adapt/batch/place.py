@@ -1,0 +1,188 @@
+"""Where the results of a task lie: complete, or not there."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ditta_adapt.batch.names import PRIVATE, check_name
+from ditta_adapt.errors import InputError
+from ditta_adapt.io.files import make_folder, write_files
+
+MARKER = "done.json"
+"""In the folder of results, written before the folder takes its place."""
+
+_FORMAT = 1
+
+
+def key_of(identity: Mapping[str, Any]) -> str:
+    """SHA-256 of all that decides about results."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles:
+    """How often a task failed under one key.
+
+    Attributes:
+        key: see `key_of`.
+        reasons: of every failure.
+        given_up: whether it is set aside.
+    """
+
+    key: str = ""
+    reasons: list[str] = field(default_factory=list)
+    given_up: bool = False
+
+
+class Place:
+    """The folders of one task below the output folder `OUT`.
+
+    `OUT/NAME` holds results and their marker. It takes its place by one renaming when it is
+    complete. Until then they lie in `OUT/.ditta-batch/NAME`, beside a record of failures.
+
+    Args:
+        out: the output folder.
+        name: of the task, see `check_name`.
+    """
+
+    def __init__(self, out: Path, name: str) -> None:
+        self.results = out / check_name(name)
+        self._out = out
+        self._private = out / PRIVATE / name
+        self._lock = out / PRIVATE / "locks" / f"{name}.lock"
+        self._troubles = self._private / "troubles.json"
+        self.work = self._private / "work"
+
+    @contextmanager
+    def claimed(self) -> Iterator[bool]:
+        """Inside, nobody else on this file system works on the task; false if somebody does.
+
+        The claim is a lock that the system takes back when its process ends, however it ends; no
+        clock is asked.
+
+        Raises:
+            InputError: the output folder cannot be written to, or a link leads out of it.
+        """
+        self._refuse_links()
+        make_folder(self._lock.parent)
+        lock = FileLock(self._lock, blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise InputError(f"{self._lock} cannot be locked: {error}") from error
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def row(self, key: str) -> dict[str, Any] | None:
+        """What the marker says of results of this key; none if there are none."""
+        found = self._marker(self.results)
+        if found is None and (under_way := self._marker(self.work)) is not None:
+            # Killed between two renamings.
+            if under_way.get("key") == key:
+                self._take_place()
+                return dict(under_way["row"])
+            return None
+        return dict(found["row"]) if found is not None and found.get("key") == key else None
+
+    def begin(self, key: str) -> None:
+        """Make the folder that results are written to, and keep what an earlier attempt left.
+
+        Raises:
+            InputError: it cannot be made, or the place of the results is taken by something else.
+        """
+        if os.path.lexists(self.results) and self._marker(self.results) is None:
+            raise InputError(
+                f"{self.results} holds something else than results of a batch; move it away, or "
+                "choose another output folder."
+            )
+        if self.troubles().key != key:
+            # What was left belongs to another input or configuration.
+            shutil.rmtree(self._private, ignore_errors=True)
+        make_folder(self.work)
+        if self.troubles().key != key:
+            self._write_troubles(Troubles(key))
+
+    def commit(self, key: str, identity: Mapping[str, Any], row: Mapping[str, Any]) -> None:
+        """Give the results in `work` their place, instead of older ones if there are any.
+
+        Raises:
+            InputError: they cannot be written.
+        """
+        marker = {"format": _FORMAT, "key": key, "identity": identity, "row": row}
+        text = json.dumps(marker, indent=2) + "\n"
+        write_files({self.work / MARKER: text}, durable=True)
+        self._take_place()
+
+    def troubles(self) -> Troubles:
+        """What went wrong so far."""
+        found = _read(self._troubles)
+        try:
+            return Troubles(**found) if found is not None else Troubles()
+        except TypeError:
+            return Troubles()
+
+    def add_trouble(self, reason: str, *, given_up: bool) -> None:
+        """Keep why an attempt failed, unless somebody else is at the task by now.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        with self.claimed() as mine:
+            if mine:
+                before = self.troubles()
+                make_folder(self._private)
+                self._write_troubles(Troubles(before.key, [*before.reasons, reason], given_up))
+
+    def forget_troubles(self) -> None:
+        """Let a task that was set aside be tried again."""
+        self._troubles.unlink(missing_ok=True)
+
+    def _write_troubles(self, troubles: Troubles) -> None:
+        write_files({self._troubles: json.dumps(asdict(troubles), indent=2) + "\n"})
+
+    def _take_place(self) -> None:
+        try:
+            if os.path.lexists(self.results):
+                replaced = self._private / "replaced"
+                shutil.rmtree(replaced, ignore_errors=True)
+                os.rename(self.results, replaced)
+            os.rename(self.work, self.results)
+        except OSError as error:
+            raise InputError(f"{self.results} cannot be written: {error}") from error
+        shutil.rmtree(self._private, ignore_errors=True)
+
+    def _marker(self, folder: Path) -> dict[str, Any] | None:
+        found = _read(folder / MARKER)
+        if found is None or found.get("format") != _FORMAT:
+            return None
+        return found if isinstance(found.get("row"), dict) else None
+
+    def _refuse_links(self) -> None:
+        for path in (self.results, self._private.parent, self._private, self._lock.parent):
+            if path.is_symlink():
+                raise InputError(
+                    f"{path} is a link; results are not written through links inside of the "
+                    "output folder. Remove it."
+                )
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """What a file of ours holds; none if it is missing or torn."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
