@@ -15,9 +15,20 @@ from ditta_adapt.io.optional import require
 
 _PARTIAL = ".partial"
 # As the file systems of fsspec call what changes with the content, in small letters.
-_STATES = frozenset(
-    ["size", "mtime", "etag", "md5", "md5hash", "content-md5", "digest", "checksum", "crc", "crc32c", "generation", "version_id", "sha", "hex", "date_time", "updated", "lastmodified", "last-modified", "last_modified"]
-)
+_TIMES = {"mtime", "updated", "lastmodified", "last-modified", "last_modified", "date_time"}
+_TAGS = {
+    "etag",
+    "md5",
+    "md5hash",
+    "content-md5",
+    "digest",
+    "checksum",
+    "crc",
+    "crc32c",
+    "sha",
+    "hex",
+}
+_STATES = _TIMES | _TAGS | {"size", "generation", "version_id"}
 
 
 def is_remote(video: str) -> bool:

@@ -86,7 +86,7 @@ def test_models_that_cannot_be_loaded(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(InputError, match="no model missing"):
         run_batch([Task("a", "fine")], engine_at(out, "missing"), out)
-    with pytest.raises(WorkersLostError, match="3 workers in a row .* SIGKILL"):
+    with pytest.raises(WorkersLostError, match=r"3 workers in a row .* SIGKILL"):
         run_batch([Task("a", "fine")], engine_at(out, "deadly"), out)
 
 

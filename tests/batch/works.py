@@ -16,7 +16,7 @@ from ditta_adapt.running.stopping import Stop
 
 @dataclass(frozen=True)
 class Faults:
-    """Writes a file a task; a payload says what goes wrong, and the log who began and ended what."""
+    """Writes a file a task; a payload says what goes wrong, the log what was begun and ended."""
 
     log: Path
     model: str = "model 1"
