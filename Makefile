@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 
 .PHONY: demo docs test test-all test-adapters test-programs test-libraries test-browser test-docs \
-  test-notebook test-wheel test-lowest lint clean
+  test-notebook test-ray test-wheel test-lowest lint clean
 
 demo: $(VENV)/.ready
 	$(BIN)/ditta-adapt demo
@@ -14,14 +14,15 @@ demo: $(VENV)/.ready
 # The core. Two processes of one thread each finish sooner than one of two threads.
 PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 ADAPTERS := tests/adapters
-PROGRAMS := $(addprefix tests/,baselines benchmarks demo doctor domain evaluation examples keeping running teachers/test_time test_cli.py)
+PROGRAMS := $(addprefix tests/,baselines batch benchmarks demo doctor domain evaluation examples keeping running teachers/test_time test_cli.py)
 LIBRARIES := build/libraries
 BROWSER := build/browser
 DOCS := build/docs
 NOTEBOOK := build/notebook
+RAY := build/ray
 
 test: $(VENV)/.ready
-	$(PYTEST) $(addprefix --ignore ,$(ADAPTERS) $(PROGRAMS) $(addprefix tests/,browser docs libraries notebook))
+	$(PYTEST) $(addprefix --ignore ,$(ADAPTERS) $(PROGRAMS) $(addprefix tests/,browser docs libraries notebook ray))
 
 # Adapters to other people's models, each against its library.
 test-adapters: $(VENV)/.ready
@@ -34,7 +35,7 @@ test-programs: $(VENV)/.ready
 
 # The core, and the other parts, each by its own name.
 test-all: test test-adapters test-programs test-libraries test-browser test-docs test-notebook \
-  test-wheel test-lowest
+  test-ray test-wheel test-lowest
 
 # Libraries that want torchvision, on the path of these tests alone.
 test-libraries: $(VENV)/.ready $(LIBRARIES)/.ready
@@ -59,7 +60,11 @@ docs: $(VENV)/.ready $(DOCS)/.ready
 test-notebook: $(VENV)/.ready $(NOTEBOOK)/.ready
 	PYTHONPATH=$(abspath $(NOTEBOOK)) $(PYTEST) tests/notebook tests/examples/test_to_supervision.py
 
-$(addsuffix /.ready,$(LIBRARIES) $(BROWSER) $(DOCS) $(NOTEBOOK)): build/%/.ready: tests/%/requirements.txt | $(VENV)/.ready
+# Many videos on a cluster of Ray with two workers, one process at a time: they take both cores.
+test-ray: $(VENV)/.ready $(RAY)/.ready
+	PYTHONPATH=$(abspath $(RAY)) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/ray
+
+$(addsuffix /.ready,$(LIBRARIES) $(BROWSER) $(DOCS) $(NOTEBOOK) $(RAY)): build/%/.ready: tests/%/requirements.txt | $(VENV)/.ready
 	rm -rf $(@D)
 	$(BIN)/python -m pip install --quiet --no-deps --target $(@D) --requirement $<
 	touch $@
@@ -72,7 +77,7 @@ test-wheel: $(VENV)/.ready
 test-lowest: $(LOWEST)/.ready
 	$(LOWEST)/bin/python .ci/check_lowest.py
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --numprocesses 2 \
-	  $(addprefix --ignore tests/,baselines benchmarks browser docs doctor evaluation libraries notebook running safety streaming targets teachers testing training)
+	  $(addprefix --ignore tests/,baselines benchmarks browser docs doctor evaluation libraries notebook ray running safety streaming targets teachers testing training)
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/ditta-adapt demo --output build/demo-lowest
 
 # Types are checked as a user gets the package, with the adapters in it.

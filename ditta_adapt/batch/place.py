@@ -135,16 +135,14 @@ class Place:
             return Troubles()
 
     def add_trouble(self, reason: str, *, given_up: bool) -> None:
-        """Keep why an attempt failed, unless somebody else is at the task by now.
+        """Keep why an attempt failed; also while a worker that was ended still has the claim.
 
         Raises:
             InputError: it cannot be written.
         """
-        with self.claimed() as mine:
-            if mine:
-                before = self.troubles()
-                make_folder(self._private)
-                self._write_troubles(Troubles(before.key, [*before.reasons, reason], given_up))
+        before = self.troubles()
+        make_folder(self._private)
+        self._write_troubles(Troubles(before.key, [*before.reasons, reason], given_up))
 
     def forget_troubles(self) -> None:
         """Let a task that was set aside be tried again."""

@@ -150,3 +150,12 @@ def test_the_marker_says_all_that_decides(tmp_path: Path) -> None:
     begun(tmp_path).commit(KEY, IDENTITY, {"frames": 3})
     marker = json.loads((tmp_path / "clip" / MARKER).read_text())
     assert marker == {"format": 1, "key": KEY, "identity": IDENTITY, "row": {"frames": 3}}
+
+
+def test_a_trouble_is_kept_while_a_worker_that_was_ended_still_has_the_claim(
+    tmp_path: Path,
+) -> None:
+    place = begun(tmp_path)
+    with place.claimed():
+        Place(tmp_path, "clip").add_trouble("it took too long", given_up=True)
+    assert place.troubles().given_up
