@@ -1,36 +1,30 @@
 """The command `ditta-adapt eval`: does it help, on which videos, and against what."""
 
 import argparse
-import json
 import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
-from ditta_adapt.baselines import MaskClassifier
-from ditta_adapt.corruptions import parse_corruption
-from ditta_adapt.datasets import VideoDataset, open_dataset
-from ditta_adapt.datasets.class_map import ClassMap, MappedDataset, read_class_map
-from ditta_adapt.datasets.opening import dataset_names, parse_options
+from ditta_adapt.batch.engines import ENGINES, add_engine_options, check_engine_options
+from ditta_adapt.datasets.class_map import read_class_map
+from ditta_adapt.datasets.opening import dataset_names
 from ditta_adapt.datasets.readable import OnError
 from ditta_adapt.errors import InputError
-from ditta_adapt.evaluation.building import check_method
 from ditta_adapt.evaluation.comparison import compare, render_comparison
-from ditta_adapt.evaluation.evaluate import Plan, evaluate
+from ditta_adapt.evaluation.evaluate import Plan, evaluate, run_here
 from ditta_adapt.evaluation.gallery import find_failures, render_gallery
-from ditta_adapt.evaluation.method_names import Parts, method_names
+from ditta_adapt.evaluation.method_names import method_names
+from ditta_adapt.evaluation.on_engine import OnEngine
+from ditta_adapt.evaluation.planning import check_names, plan_of
 from ditta_adapt.evaluation.result import VideoResult
 from ditta_adapt.evaluation.scores import CHANGED, DEFAULT_SCORES, EXTRA_NAMES, Scores
 from ditta_adapt.evaluation.table import classes_to_csv, pool, render, to_csv
 from ditta_adapt.io.factories import importable_folder
-from ditta_adapt.io.files import check_output_folder, is_file, write_files
-from ditta_adapt.keeping.domain_weights import check_domain
-from ditta_adapt.model_loading import check_model_name, load_segmenter
+from ditta_adapt.io.files import check_output_folder, write_files
 from ditta_adapt.running.warmup import parse_warmup
-from ditta_adapt.teachers.registry import check_propagator, find_propagator
 
 
 def add_parser(subparsers: Any) -> None:
@@ -109,6 +103,13 @@ def add_parser(subparsers: Any) -> None:
         default="skip",
         help="frames that cannot be read are left out (skip), or their video fails (stop)",
     )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        help="let workers evaluate, one on this machine or several on a cluster of Ray; by default "
+        "this process does",
+    )
+    add_engine_options(parser)
     parser.add_argument("--device", help="where the model runs; by default where it is")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="folder of results and tables")
@@ -123,37 +124,21 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         DittaError: something named on the command line cannot be found, opened or used.
     """
-    warmups = [parse_warmup(text) for text in options.warmup]
-    scores = Scores(tuple(options.metrics))
+    for text in options.warmup:
+        parse_warmup(text)
+    Scores(tuple(options.metrics))
     if options.failures < 0:
         raise InputError(f"--failures is {options.failures}; expected 0 or more videos.")
-    origin = {
-        name: str(getattr(options, name)) for name in ("dataset", "root", "option", "propagator")
-    }
-    class_map = None if options.class_map is None else read_class_map(options.class_map)
-    if class_map is not None:
-        # Not its name: a file may be edited.
-        origin["class_map"] = json.dumps(asdict(class_map), sort_keys=True)
+    check_engine_options(options)
+    if options.class_map is not None:
+        read_class_map(options.class_map)
     with importable_folder(os.getcwd()):
-        _check_names(options)
-        plan = Plan(
-            dataset=_dataset(options, class_map),
-            parts=Parts(
-                propagator=find_propagator(options.propagator),
-                classifier=_classifier(options.classifier),
-                segmenter=load_segmenter(options.model, options.device, domain=options.domain),
-                seed=options.seed,
-                aux=load_segmenter(options.aux, options.device) if options.aux else None,
-            ),
-            methods=options.methods,
-            warmups=warmups,
-            corruptions=options.corruption,
-            limit=options.limit,
-            on_error=options.on_error,
-            scores=scores,
-            origin=origin,
-        )
-        results = evaluate(plan, options.out, _Progress())
+        check_names(options)
+        check_output_folder(options.out)
+        plan = plan_of(options)
+        runner = run_here if options.engine is None else OnEngine(options)
+        results = evaluate(plan, options.out, _Progress(), runner)
+    scores = plan.scores
     rows, comparisons = pool(results, scores), compare(results)
     changed = CHANGED in scores.names
     text = render(rows, markdown=True, changed=changed) + "\n"
@@ -173,26 +158,6 @@ def _write_failures(
     if options.failures:
         failures = find_failures(plan, results, options.failures)
         write_files({options.out / "failures.html": render_gallery(failures)})
-
-
-def _dataset(options: argparse.Namespace, class_map: ClassMap | None) -> VideoDataset:
-    dataset = open_dataset(options.dataset, options.root, **parse_options(options.option))
-    return dataset if class_map is None else MappedDataset(dataset, class_map)
-
-
-def _check_names(options: argparse.Namespace) -> None:
-    """Refuse what is named wrongly before anything is imported, loaded or computed."""
-    for method in options.methods:
-        check_method(method)
-    for corruption in filter(None, options.corruption):
-        parse_corruption(corruption)
-    for model in filter(None, (options.model, options.aux)):
-        check_model_name(model, options.device)
-    check_propagator(options.propagator)
-    check_domain(options.domain)
-    if options.classifier is not None and not is_file(options.classifier):
-        raise InputError(f"there is no file {options.classifier}; expected a classifier of masks.")
-    check_output_folder(options.out)
 
 
 class _Progress:
@@ -223,7 +188,3 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"
-
-
-def _classifier(path: Path | None) -> MaskClassifier | None:
-    return None if path is None else MaskClassifier.load(path)

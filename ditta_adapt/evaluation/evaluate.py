@@ -1,21 +1,21 @@
 """Run methods over a data set; what was done before is not done again."""
 
 import hashlib
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
+from ditta_adapt.batch.worker import reason_of
 from ditta_adapt.corruptions import parse_corruption
 from ditta_adapt.datasets import LabelledVideo, VideoDataset
 from ditta_adapt.datasets.readable import OnError, ReadableFrames, check_on_error
-from ditta_adapt.errors import DittaError, InputError
+from ditta_adapt.errors import InputError
 from ditta_adapt.evaluation.building import REFINED, build_method, check_parts
 from ditta_adapt.evaluation.counter import Watch
 from ditta_adapt.evaluation.method_names import WITH_TRUTH, Parts
@@ -116,10 +116,18 @@ class Plan:
         return {"scores": more} if more else {}
 
 
+Indexed = tuple[int, Case]
+"""A case, with the index of its video."""
+
+Runner = Callable[[Plan, Sequence[Indexed], Callable[[VideoResult], None]], None]
+"""Runs cases of a plan, and gives the result of each to a function."""
+
+
 def evaluate(
     plan: Plan,
     out: Path,
     report: Callable[[VideoResult, int, int], None] = lambda result, done, total: None,
+    run: Runner | None = None,
 ) -> list[VideoResult]:
     """Run what is not yet in the output folder.
 
@@ -132,6 +140,7 @@ def evaluate(
         out: folder of the results; made if missing.
         report: called after every case that is run, with its result, how many of them are done,
             and of how many.
+        run: runs the cases; by default this process does.
 
     Returns:
         The results of all cases of the plan, in its order.
@@ -143,19 +152,29 @@ def evaluate(
     file = ResultFile(out / RESULTS, plan.settings())
     cases = list(plan.cases())
     pending = [(i, case) for i, case in cases if not file.is_done(case, plan.on_error)]
+    numbers = count(1)
+
+    def add(result: VideoResult) -> None:
+        file.add(result)
+        report(result, next(numbers), len(pending))
+
+    (run or run_here)(plan, pending, add)
+    known = {result.case: result for result in file}
+    return [known[case] for _, case in cases]
+
+
+def run_here(plan: Plan, cases: Sequence[Indexed], add: Callable[[VideoResult], None]) -> None:
+    """Run cases in this process, one after the other."""
     opened: tuple[int, LabelledVideo] | None = None
-    for done, (index, case) in enumerate(pending, 1):
+    for index, case in cases:
         try:
             if opened is None or opened[0] != index:
                 opened = (index, plan.dataset[index])
-            result = _run(plan, opened[1], case)
+            result = run_on(plan, opened[1], case)
         # Whatever goes wrong with one video must not cost the hours spent on the others.
         except Exception as error:
-            result = VideoResult(case, error=_reason(error))
-        file.add(result)
-        report(result, done, len(pending))
-    known = {result.case: result for result in file}
-    return [known[case] for _, case in cases]
+            result = VideoResult(case, error=reason_of(error))
+        add(result)
 
 
 def run_case(plan: Plan, case: Case, watch: Watch) -> VideoResult:
@@ -164,10 +183,15 @@ def run_case(plan: Plan, case: Case, watch: Watch) -> VideoResult:
     Raises:
         DittaError: what makes the case fail.
     """
-    return _run(plan, plan.dataset[plan.dataset.names.index(case.video)], case, watch)
+    return run_on(plan, plan.dataset[plan.dataset.names.index(case.video)], case, watch)
 
 
-def _run(plan: Plan, video: LabelledVideo, case: Case, watch: Watch | None = None) -> VideoResult:
+def run_on(plan: Plan, video: LabelledVideo, case: Case, watch: Watch | None = None) -> VideoResult:
+    """Run one case of a plan on its video.
+
+    Raises:
+        Exception: what makes the case fail.
+    """
     split = split_video(len(video.frames), parse_warmup(case.warmup))
     corruption = parse_corruption(case.corruption) if case.corruption else None
     parts = replace(plan.parts, video=video)
@@ -236,12 +260,3 @@ def _relabel_tables(plan: Plan) -> Iterator[tuple[str, np.ndarray | None]]:
         except Exception:
             continue
         yield name, table
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong in a line; where, too, if it is not an error of ours."""
-    shown = f"{type(error).__name__}: {error}"
-    if isinstance(error, DittaError):
-        return shown
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{shown} (in {place.name}, {Path(place.filename).name} line {place.lineno})"

@@ -116,7 +116,7 @@ def test_what_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "a, 10%, image-model: 4 frames (1 of 6 frames could" in capsys.readouterr().err
     assert main([*own, "--out", "stop", "--on-error", "stop"]) == 1
     captured = capsys.readouterr().err
-    assert "a, 10%, image-model: failed: InputError: " in captured
+    assert "a, 10%, image-model: failed: " in captured
     assert "b, 10%, image-model: 5 frames\n" in captured
 
 

@@ -176,7 +176,7 @@ def test_a_damaged_file(tmp_path: Path) -> None:
     assert result.note.startswith("only 11 frames could be decoded (")
     with pytest.warns(UserWarning, match="only 11 frames could be decoded"):
         (stopped,) = evaluate(replace(plan, on_error="stop"), tmp_path / "stop")
-    assert "InputError: the video is damaged: only 11 frames could be decoded" in stopped.error
+    assert "the video is damaged: only 11 frames could be decoded" in stopped.error
 
 
 def test_unreadable_labels_fail_their_video(tmp_path: Path) -> None:
