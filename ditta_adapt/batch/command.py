@@ -20,7 +20,15 @@ from ditta_adapt.batch.manifest import Entry, options_of, read_manifest, shard
 from ditta_adapt.batch.metrics import RayMetrics
 from ditta_adapt.batch.place import Place
 from ditta_adapt.batch.progress import BatchProgress
-from ditta_adapt.batch.summary import ASIDE, Row, by_concern, render_summary, rows_of, to_parquet
+from ditta_adapt.batch.summary import (
+    ASIDE,
+    Row,
+    by_concern,
+    render_summary,
+    rows_of,
+    steadiness,
+    to_parquet,
+)
 from ditta_adapt.errors import DittaError
 from ditta_adapt.io.factories import importable_folder
 from ditta_adapt.io.files import check_output_folder, make_folder, write_files
@@ -31,6 +39,7 @@ from ditta_adapt.running.options import (
     add_model_options,
     add_video_options,
     check_model_options,
+    own_options,
     request_of,
 )
 from ditta_adapt.running.stopping import stop_on_signals
@@ -85,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     entries = read_manifest(options.videos)
     if options.shard is not None:
         entries = shard(entries, options.shard)
-    common = _of_videos(options)
+    common = own_options(options)
     request_of(common)
     tasks = [task_of(entry, options_of(entry, common)) for entry in entries]
     check_output_folder(options.out)
@@ -151,18 +160,10 @@ def _overview_rows(rows: Sequence[Row], options: argparse.Namespace) -> list[Ove
             concern="" if concern is None else concern.text,
             frames=row.get("frames"),
             seconds=row.get("seconds"),
-            before=row.get("changing_before"),
-            after=row.get("changing_after"),
+            before=steady[0],
+            after=steady[1],
             page="frames" in row and not options.no_report,
         )
         for row, concern in by_concern(rows)
+        for steady in [steadiness(row) or (None, None)]
     ]
-
-
-def _of_videos(options: argparse.Namespace) -> argparse.Namespace:
-    """The options of model and videos alone, which are sent to workers."""
-    parser = argparse.ArgumentParser(add_help=False)
-    add_model_options(parser)
-    add_video_options(parser)
-    names = vars(parser.parse_args(["--model", options.model]))
-    return argparse.Namespace(**{name: getattr(options, name) for name in names})

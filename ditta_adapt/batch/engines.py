@@ -9,6 +9,7 @@ from ditta_adapt.batch.local import LocalEngine
 from ditta_adapt.batch.work import Work
 from ditta_adapt.batch.worker import Worker
 from ditta_adapt.errors import InputError
+from ditta_adapt.io.files import check_output_folder
 from ditta_adapt.io.optional import require
 from ditta_adapt.model_loading import AUTO
 
@@ -35,6 +36,12 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         "--device cpu or where there is none)",
     )
     parser.add_argument(
+        "--scratch",
+        type=Path,
+        metavar="DIR",
+        help="on a disk of each machine itself, where results lie until a video is done",
+    )
+    parser.add_argument(
         "--attempts", type=int, default=3, help="after so many failures a video is set aside"
     )
     parser.add_argument(
@@ -55,6 +62,8 @@ def check_engine_options(options: argparse.Namespace) -> None:
             raise InputError(f"--{name} is {number}; expected at least 1.")
     if options.gpus is not None and options.gpus < 0:
         raise InputError(f"--gpus is {options.gpus}; expected 0 or more.")
+    if options.scratch is not None:
+        check_output_folder(options.scratch)
     if options.engine == "ray":
         require("ray")
     elif options.workers not in (None, 1):
@@ -75,7 +84,8 @@ def open_engine(work: Work, out: Path, options: argparse.Namespace) -> tuple[Eng
     Raises:
         InputError: the cluster cannot be joined, or has no room for one worker.
     """
-    worker = Worker(work, out.absolute(), options.threads, os.getcwd())
+    scratch = None if options.scratch is None else options.scratch.absolute()
+    worker = Worker(work, out.absolute(), options.threads, os.getcwd(), scratch)
     if options.engine == "local":
         return LocalEngine(worker), 1
     from ditta_adapt.batch.on_ray import RayEngine, Size, cluster_resources, join_ray

@@ -10,7 +10,7 @@ from typing import Any
 from ditta_adapt.batch.names import safe_name
 from ditta_adapt.errors import InputError
 from ditta_adapt.io.files import make_folder
-from ditta_adapt.io.live_video import is_live
+from ditta_adapt.io.live_video import STANDARD_INPUT
 from ditta_adapt.io.optional import require
 
 _PARTIAL = ".partial"
@@ -47,7 +47,7 @@ def check_video(video: str) -> str:
         raise InputError(f"{video!r} is no path or address of a video.")
     if is_remote(video):
         _check_protocols(video)
-    elif is_live(video):
+    elif video == STANDARD_INPUT or video.startswith("/dev/"):
         raise InputError(f"{video} is live; a batch labels what can be read again.")
     return video
 

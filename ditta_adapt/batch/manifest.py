@@ -9,6 +9,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ditta_adapt.io.files import is_file
 from ditta_adapt.running.options import add_video_options, request_of
 
 _MANIFESTS = (".csv", ".jsonl")
+_VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +93,25 @@ def options_of(entry: Entry, common: argparse.Namespace) -> argparse.Namespace:
     """
     if not entry.options:
         return common
-    parser = _Parser(prog=entry.name, add_help=False, allow_abbrev=False)
-    add_video_options(parser)
     arguments = [word for key, value in entry.options.items() for word in _words(key, value)]
-    own = parser.parse_args(arguments, argparse.Namespace(**vars(common)))
-    request_of(own)
+    try:
+        own = _parser().parse_args(arguments, argparse.Namespace(**vars(common)))
+        request_of(own)
+    except InputError as error:
+        raise InputError(f"{entry.name}: {error}") from error
     return own
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
-        raise InputError(f"{self.prog}: {message}.")
+        raise InputError(f"{message}.")
+
+
+@cache
+def _parser() -> _Parser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    add_video_options(parser)
+    return parser
 
 
 def _words(key: str, value: Any) -> list[str]:
@@ -198,7 +208,10 @@ def _is_pattern(name: str) -> bool:
 
 def _without_ending(video: str, name: str) -> str:
     """A name without the ending that files have, and folders do not."""
-    return name if os.path.isdir(video) else str(Path(name).with_suffix(""))
+    path = Path(name)
+    # Most names say it by themselves: on a file system far away each look takes its time.
+    is_video = path.suffix.lower() in _VIDEOS
+    return str(path.with_suffix("")) if is_video or not os.path.isdir(video) else name
 
 
 def _found(pattern: str) -> Iterable[str]:

@@ -62,7 +62,9 @@ class RayEngine:
     def start(self, slot: int) -> None:
         """See `Engine`."""
         worker = self._worker
-        actor = self._actor.remote(worker.work, worker.out, worker.threads, worker.folder)
+        actor = self._actor.remote(
+            worker.work, worker.out, worker.threads, worker.folder, worker.scratch
+        )
         self._actors[slot] = actor
         self._listen(slot, actor, actor.prepare.remote())
 

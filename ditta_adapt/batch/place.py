@@ -46,20 +46,25 @@ class Place:
     """The folders of one task below the output folder `OUT`.
 
     `OUT/NAME` holds results and their marker. It takes its place by one renaming when it is
-    complete. Until then they lie in `OUT/.ditta-batch/NAME`, beside a record of failures.
+    complete. Until then they lie in `OUT/.ditta-batch/NAME`, beside a record of failures; with a
+    scratch folder, there until the video is done, and are then copied.
 
     Args:
         out: the output folder.
         name: of the task, see `check_name`.
+        scratch: folder on a disk of the machine itself, see above.
+
+    Attributes:
+        results: the place.
     """
 
-    def __init__(self, out: Path, name: str) -> None:
+    def __init__(self, out: Path, name: str, scratch: Path | None = None) -> None:
         self.results = out / check_name(name)
-        self._out = out
+        self._out, self._scratch = out, scratch
         self._private = out / PRIVATE / name
         self._lock = out / PRIVATE / "locks" / f"{name}.lock"
         self._troubles = self._private / "troubles.json"
-        self.work = self._private / "work"
+        self._complete = self._private / "work"
 
     @contextmanager
     def claimed(self) -> Iterator[bool]:
@@ -89,7 +94,7 @@ class Place:
     def row(self, key: str) -> dict[str, Any] | None:
         """What the marker says of results of this key; none if there are none."""
         found = self._marker(self.results)
-        if found is None and (under_way := self._marker(self.work)) is not None:
+        if found is None and (under_way := self._marker(self._complete)) is not None:
             # Killed between two renamings.
             if under_way.get("key") == key:
                 self._take_place()
@@ -97,8 +102,11 @@ class Place:
             return None
         return dict(found["row"]) if found is not None and found.get("key") == key else None
 
-    def begin(self, key: str) -> None:
+    def begin(self, key: str) -> Path:
         """Make the folder that results are written to, and keep what an earlier attempt left.
+
+        Returns:
+            The folder; one beside it may hold what is only needed on the way.
 
         Raises:
             InputError: it cannot be made, or the place of the results is taken by something else.
@@ -111,20 +119,28 @@ class Place:
         if self.troubles().key != key:
             # What was left belongs to another input or configuration.
             shutil.rmtree(self._private, ignore_errors=True)
-        make_folder(self.work)
+        work = self._work(key)
+        make_folder(work)
         if self.troubles().key != key:
+            make_folder(self._private)
             self._write_troubles(Troubles(key))
+        return work
 
     def commit(self, key: str, identity: Mapping[str, Any], row: Mapping[str, Any]) -> None:
-        """Give the results in `work` their place, instead of older ones if there are any.
+        """Give what was written since `begin` its place, instead of older results.
 
         Raises:
             InputError: they cannot be written.
         """
         marker = {"format": _FORMAT, "key": key, "identity": identity, "row": row}
         text = json.dumps(marker, indent=2) + "\n"
-        write_files({self.work / MARKER: text}, durable=True)
+        work = self._work(key)
+        if work != self._complete:
+            self._copy(work)
+        write_files({self._complete / MARKER: text}, durable=True)
         self._take_place()
+        if work != self._complete:
+            shutil.rmtree(work.parent, ignore_errors=True)
 
     def troubles(self) -> Troubles:
         """What went wrong so far."""
@@ -151,13 +167,32 @@ class Place:
     def _write_troubles(self, troubles: Troubles) -> None:
         write_files({self._troubles: json.dumps(asdict(troubles), indent=2) + "\n"})
 
+    def _work(self, key: str) -> Path:
+        if self._scratch is None:
+            return self._complete
+        # Its own for every state of a video and every output folder.
+        digest = hashlib.sha256(f"{key} {self._out.absolute()}".encode()).hexdigest()[:16]
+        return self._scratch / PRIVATE / f"{self.results.name}-{digest}" / "work"
+
+    def _copy(self, work: Path) -> None:
+        shutil.rmtree(self._complete, ignore_errors=True)
+        try:
+            for path in [work, *sorted(work.rglob("*"))]:
+                target = self._complete / path.relative_to(work)
+                if path.is_dir():
+                    target.mkdir(parents=True)
+                else:
+                    shutil.copyfile(path, target)
+        except OSError as error:
+            raise InputError(f"{self._complete} cannot be written: {error}") from error
+
     def _take_place(self) -> None:
         try:
             if os.path.lexists(self.results):
                 replaced = self._private / "replaced"
                 shutil.rmtree(replaced, ignore_errors=True)
                 os.rename(self.results, replaced)
-            os.rename(self.work, self.results)
+            os.rename(self._complete, self.results)
         except OSError as error:
             raise InputError(f"{self.results} cannot be written: {error}") from error
         shutil.rmtree(self._private, ignore_errors=True)

@@ -27,12 +27,14 @@ class Worker:
         out: folder of all results.
         threads: of its computations on the CPU; results depend on their number.
         folder: that modules are looked for in, too, see `importable_folder`.
+        scratch: see `Place`.
     """
 
     work: Work
     out: Path
     threads: int
     folder: str
+    scratch: Path | None = None
     _stop: Stop = field(default_factory=Stop)
     _prepared: Prepared | None = None
 
@@ -51,7 +53,7 @@ class Worker:
 
     def perform(self, task: Task) -> Answer:
         """Do a task, unless it is done, or somebody else is at it."""
-        place = Place(self.out, task.name)
+        place = Place(self.out, task.name, self.scratch)
         try:
             with place.claimed() as mine:
                 return self._do(place, task) if mine else Answer("claimed")
@@ -72,8 +74,7 @@ class Worker:
         troubles = place.troubles()
         if troubles.given_up and troubles.key == key:
             return Answer("set aside", reason=troubles.reasons[-1])
-        place.begin(key)
-        row = self._prepared.do(task, place.work, self._stop)
+        row = self._prepared.do(task, place.begin(key), self._stop)
         if row is None:
             return Answer("stopped")
         place.commit(key, identity, row)

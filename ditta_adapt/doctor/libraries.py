@@ -17,7 +17,7 @@ from ditta_adapt.io.optional import LIBRARIES
 from ditta_adapt.version import __version__
 
 _PROJECT = "ditta-adapt"
-_CORE = ("torch", "numpy", "safetensors", "jaxtyping")
+_CORE = ("torch", "numpy", "safetensors", "jaxtyping", "filelock")
 # What only libraries and adapters import, not `require`.
 _OTHERS = {
     "scipy": ("SciPy", "hf"),

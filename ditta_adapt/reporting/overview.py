@@ -23,8 +23,7 @@ class OverviewRow:
         concern: why it needs a look; empty if it does not.
         frames: labelled; none if it has no results.
         seconds: that it took; none likewise.
-        before: share of pixels whose label changes from frame to frame with the image model alone,
-            in [0, 1]; none if that is not known.
+        before: flicker of the image model alone, in [0, 1]; none if that is not known.
         after: likewise, with the video model.
         page: whether its folder has a `report.html`.
     """
@@ -65,22 +64,28 @@ def render_overview(title: str, summary: str, rows: Sequence[OverviewRow]) -> st
 
 
 _INTRODUCTION = (
-    "<p>What needs a look comes first. Changing is the share of pixels whose label differs from "
-    "the frame before, with the image model alone and with the video model.</p>"
+    "<p>What needs a look comes first. Flicker is the share of labels that change from frame to "
+    "frame, motion taken out, with the image model alone (before) and with the video model.</p>"
 )
-_HEADINGS = ("Video", "Status", "Why look", "Frames", "Seconds", "Changing before", "after")
+_WORDS = ("Video", "Status", "Why look")
+_NUMBERS = ("Frames", "Seconds", "Flicker before", "after")
 
 
 def _table(rows: Sequence[OverviewRow]) -> str:
     heads = "".join(
-        f'<th scope="col"><button type="button" data-column="{number}">{heading}</button></th>'
-        for number, heading in enumerate(_HEADINGS)
+        f'<th scope="col" class="{_kind(heading)}">'
+        f'<button type="button" data-column="{index}">{heading}</button></th>'
+        for index, heading in enumerate(_WORDS + _NUMBERS)
     )
     body = "".join(map(_row, rows))
     return (
         f'<div class="table overview"><table><thead><tr>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def _kind(heading: str) -> str:
+    return "number" if heading in _NUMBERS else "word"
 
 
 def _row(row: OverviewRow) -> str:

@@ -1,7 +1,7 @@
 """The options of a run, as a command line has them: of the model, and of each video."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -83,6 +83,20 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
         help="a PNG file a frame, or one compressed file for numpy",
     )
     parser.add_argument("--no-report", action="store_true", help="leave report.html out")
+
+
+def read_options(arguments: Sequence[str]) -> argparse.Namespace:
+    """Options of model and videos from words of a command line."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_model_options(parser)
+    add_video_options(parser)
+    return parser.parse_args(arguments)
+
+
+def own_options(options: argparse.Namespace) -> argparse.Namespace:
+    """The options of model and videos alone, of a command that has others besides."""
+    names = vars(read_options(["--model", options.model]))
+    return argparse.Namespace(**{name: getattr(options, name) for name in names})
 
 
 def check_model_options(options: argparse.Namespace) -> None:

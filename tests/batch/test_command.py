@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,24 @@ def test_a_manifest_with_options_of_single_videos(clips: Path, tmp_path: Path) -
     assert table["name"].to_pylist() == ["clip0", "whole", "images"]
     assert table["frames"].to_pylist() == [3, 5, 4]
     assert table["status"].to_pylist() == ["done"] * 3
+
+
+@pytest.mark.usefixtures("inline")
+def test_videos_by_address_and_a_scratch_folder(clips: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "clips.zip", "w") as archive:
+        archive.write(clips / "clip0.mp4", "day/clip0.mp4")
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    address = f"zip://day/*.mp4::{tmp_path}/clips.zip"
+    assert batch(address, "--no-report", "--scratch", scratch, out=out) == 0
+    assert batch(clips / "clip0.mp4", "--no-report", out=tmp_path / "near") == 0
+    found, expected = files(out / "clip0"), files(tmp_path / "near" / "clip0")
+    assert found.keys() == expected.keys()
+    for name in found:
+        if name not in ("done.json", "report.json"):
+            assert found[name] == expected[name]
+    # Neither copies of videos nor results under way are left.
+    left = [path for folder in (scratch, out / ".ditta-batch") for path in folder.rglob("*.*")]
+    assert [path.name for path in left if path.suffix != ".lock"] == [".ditta-batch"]
 
 
 @pytest.mark.usefixtures("inline")

@@ -1,7 +1,9 @@
 """Results are complete or not there, whoever dies when."""
 
+import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ditta_adapt.batch.place import MARKER, Place, key_of
+from ditta_adapt.batch.worker import failure
 from ditta_adapt.errors import InputError
 
 IDENTITY = {"video": "clip.mp4", "threads": 1}
@@ -19,8 +22,7 @@ def begun(out: Path, content: str = "labels") -> Place:
     place = Place(out, "clip")
     with place.claimed() as mine:
         assert mine
-    place.begin(KEY)
-    (place.work / "labels.txt").write_text(content)
+    (place.begin(KEY) / "labels.txt").write_text(content)
     return place
 
 
@@ -39,9 +41,9 @@ def test_results_of_another_key_are_replaced_when_the_new_ones_are_complete(tmp_
     begun(tmp_path).commit(KEY, IDENTITY, {"frames": 3})
     other = key_of({"video": "changed"})
     place = Place(tmp_path, "clip")
-    place.begin(other)
+    work = place.begin(other)
     assert (tmp_path / "clip" / "labels.txt").read_text() == "labels"
-    (place.work / "new.txt").write_text("new")
+    (work / "new.txt").write_text("new")
     place.commit(other, {}, {"frames": 4})
     assert place.row(other) == {"frames": 4}
     assert sorted(path.name for path in (tmp_path / "clip").iterdir()) == [MARKER, "new.txt"]
@@ -73,10 +75,8 @@ def test_killed_between_both_renamings(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_what_was_left_is_kept_for_the_same_key_alone(tmp_path: Path) -> None:
     place = begun(tmp_path)
-    place.begin(KEY)
-    assert (place.work / "labels.txt").exists()
-    place.begin(key_of({"video": "changed"}))
-    assert not (place.work / "labels.txt").exists()
+    assert (place.begin(KEY) / "labels.txt").exists()
+    assert list(place.begin(key_of({"video": "changed"})).iterdir()) == []
 
 
 def test_somebody_elses_folder_is_not_touched(tmp_path: Path) -> None:
@@ -159,3 +159,41 @@ def test_a_trouble_is_kept_while_a_worker_that_was_ended_still_has_the_claim(
     with place.claimed():
         Place(tmp_path, "clip").add_trouble("it took too long", given_up=True)
     assert place.troubles().given_up
+
+
+def test_a_scratch_folder_holds_results_until_they_are_complete(tmp_path: Path) -> None:
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    place = Place(out, "clip", scratch)
+    work = place.begin(KEY)
+    assert work.is_relative_to(scratch)
+    (work / "labels").mkdir()
+    (work / "labels" / "0.png").write_text("labels")
+    assert (Place(out, "clip", scratch).begin(KEY) / "labels" / "0.png").exists()
+    # Not that of another state of the video, nor of another output folder.
+    assert list(Place(out, "clip", scratch).begin(key_of({"video": "changed"})).iterdir()) == []
+    assert list(Place(tmp_path / "other", "clip", scratch).begin(KEY).iterdir()) == []
+    place = Place(out, "clip", scratch)
+    place.begin(KEY)
+    place.commit(KEY, IDENTITY, {"frames": 3})
+    assert place.row(KEY) == {"frames": 3}
+    assert (out / "clip" / "labels" / "0.png").read_text() == "labels"
+    assert not work.parent.exists()
+
+
+def test_a_disk_that_is_full_when_results_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path / "out", "clip", tmp_path / "scratch")
+    (place.begin(KEY) / "labels.txt").write_text("labels")
+
+    def full(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(InputError, match="No space left") as raised:
+        place.commit(KEY, IDENTITY, {})
+    assert failure(raised.value).kind == "full"
+    assert not (tmp_path / "out" / "clip").exists()
+    monkeypatch.undo()
+    place.commit(KEY, IDENTITY, {})
+    assert place.row(KEY) == {}

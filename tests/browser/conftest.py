@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ditta_adapt.reporting.page import render_page
-from tests.reporting.stories import least_story, street_story
+from tests.reporting.stories import least_story, overview_page, street_story
 
 CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
 MISSING = [] if find_spec("playwright") is not None else ["Playwright: make test-browser brings it"]
@@ -36,12 +36,13 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A page of a usual story and one of the least, as files."""
+    """A page of a usual story, one of the least, and one of many videos, as files."""
     folder = tmp_path_factory.mktemp("pages")
     stories = {"street": street_story(), "least": least_story()}
     for name, story in stories.items():
         (folder / f"{name}.html").write_text(render_page(story), "utf-8")
-    return {name: folder / f"{name}.html" for name in stories}
+    (folder / "overview.html").write_text(overview_page(), "utf-8")
+    return {name: folder / f"{name}.html" for name in (*stories, "overview")}
 
 
 @pytest.fixture

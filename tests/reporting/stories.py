@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from ditta_adapt.demo.scenes import CLASS_NAMES, PALETTE, render_video
+from ditta_adapt.reporting.overview import OverviewRow, render_overview
 from ditta_adapt.reporting.story import LegendEntry, Sample, Story, Taught
 
 WARMUP = 8
@@ -107,3 +108,14 @@ def _flicker(labels: np.ndarray) -> np.ndarray | None:
 
 def _speaker(index: int) -> str:
     return "image model" if index < WARMUP + 2 else "memory" if index < WARMUP + 5 else "adapted"
+
+
+def overview_page() -> str:
+    """Of four videos: one failed, one flickers more, two are fine."""
+    rows = [
+        OverviewRow("broken", "failed", "it is no video"),
+        OverviewRow("b 10", "done", "less steady", 100, 12.5, 0.02, 0.03, page=True),
+        OverviewRow("a", "done", "", 1000, 9.0, 0.02, 0.01, page=True),
+        OverviewRow("b 9", "done", "", 20, 101.0, 0.3, 0.2, page=True),
+    ]
+    return render_overview("fleet", "3 of 4 videos are done; 1 set aside.\n  broken", rows)
