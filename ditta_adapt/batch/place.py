@@ -78,9 +78,9 @@ class Place:
         """
         self._refuse_links()
         make_folder(self._lock.parent)
-        lock = FileLock(self._lock, blocking=False)
+        lock = FileLock(self._lock)
         try:
-            lock.acquire()
+            lock.acquire(blocking=False)
         except Timeout:
             yield False
             return
