@@ -31,10 +31,10 @@ import torch
 
 from benchmarks.stream_memory import resident_megabytes
 from ditta_adapt.batch import Answer, Engine, Entry, LocalEngine, Task, run_batch
-from ditta_adapt.batch.driver import Standing
 from ditta_adapt.batch.labelling import LabelVideos, task_of
 from ditta_adapt.batch.on_ray import RayEngine, Size
 from ditta_adapt.batch.place import Place, key_of
+from ditta_adapt.batch.standing import Standing
 from ditta_adapt.batch.worker import Worker
 from ditta_adapt.io.video import write_video
 from ditta_adapt.running.options import read_options
@@ -44,14 +44,14 @@ MODEL = ["--model", "demo", "--warmup", "4", "--preset", "memory", "--no-report"
 
 
 class Ready:
-    """Notes when the first worker was ready, see `Watch`."""
+    """Notes when the last worker got ready, see `Watch`."""
 
     def __init__(self) -> None:
         self.at = 0.0
 
-    def __call__(self, standing: Standing, task: Task | None, answer: Answer) -> None:
-        """An answer came."""
-        if task is None:
+    def __call__(self, standing: Standing, task: Task | None, answer: Answer | None) -> None:
+        """An answer came, or a second passed."""
+        if answer is not None and answer.kind == "ready":
             self.at = time.perf_counter()
 
 

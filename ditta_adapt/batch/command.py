@@ -4,11 +4,11 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
-from ditta_adapt.batch.driver import Limits, Standing, Watch, run_batch
+from ditta_adapt.batch.driver import Limits, run_batch
 from ditta_adapt.batch.engines import (
     ENGINES,
     add_engine_options,
@@ -20,6 +20,7 @@ from ditta_adapt.batch.manifest import Entry, options_of, read_manifest, shard
 from ditta_adapt.batch.metrics import RayMetrics
 from ditta_adapt.batch.place import Place
 from ditta_adapt.batch.progress import BatchProgress
+from ditta_adapt.batch.standing import Standing, Watch
 from ditta_adapt.batch.summary import (
     ASIDE,
     Row,
@@ -29,6 +30,7 @@ from ditta_adapt.batch.summary import (
     steadiness,
     to_parquet,
 )
+from ditta_adapt.batch.work import Task
 from ditta_adapt.errors import DittaError
 from ditta_adapt.io.factories import importable_folder
 from ditta_adapt.io.files import check_output_folder, make_folder, write_files
@@ -80,7 +82,8 @@ def run(options: argparse.Namespace) -> int:
     """Label the videos, print a summary, and write results and overview.
 
     Returns:
-        The exit status: 0; 1 if a video was set aside, or the disk is full; 130 if it was stopped.
+        The exit status: 0; 1 if a video was set aside, or if nothing more can be done now; 130 if
+        it was stopped.
 
     Raises:
         DittaError: something named on the command line or in a manifest cannot be found or used.
@@ -119,11 +122,13 @@ def run(options: argparse.Namespace) -> int:
             )
         finally:
             progress.close()
-    return _finish(entries, standing, options, time.monotonic() - start, min(workers, len(tasks)))
+    seconds = time.monotonic() - start
+    return _finish(entries, tasks, standing, options, seconds, min(workers, len(tasks)))
 
 
 def _finish(
     entries: Sequence[Entry],
+    tasks: Sequence[Task],
     standing: Standing,
     options: argparse.Namespace,
     seconds: float,
@@ -132,27 +137,28 @@ def _finish(
     rows = rows_of(entries, standing)
     summary = render_summary(rows, seconds, workers)
     part = "" if options.shard is None else f"-{options.shard.replace('/', '-of-')}"
-    overview = render_overview(options.out.absolute().name, summary, _overview_rows(rows, options))
+    pages = {task.name for task in tasks if not task.payload.options.no_report}
+    overview = render_overview(options.out.absolute().name, summary, _overview_rows(rows, pages))
     files: dict[Path, str | bytes] = {
         options.out / f"results{part}.parquet": to_parquet(rows),
         options.out / f"overview{part}.html": overview,
     }
-    if standing.full:
-        print(f"ditta-adapt: {standing.full}; the same command goes on.", file=sys.stderr)
+    if standing.halted:
+        print(f"ditta-adapt: {standing.halted}; the same command goes on.", file=sys.stderr)
     try:
         write_files(files)
     except DittaError:
-        # What is full has been said.
-        if not standing.full:
+        # A disk that is full has been spoken of.
+        if not standing.halted:
             raise
     if not options.quiet:
         print(summary)
-    if not standing.complete and not standing.full:
+    if not standing.complete and not standing.halted:
         return INTERRUPTED
-    return 1 if standing.full or any(row["status"] in ASIDE for row in rows) else 0
+    return 1 if standing.halted or any(row["status"] in ASIDE for row in rows) else 0
 
 
-def _overview_rows(rows: Sequence[Row], options: argparse.Namespace) -> list[OverviewRow]:
+def _overview_rows(rows: Sequence[Row], pages: Set[str]) -> list[OverviewRow]:
     return [
         OverviewRow(
             name=row["name"],
@@ -162,7 +168,7 @@ def _overview_rows(rows: Sequence[Row], options: argparse.Namespace) -> list[Ove
             seconds=row.get("seconds"),
             before=steady[0],
             after=steady[1],
-            page="frames" in row and not options.no_report,
+            page="frames" in row and row["name"] in pages,
         )
         for row, concern in by_concern(rows)
         for steady in [steadiness(row) or (None, None)]

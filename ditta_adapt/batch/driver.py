@@ -1,12 +1,14 @@
 """Every task to a worker until all are done or set aside, whatever becomes of the workers."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ditta_adapt.batch.engine import Answer, Engine
 from ditta_adapt.batch.place import Place
+from ditta_adapt.batch.standing import Standing, Watch, unwatched
 from ditta_adapt.batch.waiting import Turn, Waiting
 from ditta_adapt.batch.work import Task
 from ditta_adapt.errors import DittaError, InputError
@@ -14,7 +16,7 @@ from ditta_adapt.running.stopping import Stop
 
 _LONGEST_NAP = 1.0
 _GRACE = 30.0
-_STARTS_LOST = 3
+_MOST_STARTS = 3
 
 
 class WorkersLostError(DittaError):
@@ -50,41 +52,6 @@ class Limits:
         return float(min(first * 2 ** min(before, 30), self.longest))
 
 
-@dataclass
-class Standing:
-    """How far a batch is.
-
-    Attributes:
-        total: number of tasks.
-        ready: workers that have loaded what they need.
-        running: tasks that a worker is at.
-        claimed: tasks that somebody else was last found at.
-        answers: the last word on each task, by name: done, was done, failed (then it is set aside)
-            or set aside (before).
-        full: why nothing more can be written; empty if it can.
-    """
-
-    total: int
-    ready: int = 0
-    running: int = 0
-    claimed: int = 0
-    answers: dict[str, Answer] = field(default_factory=dict)
-    full: str = ""
-
-    @property
-    def complete(self) -> bool:
-        """Whether there is a last word on every task."""
-        return len(self.answers) == self.total
-
-
-Watch = Callable[[Standing, Task | None, Answer], None]
-"""Called after every answer, with the task it is about; none for a worker that got ready."""
-
-
-def unwatched(standing: Standing, task: Task | None, answer: Answer) -> None:
-    """A watch that does nothing."""
-
-
 def run_batch(
     tasks: Sequence[Task],
     engine: Engine,
@@ -98,9 +65,10 @@ def run_batch(
     """Give every task to a worker; a task that fails is tried again, and set aside in the end.
 
     As many tasks are under way as there are workers. A worker that is gone, takes too long, or may
-    be unwell is replaced. What was done before under the same key is not done again; what another
-    batch is at is waited for, and taken over should that one end. If the disk is full, or when
-    asked to stop, workers stop where they can be gone on with, and the same call goes on later.
+    be unwell is replaced; one that cannot begin is tried a few times. What was done before under
+    the same key is not done again; what another batch is at is waited for, and taken over should
+    that one end. If the disk is full, no worker is left, or it is asked to stop, workers stop
+    where they can be gone on with, and the same call goes on later.
 
     Args:
         tasks: with names of their own.
@@ -112,8 +80,8 @@ def run_batch(
         watch: sees how far it is.
 
     Raises:
-        InputError: a name twice; or workers cannot load what they need.
-        WorkersLostError: workers end before their first task, again and again.
+        InputError: a name twice; or no worker can load what it needs.
+        WorkersLostError: all workers end before their first task, again and again.
     """
     names = {task.name for task in tasks}
     if len(names) != len(tasks):
@@ -145,46 +113,70 @@ class _Driver:
         self._engine, self._out, self._limits = engine, out, limits
         self._stop, self._watch = stop, watch
         self._waiting = Waiting(tasks)
+        # Each slot is in one of these, or was given up.
+        self._resting: dict[int, float] = {}
         self._starting: set[int] = set()
         self._idle: set[int] = set()
         self._busy: dict[int, _Busy] = {}
-        self._lost_starts = 0
+        self._lost_starts: Counter[int] = Counter()
+        self._was_ready = False
         self._standing = Standing(len(tasks))
+        self._news: list[tuple[Task | None, Answer | None]] = []
 
     def run(self, workers: int) -> Standing:
+        standing, told = self._standing, time.monotonic()
         for slot in range(min(workers, len(self._waiting))):
             self._start(slot)
-        while not (self._standing.complete or self._stop.asked or self._standing.full):
+        while not (standing.complete or self._stop.asked or standing.halted):
             self._dispatch()
             for slot, answer in self._engine.wait(self._nap()):
                 self._hear(slot, answer)
             self._end_overdue()
-        if not self._standing.complete:
+            self._dispatch()
+            if time.monotonic() - told > _LONGEST_NAP:
+                self._news.append((None, None))
+            if self._news:
+                told = time.monotonic()
+                self._tell()
+        if not standing.complete:
             self._stop_workers()
-        return self._standing
+            self._tell()
+        return standing
+
+    def _tell(self) -> None:
+        self._standing.ready = len(self._idle) + len(self._busy)
+        self._standing.running = len(self._busy)
+        for task, answer in self._news:
+            self._watch(self._standing, task, answer)
+        self._news.clear()
 
     def _start(self, slot: int) -> None:
         self._engine.start(slot)
         self._starting.add(slot)
 
-    def _dispatch(self) -> None:
-        while self._idle and (turn := self._waiting.take(time.monotonic())) is not None:
-            slot = self._idle.pop()
-            self._busy[slot] = _Busy(turn, time.monotonic())
-            self._engine.give(slot, turn.task)
-        self._count()
+    def _replace(self, slot: int) -> None:
+        self._engine.end(slot)
+        self._start(slot)
 
-    def _count(self) -> None:
-        self._standing.ready = len(self._idle) + len(self._busy)
-        self._standing.running = len(self._busy)
+    def _dispatch(self) -> None:
+        if self._stop.asked or self._standing.halted:
+            return
+        now = time.monotonic()
+        for slot in [slot for slot, due in self._resting.items() if due <= now]:
+            del self._resting[slot]
+            self._start(slot)
+        while self._idle and (turn := self._waiting.take(now)) is not None:
+            slot = self._idle.pop()
+            self._busy[slot] = _Busy(turn, now)
+            self._engine.give(slot, turn.task)
 
     def _nap(self) -> float:
         """Until something may have to be done that no worker tells of."""
         now = time.monotonic()
-        due = [_LONGEST_NAP]
+        due = [now + _LONGEST_NAP, *self._resting.values()]
         if self._idle and (next_due := self._waiting.next_due()) is not None:
-            due.append(next_due - now)
-        return max(min(due), 0.0)
+            due.append(next_due)
+        return max(min(due) - now, 0.0)
 
     def _hear(self, slot: int, answer: Answer) -> None:
         if slot in self._starting:
@@ -193,8 +185,7 @@ class _Driver:
         busy = self._busy.pop(slot, None)
         if answer.kind == "lost" or answer.fresh:
             self._idle.discard(slot)
-            self._engine.end(slot)
-            self._start(slot)
+            self._replace(slot)
         else:
             self._idle.add(slot)
         # A worker may be gone while it had nothing to do.
@@ -203,22 +194,31 @@ class _Driver:
 
     def _hear_start(self, slot: int, answer: Answer) -> None:
         self._starting.discard(slot)
-        if answer.kind == "unfit":
-            raise InputError(answer.reason)
-        if answer.kind != "ready":
-            self._lost_starts += 1
-            if self._lost_starts >= _STARTS_LOST:
-                raise WorkersLostError(
-                    f"{self._lost_starts} workers in a row ended before they could begin, the last "
-                    f"one so: {answer.reason}. Is there memory enough for one model a worker?"
-                )
-            self._engine.end(slot)
-            self._start(slot)
+        if answer.kind == "ready":
+            self._was_ready = True
+            self._lost_starts[slot] = 0
+            self._idle.add(slot)
+            self._news.append((None, answer))
             return
-        self._lost_starts = 0
-        self._idle.add(slot)
-        self._count()
-        self._watch(self._standing, None, answer)
+        self._engine.end(slot)
+        self._lost_starts[slot] += 1
+        lost = self._lost_starts[slot]
+        if answer.kind != "unfit" and lost < _MOST_STARTS:
+            pause = self._limits.pause(self._limits.back_off, lost - 1)
+            self._resting[slot] = time.monotonic() + pause
+        elif not (self._resting or self._starting or self._idle or self._busy):
+            self._no_worker_left(answer)
+
+    def _no_worker_left(self, answer: Answer) -> None:
+        if self._was_ready:
+            self._standing.halted = f"no worker is left; the last one ended so: {answer.reason}"
+        elif answer.kind == "unfit":
+            raise InputError(answer.reason)
+        else:
+            raise WorkersLostError(
+                f"{_MOST_STARTS} workers in a row ended before they could begin, the last one so: "
+                f"{answer.reason}. Is there memory enough for one model a worker?"
+            )
 
     def _settle(self, turn: Turn, answer: Answer) -> None:
         standing, now = self._standing, time.monotonic()
@@ -229,31 +229,36 @@ class _Driver:
                 pause = self._limits.pause(self._limits.look_again, turn.claimed)
                 self._waiting.put(replace(turn, claimed=turn.claimed + 1), now + pause)
             case "full":
-                standing.full = answer.reason
+                standing.halted = answer.reason
             case "stopped":
-                self._waiting.put(turn, now)
+                self._waiting.put(replace(turn, claimed=0), now)
             case "failed" | "lost":
                 self._failed(turn, answer)
             case _:
                 standing.answers[turn.task.name] = answer
-        self._count()
-        self._watch(standing, turn.task, answer)
+        self._news.append((turn.task, answer))
 
     def _failed(self, turn: Turn, answer: Answer) -> None:
-        failures = turn.failures + 1
-        again = answer.again or answer.kind == "lost"
-        given_up = not again or failures >= self._limits.attempts
+        place = Place(self._out, turn.task.name)
+        lost = answer.kind == "lost"
+        # Machines that are taken away again and again do not set a long video aside.
+        reached = place.reached() if lost and not answer.late else turn.reached
+        failures = 1 if reached > turn.reached else turn.failures + 1
+        given_up = not (answer.again or lost) or failures >= self._limits.attempts
+        key = answer.key or (place.troubles().key if lost else "")
         try:
-            Place(self._out, turn.task.name).add_trouble(answer.reason, given_up=given_up)
+            # Of what was not even looked at nothing is known that would hold the next time.
+            if key:
+                place.add_trouble(key, answer.reason, given_up=given_up)
         except DittaError as error:
             # Where not even this can be written, nothing can.
-            self._standing.full = str(error)
+            self._standing.halted = str(error)
             return
         if given_up:
             self._standing.answers[turn.task.name] = replace(answer, kind="failed", again=False)
             return
-        due = time.monotonic() + self._limits.pause(self._limits.back_off, turn.failures)
-        self._waiting.put(replace(turn, failures=failures, claimed=0), due)
+        due = time.monotonic() + self._limits.pause(self._limits.back_off, failures - 1)
+        self._waiting.put(replace(turn, failures=failures, claimed=0, reached=reached), due)
 
     def _end_overdue(self) -> None:
         if self._limits.seconds is None:
@@ -262,10 +267,9 @@ class _Driver:
         for slot, busy in list(self._busy.items()):
             if now - busy.started > self._limits.seconds:
                 del self._busy[slot]
-                self._engine.end(slot)
-                self._start(slot)
+                self._replace(slot)
                 reason = f"it took longer than {self._limits.seconds:g} s"
-                self._settle(busy.turn, Answer("lost", reason=reason, again=True))
+                self._settle(busy.turn, Answer("lost", reason=reason, late=True))
 
     def _stop_workers(self) -> None:
         """Let workers keep how far they are; those that do not in time are ended all the same."""

@@ -27,15 +27,19 @@ class Answer:
         kind: what came of it.
         row: of a task that is done, see `Prepared.do`.
         reason: why it is not.
+        key: that it failed under, see `key_of`; empty if that is not known.
         again: whether another attempt may go better.
         fresh: whether the worker is not to be trusted with another task.
+        late: whether it was ended for taking too long.
     """
 
     kind: Kind
     row: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
+    key: str = ""
     again: bool = False
     fresh: bool = False
+    late: bool = False
 
 
 @runtime_checkable

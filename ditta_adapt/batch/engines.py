@@ -60,8 +60,9 @@ def check_engine_options(options: argparse.Namespace) -> None:
         number = getattr(options, name)
         if number is not None and number < 1:
             raise InputError(f"--{name} is {number}; expected at least 1.")
-    if options.gpus is not None and options.gpus < 0:
-        raise InputError(f"--gpus is {options.gpus}; expected 0 or more.")
+    gpus = options.gpus
+    if gpus is not None and not (0 <= gpus <= 1 or (gpus > 1 and gpus.is_integer())):
+        raise InputError(f"--gpus is {gpus}; expected 0, a part of one, or a whole number.")
     if options.scratch is not None:
         check_output_folder(options.scratch)
     if options.engine == "ray":
@@ -90,7 +91,7 @@ def open_engine(work: Work, out: Path, options: argparse.Namespace) -> tuple[Eng
         return LocalEngine(worker), 1
     from ditta_adapt.batch.on_ray import RayEngine, Size, cluster_resources, join_ray
 
-    join_ray()
+    leave = join_ray()
     cpus, gpus = cluster_resources()
     reserved = options.gpus
     if reserved is None:
@@ -106,4 +107,4 @@ def open_engine(work: Work, out: Path, options: argparse.Namespace) -> tuple[Eng
                 f"{options.threads} and {reserved:g}; pass --workers, if it grows when asked, or "
                 "other --threads or --gpus."
             )
-    return RayEngine(worker, Size(options.threads, reserved)), workers
+    return RayEngine(worker, Size(options.threads, reserved), leave=leave), workers

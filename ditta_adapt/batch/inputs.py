@@ -14,6 +14,10 @@ from ditta_adapt.io.live_video import STANDARD_INPUT
 from ditta_adapt.io.optional import require
 
 _PARTIAL = ".partial"
+# Others of fsspec run what a file says, or read what is not a file.
+_SERVERS = {"http", "https", "ftp", "sftp", "ssh", "hdfs", "webhdfs"}
+_BUCKETS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "hf"}
+_PROTOCOLS = _SERVERS | _BUCKETS | {"file", "local", "zip", "tar"}
 # As the file systems of fsspec call what changes with the content, in small letters.
 _TIMES = {"mtime", "updated", "lastmodified", "last-modified", "last_modified", "date_time"}
 _TAGS = {
@@ -73,8 +77,10 @@ def fingerprint(video: str) -> str:
                 found = sorted((each.name, _stat_text(each.stat())) for each in entries)
         else:
             return _stat_text(os.stat(video))
+    except InputError:
+        raise
     # Whatever a protocol raises.
-    except (OSError, ValueError) as error:
+    except Exception as error:
         raise InputError(f"{video} cannot be read: {error}") from error
     return hashlib.sha256(repr(found).encode()).hexdigest()
 
@@ -98,9 +104,15 @@ def fetch(video: str, folder: Path) -> str:
     try:
         if partial.is_dir():
             shutil.rmtree(partial)
-        system.get(path, str(partial), recursive=system.isdir(path))
+        folder_of_images = system.isdir(path)
+        if folder_of_images and any(".." in name.split("/") for name in system.find(path)):
+            raise InputError(f"{video} has a file that would be written outside of its folder.")
+        system.get(path, str(partial), recursive=folder_of_images)
         os.replace(partial, copy)
-    except (OSError, ValueError) as error:
+    except InputError:
+        raise
+    # Whatever a protocol raises.
+    except Exception as error:
         raise InputError(f"{video} cannot be fetched: {error}") from error
     return str(copy)
 
@@ -108,7 +120,7 @@ def fetch(video: str, folder: Path) -> str:
 def file_name(video: str) -> str:
     """The last part of a path or address, without what an address asks for behind a `?`."""
     if not is_remote(video):
-        return Path(video.rstrip("/")).resolve().name
+        return os.path.basename(os.path.abspath(video))
     return video.partition("::")[0].partition("?")[0].rstrip("/").rpartition("/")[2] or "video"
 
 
@@ -120,10 +132,11 @@ def open_address(address: str) -> tuple[Any, str]:
         MissingDependencyError: fsspec is not installed.
     """
     fsspec: Any = require("fsspec")
+    _check_protocols(address)
     try:
         system, path = fsspec.core.url_to_fs(address)
-    except (ValueError, ImportError, OSError) as error:
-        # The message names the package that reads it, where there is one.
+    # Whatever a protocol raises.
+    except Exception as error:
         raise InputError(f"{address} cannot be opened: {error}") from error
     return system, str(path)
 
@@ -132,8 +145,14 @@ def _check_protocols(address: str) -> None:
     fsspec: Any = require("fsspec")
     for link in address.split("::"):
         protocol, named, _ = link.partition("://")
+        if named and protocol not in _PROTOCOLS:
+            raise InputError(
+                f"{address} cannot be opened: {protocol!r} is none of the protocols that are read, "
+                f"{', '.join(sorted(_PROTOCOLS))}."
+            )
         try:
             if named:
+                # Its error names the package that reads it.
                 fsspec.get_filesystem_class(protocol)
         except (ValueError, ImportError) as error:
             raise InputError(f"{address} cannot be opened: {error}") from error

@@ -1,11 +1,12 @@
 """The work of `ditta-adapt batch`: each video as `ditta-adapt run` labels it."""
 
 import argparse
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ditta_adapt.batch.inputs import fetch, fingerprint
+from ditta_adapt.batch.inputs import fetch, fingerprint, is_remote
 from ditta_adapt.batch.manifest import Entry
 from ditta_adapt.batch.work import Task
 from ditta_adapt.models.parameters import device_of, weight_hash
@@ -48,7 +49,9 @@ class VideoTask:
 
 def task_of(entry: Entry, options: argparse.Namespace) -> Task:
     """The task of a video with its own options."""
-    return Task(entry.name, VideoTask(entry.video, options))
+    # Whatever folder the next command is given in, it is the same video.
+    video = entry.video if is_remote(entry.video) else os.path.abspath(entry.video)
+    return Task(entry.name, VideoTask(video, options))
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def read_manifest(names: Sequence[str]) -> list[Entry]:
     """
     entries: list[Entry] = []
     for name in names:
-        if Path(name).suffix.lower() in _MANIFESTS:
+        if Path(file_name(name)).suffix.lower() in _MANIFESTS:
             entries.extend(_listed(name))
         elif _is_pattern(name):
             entries.extend(_matching(name))
@@ -129,7 +129,7 @@ def _words(key: str, value: Any) -> list[str]:
 
 def _listed(name: str) -> Iterator[Entry]:
     text = _text(name)
-    read = _csv_rows if Path(name).suffix.lower() == ".csv" else _json_rows
+    read = _csv_rows if file_name(name).lower().endswith(".csv") else _json_rows
     for line, row in read(name, text):
         try:
             yield _entry({**row, "video": _from_where_it_lies(name, row.get("video"))})
@@ -219,7 +219,12 @@ def _found(pattern: str) -> Iterable[str]:
         return glob.glob(pattern, recursive=True)
     system, path = open_address(pattern)
     _, chained, rest = pattern.partition("::")
-    return [f"{system.unstrip_protocol(each)}{chained}{rest}" for each in system.glob(path)]
+    try:
+        found = system.glob(path)
+    # Whatever a protocol raises.
+    except Exception as error:
+        raise InputError(f"{pattern} cannot be listed: {error}") from error
+    return [f"{system.unstrip_protocol(each)}{chained}{rest}" for each in found]
 
 
 def _text(name: str) -> str:
@@ -232,7 +237,8 @@ def _text(name: str) -> str:
         return Path(name).read_text(encoding="utf-8-sig")
     except InputError:
         raise
-    except (OSError, ValueError) as error:
+    # Whatever a protocol raises.
+    except Exception as error:
         raise InputError(f"{name} cannot be read: {error}") from error
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ditta_adapt.batch.driver import Standing, Watch
 from ditta_adapt.batch.engine import Answer
+from ditta_adapt.batch.standing import Standing, Watch
 from ditta_adapt.batch.work import Task
 from ditta_adapt.io.optional import require
 
@@ -36,14 +36,16 @@ class RayMetrics:
         self._running = metrics.Gauge("ditta_batch_running", "Videos under way.")
         self._unfinished = metrics.Gauge("ditta_batch_unfinished", "Videos that are not finished.")
 
-    def __call__(self, standing: Standing, task: Task | None, answer: Answer) -> None:
-        """An answer came."""
+    def __call__(self, standing: Standing, task: Task | None, answer: Answer | None) -> None:
+        """An answer came, or a second passed."""
         self._watch(standing, task, answer)
         self._running.set(standing.running)
         self._unfinished.set(standing.total - len(standing.answers))
+        if task is None or answer is None:
+            return
         if answer.kind in ("failed", "lost"):
             self._failures.inc()
-        if task is not None and (last := standing.answers.get(task.name)) is not None:
+        if (last := standing.answers.get(task.name)) is not None:
             self._videos.inc(tags={"status": last.kind.replace(" ", "_")})
         if answer.kind == "done" and "frames" in answer.row:
             if answer.row["frames"] > 0:

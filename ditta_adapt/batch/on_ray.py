@@ -37,15 +37,17 @@ class RayEngine:
     Args:
         worker: what each of them is.
         size: what it reserves.
+        leave: whether `close` leaves the cluster; by default if it was joined here.
 
     Raises:
         MissingDependencyError: Ray is not installed.
         InputError: the cluster cannot be reached.
     """
 
-    def __init__(self, worker: Worker, size: Size) -> None:
+    def __init__(self, worker: Worker, size: Size, *, leave: bool | None = None) -> None:
         self._ray: Any = require("ray")
-        self._own = join_ray()
+        joined = join_ray()
+        self._leave = joined if leave is None else leave
         # The second thread hears that the worker is to stop. Ray starts nothing anew by itself: the
         # driver counts attempts.
         self._actor = self._ray.remote(
@@ -100,7 +102,7 @@ class RayEngine:
         """See `Engine`."""
         for slot in list(self._actors):
             self.end(slot)
-        if self._own:
+        if self._leave:
             self._ray.shutdown()
 
     def _listen(self, slot: int, actor: Any, reference: Any) -> None:

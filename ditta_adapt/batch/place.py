@@ -62,7 +62,8 @@ class Place:
         self.results = out / check_name(name)
         self._out, self._scratch = out, scratch
         self._private = out / PRIVATE / name
-        self._lock = out / PRIVATE / "locks" / f"{name}.lock"
+        # No name begins with a dot.
+        self._lock = out / PRIVATE / ".locks" / f"{name}.lock"
         self._troubles = self._private / "troubles.json"
         self._complete = self._private / "work"
 
@@ -93,13 +94,12 @@ class Place:
 
     def row(self, key: str) -> dict[str, Any] | None:
         """What the marker says of results of this key; none if there are none."""
-        found = self._marker(self.results)
-        if found is None and (under_way := self._marker(self._complete)) is not None:
-            # Killed between two renamings.
-            if under_way.get("key") == key:
-                self._take_place()
-                return dict(under_way["row"])
-            return None
+        found = self._marker(self._complete)
+        if found is not None and found.get("key") == key:
+            # Killed between the marker and the renaming.
+            self._take_place()
+        else:
+            found = self._marker(self.results)
         return dict(found["row"]) if found is not None and found.get("key") == key else None
 
     def begin(self, key: str) -> Path:
@@ -120,7 +120,10 @@ class Place:
             # What was left belongs to another input or configuration.
             shutil.rmtree(self._private, ignore_errors=True)
         work = self._work(key)
+        if work != self._complete:
+            self._clear_scratch(work)
         make_folder(work)
+        (work / MARKER).unlink(missing_ok=True)
         if self.troubles().key != key:
             make_folder(self._private)
             self._write_troubles(Troubles(key))
@@ -140,7 +143,7 @@ class Place:
         write_files({self._complete / MARKER: text}, durable=True)
         self._take_place()
         if work != self._complete:
-            shutil.rmtree(work.parent, ignore_errors=True)
+            shutil.rmtree(work.parent.parent, ignore_errors=True)
 
     def troubles(self) -> Troubles:
         """What went wrong so far."""
@@ -150,19 +153,33 @@ class Place:
         except TypeError:
             return Troubles()
 
-    def add_trouble(self, reason: str, *, given_up: bool) -> None:
+    def add_trouble(self, key: str, reason: str, *, given_up: bool) -> None:
         """Keep why an attempt failed; also while a worker that was ended still has the claim.
 
+        Args:
+            key: that it failed under.
+            reason: why.
+            given_up: whether the task is set aside.
+
         Raises:
-            InputError: it cannot be written.
+            InputError: it cannot be written, or a link leads out of the output folder.
         """
+        self._refuse_links()
         before = self.troubles()
+        reasons = before.reasons if before.key == key else []
         make_folder(self._private)
-        self._write_troubles(Troubles(before.key, [*before.reasons, reason], given_up))
+        self._write_troubles(Troubles(key, [*reasons, reason], given_up))
 
     def forget_troubles(self) -> None:
-        """Let a task that was set aside be tried again."""
-        self._troubles.unlink(missing_ok=True)
+        """Let a task that was set aside be tried again, from where it was."""
+        troubles = self.troubles()
+        if troubles.given_up:
+            self._refuse_links()
+            self._write_troubles(Troubles(troubles.key))
+
+    def reached(self) -> int:
+        """How many files an attempt left, to know whether the next one got further."""
+        return sum(len(files) for _, _, files in os.walk(self._complete))
 
     def _write_troubles(self, troubles: Troubles) -> None:
         write_files({self._troubles: json.dumps(asdict(troubles), indent=2) + "\n"})
@@ -170,9 +187,23 @@ class Place:
     def _work(self, key: str) -> Path:
         if self._scratch is None:
             return self._complete
-        # Its own for every state of a video and every output folder.
-        digest = hashlib.sha256(f"{key} {self._out.absolute()}".encode()).hexdigest()[:16]
-        return self._scratch / PRIVATE / f"{self.results.name}-{digest}" / "work"
+        # Others may use the folder, too; each output folder and state of a video has its own in it.
+        user = f"{PRIVATE}-{os.getuid()}" if hasattr(os, "getuid") else PRIVATE
+        digest = hashlib.sha256(str(self._out.absolute()).encode()).hexdigest()[:16]
+        return self._scratch / user / digest / self.results.name / key[:16] / "work"
+
+    def _clear_scratch(self, work: Path) -> None:
+        """Make the user's own folder, and remove what is left of other states of the video."""
+        own = work.parents[3]
+        try:
+            own.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if own.is_symlink() or (hasattr(os, "getuid") and own.stat().st_uid != os.getuid()):
+                raise InputError(f"{own} is somebody else's; name another scratch folder.")
+        except OSError as error:
+            raise InputError(f"the scratch folder {own} cannot be used: {error}") from error
+        for other in work.parents[1].glob("*"):
+            if other != work.parent:
+                shutil.rmtree(other, ignore_errors=True)
 
     def _copy(self, work: Path) -> None:
         shutil.rmtree(self._complete, ignore_errors=True)
@@ -204,7 +235,8 @@ class Place:
         return found if isinstance(found.get("row"), dict) else None
 
     def _refuse_links(self) -> None:
-        for path in (self.results, self._private.parent, self._private, self._lock.parent):
+        ways = (self._private.parent, self._private, self._complete, self._lock.parent)
+        for path in (self.results, self._troubles, self._lock, *ways):
             if path.is_symlink():
                 raise InputError(
                     f"{path} is a link; results are not written through links inside of the "

@@ -6,8 +6,8 @@ from collections import Counter
 from importlib.util import find_spec
 from typing import Any
 
-from ditta_adapt.batch.driver import Standing
 from ditta_adapt.batch.engine import Answer
+from ditta_adapt.batch.standing import Standing
 from ditta_adapt.batch.work import Task
 from ditta_adapt.io.optional import require
 
@@ -29,9 +29,9 @@ class BatchProgress:
         self._start = self._shown = time.monotonic()
         self._counts: Counter[str] = Counter()
 
-    def __call__(self, standing: Standing, task: Task | None, answer: Answer) -> None:
-        """An answer came."""
-        if task is not None:
+    def __call__(self, standing: Standing, task: Task | None, answer: Answer | None) -> None:
+        """An answer came, or a second passed."""
+        if task is not None and answer is not None:
             if task.name in standing.answers:
                 self._counts[answer.kind] += 1
             if answer.kind in ("failed", "lost"):
@@ -54,6 +54,8 @@ class BatchProgress:
     def _line(self, standing: Standing) -> str:
         finished = len(standing.answers)
         parts = [f"{finished} of {standing.total} finished", f"{standing.running} running"]
+        if not standing.ready:
+            parts.append("no worker is ready yet")
         if aside := self._counts["failed"] + self._counts["lost"] + self._counts["set aside"]:
             parts.append(f"{aside} set aside")
         if standing.claimed:

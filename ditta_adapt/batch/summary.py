@@ -7,8 +7,8 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from ditta_adapt.batch.driver import Standing
 from ditta_adapt.batch.manifest import Entry
+from ditta_adapt.batch.standing import Standing
 from ditta_adapt.io.optional import require
 
 Row = dict[str, Any]

@@ -17,11 +17,13 @@ class Turn:
         task: what is to be done.
         failures: attempts that failed in this run.
         claimed: how often somebody else was found at it.
+        reached: how far the last attempt came whose worker was lost, see `Place.reached`.
     """
 
     task: Task
     failures: int = 0
     claimed: int = 0
+    reached: int = 0
 
 
 class Waiting:

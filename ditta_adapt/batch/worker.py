@@ -1,11 +1,14 @@
 """What runs where the engine puts it: loads once, then does one task after the other."""
 
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,7 +29,7 @@ class Worker:
         work: what it does.
         out: folder of all results.
         threads: of its computations on the CPU; results depend on their number.
-        folder: that modules are looked for in, too, see `importable_folder`.
+        folder: where it works, and modules are looked for, too, see `importable_folder`.
         scratch: see `Place`.
     """
 
@@ -41,6 +44,9 @@ class Worker:
     def prepare(self) -> Answer:
         """Load what all tasks share."""
         torch.set_num_threads(self.threads)
+        # Where the driver is, so that relative paths are the same; elsewhere it may not be there.
+        with suppress(OSError):
+            os.chdir(self.folder)
         if self.folder not in sys.path:
             sys.path.insert(0, self.folder)
         try:
@@ -54,19 +60,23 @@ class Worker:
     def perform(self, task: Task) -> Answer:
         """Do a task, unless it is done, or somebody else is at it."""
         place = Place(self.out, task.name, self.scratch)
+        key = ""
         try:
             with place.claimed() as mine:
-                return self._do(place, task) if mine else Answer("claimed")
+                if not mine:
+                    return Answer("claimed")
+                assert self._prepared is not None
+                identity = {**self._prepared.identity(task), "threads": self.threads}
+                key = key_of(identity)
+                return self._do(self._prepared, place, task, identity)
         except Exception as error:
-            return failure(error)
+            return replace(failure(error), key=key)
 
     def stop(self) -> None:
         """Stop where the task can be gone on with; called while another thread is at it."""
         self._stop.asked = True
 
-    def _do(self, place: Place, task: Task) -> Answer:
-        assert self._prepared is not None
-        identity = {**self._prepared.identity(task), "threads": self.threads}
+    def _do(self, prepared: Prepared, place: Place, task: Task, identity: dict[str, Any]) -> Answer:
         key = key_of(identity)
         row = place.row(key)
         if row is not None:
@@ -74,9 +84,10 @@ class Worker:
         troubles = place.troubles()
         if troubles.given_up and troubles.key == key:
             return Answer("set aside", reason=troubles.reasons[-1])
-        row = self._prepared.do(task, place.begin(key), self._stop)
+        row = prepared.do(task, place.begin(key), self._stop)
         if row is None:
-            return Answer("stopped")
+            # It would stop everything else, too.
+            return Answer("stopped", fresh=True)
         place.commit(key, identity, row)
         return Answer("done", row)
 

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ditta_adapt.batch.driver import Limits, Standing, run_batch
+from ditta_adapt.batch.driver import Limits, run_batch
 from ditta_adapt.batch.engine import Answer
 from ditta_adapt.batch.engines import open_engine
 from ditta_adapt.batch.names import safe_name
 from ditta_adapt.batch.place import Place
+from ditta_adapt.batch.standing import Standing
 from ditta_adapt.batch.work import Task
 from ditta_adapt.datasets import LabelledVideo
 from ditta_adapt.errors import InputError
@@ -84,7 +85,7 @@ class OnEngine:
         """Run the cases.
 
         Raises:
-            InputError: the disk is full.
+            InputError: nothing more can be done now, such as on a full disk.
             KeyboardInterrupt: it was stopped; what is done is kept.
         """
         if not cases:
@@ -99,7 +100,7 @@ class OnEngine:
         plain = {name: value for name, value in vars(options).items() if name != "run"}
         engine, workers = open_engine(EvaluateCases(argparse.Namespace(**plain)), out, options)
 
-        def watch(standing: Standing, task: Task | None, answer: Answer) -> None:
+        def watch(standing: Standing, task: Task | None, answer: Answer | None) -> None:
             if task is not None and (last := standing.answers.get(task.name)) is not None:
                 add(_result(task, last))
 
@@ -107,8 +108,8 @@ class OnEngine:
             standing = run_batch(
                 tasks, engine, out, workers=workers, limits=limits, stop=stop, watch=watch
             )
-        if standing.full:
-            raise InputError(f"{standing.full}; the same command goes on.")
+        if standing.halted:
+            raise InputError(f"{standing.halted}; the same command goes on.")
         if not standing.complete:
             raise KeyboardInterrupt
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ditta_adapt.batch.driver import Limits, Standing, WorkersLostError, run_batch
+from ditta_adapt.batch.driver import Limits, WorkersLostError, run_batch
 from ditta_adapt.batch.engine import Answer, Kind
 from ditta_adapt.batch.place import Place
+from ditta_adapt.batch.standing import Standing
 from ditta_adapt.batch.work import Task
 from ditta_adapt.errors import InputError
 from ditta_adapt.running.stopping import Stop
@@ -69,7 +70,7 @@ class Scripted:
 
 
 def failed(reason: str = "why", *, again: bool = True, fresh: bool = False) -> Answer:
-    return Answer("failed", reason=reason, again=again, fresh=fresh)
+    return Answer("failed", reason=reason, key="key", again=again, fresh=fresh)
 
 
 def run(
@@ -148,7 +149,7 @@ def test_a_full_disk_stops_the_batch_and_sets_nothing_aside(tmp_path: Path) -> N
         {"first": [Answer("full", reason="no space")], "slow": [Answer("stopped")], "last": [DONE]}
     )
     standing = run(engine, tmp_path)
-    assert standing.full == "no space"
+    assert standing.halted == "no space"
     assert standing.answers == {}
     assert engine.asked == [1]
     assert not Place(tmp_path, "first").troubles().given_up
@@ -166,7 +167,7 @@ def test_asked_to_stop(tmp_path: Path) -> None:
         watch=lambda *_: setattr(stop, "asked", True),
     )
     assert not standing.complete
-    assert not standing.full
+    assert not standing.halted
 
 
 def test_a_video_that_takes_too_long(tmp_path: Path) -> None:
@@ -179,12 +180,77 @@ def test_a_video_that_takes_too_long(tmp_path: Path) -> None:
 
 
 def test_workers_that_cannot_load(tmp_path: Path) -> None:
+    unfit, lost = Answer("unfit", reason="no such model"), Answer("lost", reason="killed")
     with pytest.raises(InputError, match="no such model"):
-        run(Scripted({"a": [DONE]}, [Answer("unfit", reason="no such model")]), tmp_path)
-    lost = Answer("lost", reason="killed by SIGKILL")
-    with pytest.raises(WorkersLostError, match="killed by SIGKILL"):
+        run(Scripted({"a": [DONE]}, [unfit]), tmp_path)
+    with pytest.raises(WorkersLostError, match=r"3 workers in a row .*killed"):
         run(Scripted({"a": [DONE]}, [lost] * 3), tmp_path)
     assert run(Scripted({"a": [DONE]}, [lost] * 2), tmp_path).complete
+
+
+def test_one_bad_machine_does_not_end_the_batch(tmp_path: Path) -> None:
+    lost, ready = Answer("lost", reason="killed"), Answer("ready")
+    script = {f"clip{k}": [DONE] for k in range(9)}
+    for bad in (lost, Answer("unfit", reason="the hub refuses")):
+        starts = [bad, ready, bad, bad, bad, bad]
+        standing = run(Scripted(script, starts), tmp_path, workers=3)
+        assert set(kinds(standing).values()) == {"done"}
+
+
+def test_all_machines_lost_on_the_way(tmp_path: Path) -> None:
+    lost = Answer("lost", reason="the machine is gone")
+    engine = Scripted({"a": [DONE], "b": [lost]}, [Answer("ready"), lost, lost, lost])
+    standing = run(engine, tmp_path, workers=1)
+    assert kinds(standing) == {"a": "done"}
+    assert "no worker is left" in standing.halted
+    assert "the machine is gone" in standing.halted
+
+
+def test_a_worker_that_was_stopped_by_somebody_else_is_replaced(tmp_path: Path) -> None:
+    class Terminated(Scripted):
+        def give(self, slot: int, task: Task) -> None:
+            super().give(slot, task)
+            if self.given == ["a"]:
+                self.answers.append((slot, Answer("stopped", fresh=True)))
+
+    engine = Terminated({"a": [Answer("stopped"), DONE], "b": [DONE]})
+    standing = run(engine, tmp_path, workers=1)
+    assert kinds(standing) == {"a": "done", "b": "done"}
+    assert len(engine.given) == 3
+
+
+def test_losses_of_a_video_that_gets_further_each_time_do_not_set_it_aside(tmp_path: Path) -> None:
+    class Taken(Scripted):
+        def give(self, slot: int, task: Task) -> None:
+            super().give(slot, task)
+            place = Place(tmp_path, task.name)
+            written = len(self.given) if task.name == "long" else 1
+            (place.begin("key") / f"{written}.png").write_text("labels")
+
+    lost = Answer("lost", reason="the machine is gone")
+    engine = Taken({"long": [lost] * 7 + [DONE]})
+    assert kinds(run(engine, tmp_path)) == {"long": "done"}
+    engine = Taken({"stuck": [lost] * 7 + [DONE]})
+    assert kinds(run(engine, tmp_path)) == {"stuck": "failed"}
+    assert len(engine.given) == 3
+
+
+def test_what_is_seen_while_it_goes_on(tmp_path: Path) -> None:
+    seen = []
+    engine = Scripted({f"clip{k}": [DONE] for k in range(6)})
+    run_batch(
+        [Task(name, None) for name in engine.script],
+        engine,
+        tmp_path,
+        workers=2,
+        watch=lambda standing, task, answer: seen.append(
+            (task and task.name, standing.ready, standing.running, len(standing.answers))
+        ),
+    )
+    told = [each for each in seen if each[0]]
+    assert [name for name, *_ in told] == [f"clip{k}" for k in range(6)]
+    assert told[0][1:] == (2, 2, 1)
+    assert told[-1][1:] == (2, 0, 6)
 
 
 def test_wrong_use(tmp_path: Path) -> None:

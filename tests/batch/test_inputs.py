@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ditta_adapt.batch.inputs import check_video, fetch, file_name, fingerprint, is_remote
+from ditta_adapt.batch.manifest import read_manifest
 from ditta_adapt.errors import InputError
 
 
@@ -78,7 +79,45 @@ def test_missing(tmp_path: Path) -> None:
 
 def test_names_of_files() -> None:
     assert file_name("clips/day/") == "day"
+    assert file_name("clips/day/..") == "clips"
     assert file_name("clips/clip.mp4") == "clip.mp4"
     assert file_name("https://host/clip.mp4?signature=a/b.c") == "clip.mp4"
     assert file_name("zip://day/clip.mp4::/data/clips.zip") == "clip.mp4"
     assert file_name("s3://bucket/day/") == "day"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "reference://a.mp4::file:///data/references.json",
+        "dask://host/a.mp4",
+        "memory://a.mp4",
+        "zip://a.mp4::reference://b",
+        "github://a:b@main/a.mp4",
+    ],
+)
+def test_protocols_that_run_what_a_file_says_are_not_read(address: str) -> None:
+    with pytest.raises(InputError, match="none of the protocols that are read"):
+        check_video(address)
+    with pytest.raises(InputError, match="none of the protocols that are read"):
+        fingerprint(address)
+
+
+def test_an_archive_that_would_write_outside(tmp_path: Path) -> None:
+    archive = tmp_path / "clips.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("day/0.png", b"a")
+        file.writestr("day/../../../escaped.txt", b"b")
+    with pytest.raises(InputError):
+        fetch(f"zip://day::{archive}", tmp_path / "out" / "work" / "inputs")
+    assert not list(tmp_path.rglob("escaped.txt"))
+
+
+def test_an_archive_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "clips.zip").write_text("no archive")
+    with pytest.raises(InputError, match="cannot be"):
+        fingerprint(f"zip://a.mp4::{tmp_path}/clips.zip")
+    with pytest.raises(InputError, match="cannot be"):
+        read_manifest([f"zip://*.mp4::{tmp_path}/clips.zip"])
+    with pytest.raises(InputError, match="cannot be"):
+        read_manifest([f"zip://list.csv::{tmp_path}/clips.zip"])

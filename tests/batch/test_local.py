@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ditta_adapt.batch import Limits, LocalEngine, Task, run_batch
-from ditta_adapt.batch.driver import Standing, WorkersLostError
+from ditta_adapt.batch.driver import WorkersLostError
+from ditta_adapt.batch.standing import Standing
 from ditta_adapt.batch.worker import Worker
 from ditta_adapt.errors import InputError
 from ditta_adapt.running.stopping import Stop
@@ -78,7 +79,7 @@ def test_a_full_disk_stops_it(tmp_path: Path) -> None:
     out = tmp_path / "out"
     tasks = [Task("a", "fine"), Task("b", "full"), Task("c", "fine")]
     standing = run_batch(tasks, engine_at(out), out)
-    assert "No space left" in standing.full
+    assert "No space left" in standing.halted
     assert list(standing.answers) == ["a"]
 
 

@@ -1,6 +1,7 @@
 """Which videos, under which names, with which options."""
 
 import argparse
+import zipfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -170,3 +171,16 @@ def test_shards_are_all_videos_once() -> None:
 def test_wrong_shards(text: str) -> None:
     with pytest.raises(InputError, match="expected i/n"):
         shard([], text)
+
+
+def test_a_link_is_called_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "original.mp4").write_text("")
+    (tmp_path / "mine.mp4").symlink_to(tmp_path / "original.mp4")
+    assert read_manifest([str(tmp_path / "mine.mp4")])[0].name == "mine"
+
+
+def test_a_manifest_in_an_archive(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "day.zip", "w") as archive:
+        archive.writestr("list.csv", "video,name\n/data/a.mp4,first\n")
+    (entry,) = read_manifest([f"zip://list.csv::{tmp_path}/day.zip"])
+    assert (entry.name, entry.video) == ("first", "/data/a.mp4")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ditta_adapt.batch.place import MARKER, Place, key_of
+from ditta_adapt.batch.place import MARKER, Place, Troubles, key_of
 from ditta_adapt.batch.worker import failure
 from ditta_adapt.errors import InputError
 
@@ -88,18 +88,21 @@ def test_somebody_elses_folder_is_not_touched(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["clip", ".ditta-batch", ".ditta-batch/clip", ".ditta-batch/locks"]
+    "link",
+    [
+        *("clip", ".ditta-batch", ".ditta-batch/clip", ".ditta-batch/.locks"),
+        *(".ditta-batch/clip/work", ".ditta-batch/clip/troubles.json"),
+    ],
 )
 def test_links_do_not_lead_out(tmp_path: Path, link: str) -> None:
     out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
     elsewhere.mkdir()
     (out / link).parent.mkdir(parents=True)
     (out / link).symlink_to(elsewhere)
-    with (
-        pytest.raises(InputError, match="is a link"),
-        Place(out, "clip").claimed(),
-    ):
+    with pytest.raises(InputError, match="is a link"), Place(out, "clip").claimed():
         pass
+    with pytest.raises(InputError, match="is a link"):
+        Place(out, "clip").add_trouble(KEY, "why", given_up=True)
     assert list(elsewhere.iterdir()) == []
 
 
@@ -127,15 +130,22 @@ def test_a_claim_is_that_of_one_process_and_ends_with_it(tmp_path: Path) -> None
 
 def test_troubles_are_those_of_one_key(tmp_path: Path) -> None:
     place = begun(tmp_path)
-    place.add_trouble("it was dark", given_up=False)
-    place.add_trouble("it is dark", given_up=True)
+    place.add_trouble(KEY, "it was dark", given_up=False)
+    place.add_trouble(KEY, "it is dark", given_up=True)
     troubles = place.troubles()
     assert (troubles.key, troubles.given_up) == (KEY, True)
     assert troubles.reasons == ["it was dark", "it is dark"]
+    place.forget_troubles()
+    assert place.troubles() == Troubles(KEY)
+    # What an attempt left is kept.
+    assert (place.begin(KEY) / "labels.txt").exists()
+    place.add_trouble(KEY, "it is dark", given_up=True)
     place.begin(key_of({"video": "changed"}))
     assert place.troubles().reasons == []
+    place.add_trouble("another", "why", given_up=False)
+    assert place.troubles() == Troubles("another", ["why"], False)
     place.forget_troubles()
-    place.forget_troubles()
+    assert place.troubles().reasons == ["why"]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '{"format": 99}', '{"format": 1}'])
@@ -157,7 +167,7 @@ def test_a_trouble_is_kept_while_a_worker_that_was_ended_still_has_the_claim(
 ) -> None:
     place = begun(tmp_path)
     with place.claimed():
-        Place(tmp_path, "clip").add_trouble("it took too long", given_up=True)
+        Place(tmp_path, "clip").add_trouble(KEY, "it took too long", given_up=True)
     assert place.troubles().given_up
 
 
@@ -169,8 +179,7 @@ def test_a_scratch_folder_holds_results_until_they_are_complete(tmp_path: Path) 
     (work / "labels").mkdir()
     (work / "labels" / "0.png").write_text("labels")
     assert (Place(out, "clip", scratch).begin(KEY) / "labels" / "0.png").exists()
-    # Not that of another state of the video, nor of another output folder.
-    assert list(Place(out, "clip", scratch).begin(key_of({"video": "changed"})).iterdir()) == []
+    # Not that of another output folder.
     assert list(Place(tmp_path / "other", "clip", scratch).begin(KEY).iterdir()) == []
     place = Place(out, "clip", scratch)
     place.begin(KEY)
@@ -178,6 +187,10 @@ def test_a_scratch_folder_holds_results_until_they_are_complete(tmp_path: Path) 
     assert place.row(KEY) == {"frames": 3}
     assert (out / "clip" / "labels" / "0.png").read_text() == "labels"
     assert not work.parent.exists()
+    # What is left of another state of the video is removed.
+    left = place.begin(KEY)
+    place.begin(key_of({"video": "changed"}))
+    assert not left.exists()
 
 
 def test_a_disk_that_is_full_when_results_are_copied(
@@ -197,3 +210,43 @@ def test_a_disk_that_is_full_when_results_are_copied(
     monkeypatch.undo()
     place.commit(KEY, IDENTITY, {})
     assert place.row(KEY) == {}
+
+
+def test_a_video_called_as_something_of_ours(tmp_path: Path) -> None:
+    for name in ("locks", "work", "troubles.json", "done.json"):
+        with Place(tmp_path, "clip").claimed() as mine, Place(tmp_path, name).claimed() as also:
+            assert mine
+            assert also
+            place = Place(tmp_path, name)
+            place.begin(KEY)
+            place.commit(KEY, IDENTITY, {})
+            with Place(tmp_path, "clip").claimed() as again:
+                assert not again
+        assert place.row(KEY) == {}
+
+
+def test_killed_after_the_marker_while_older_results_are_there(tmp_path: Path) -> None:
+    begun(tmp_path).commit(KEY, IDENTITY, {"frames": 3})
+    other = key_of({"video": "changed"})
+    work = Place(tmp_path, "clip").begin(other)
+    (work / MARKER).write_text(json.dumps({"format": 1, "key": other, "row": {"frames": 4}}))
+    assert Place(tmp_path, "clip").row(KEY) == {"frames": 3}
+    assert Place(tmp_path, "clip").row(other) == {"frames": 4}
+    assert Place(tmp_path, "clip").row(KEY) is None
+    # A marker of what is done anew is none.
+    work = Place(tmp_path, "clip").begin(KEY)
+    (work / MARKER).write_text(json.dumps({"format": 1, "key": KEY, "row": {}}))
+    Place(tmp_path, "clip").begin(KEY)
+    assert not (work / MARKER).exists()
+
+
+def test_somebody_elses_scratch_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = os.getuid()
+    place = Place(tmp_path / "out", "clip", tmp_path / "scratch")
+    assert (place.begin(KEY).parents[3].stat().st_mode & 0o777) == 0o700
+    (tmp_path / "scratch" / f".ditta-batch-{user}").rename(
+        tmp_path / "scratch" / f".ditta-batch-{user + 1}"
+    )
+    monkeypatch.setattr(os, "getuid", lambda: user + 1)
+    with pytest.raises(InputError, match="somebody else's"):
+        place.begin(KEY)

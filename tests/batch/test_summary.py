@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from ditta_adapt.batch.driver import Standing
 from ditta_adapt.batch.engine import Answer
 from ditta_adapt.batch.manifest import Entry
+from ditta_adapt.batch.standing import Standing
 from ditta_adapt.batch.summary import (
     COLUMNS,
     by_concern,

@@ -1,5 +1,6 @@
 """What a worker answers, and what it makes of errors."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.batch.works import Faults, full_disk
 
 @pytest.fixture
 def worker(tmp_path: Path) -> Worker:
-    made = Worker(Faults(tmp_path / "log"), tmp_path / "out", torch.get_num_threads(), "")
+    made = Worker(Faults(tmp_path / "log"), tmp_path / "out", torch.get_num_threads(), os.getcwd())
     assert made.prepare().kind == "ready"
     return made
 
@@ -27,7 +28,7 @@ def test_done_once(worker: Worker, tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text() == "begun clip\nended clip\n"
     # What decides about results changed: payload, model, or threads.
     assert worker.perform(Task("clip", "other")).kind == "done"
-    changed = Worker(Faults(tmp_path / "log", "model 2"), worker.out, worker.threads, "")
+    changed = Worker(Faults(tmp_path / "log", "model 2"), worker.out, worker.threads, os.getcwd())
     changed.prepare()
     assert changed.perform(Task("clip", "other")).kind == "done"
     changed.threads += 1
@@ -42,14 +43,15 @@ def test_somebody_else_is_at_it(worker: Worker) -> None:
 
 
 def test_set_aside_until_it_changes_or_is_retried(worker: Worker) -> None:
-    assert worker.perform(Task("clip", "wrong")).reason == "it is no video."
-    place = Place(worker.out, "clip")
-    place.add_trouble("it is no video.", given_up=True)
     answer = worker.perform(Task("clip", "wrong"))
-    assert (answer.kind, answer.reason) == ("set aside", "it is no video.")
+    assert answer.reason == "it is no video."
+    place = Place(worker.out, "clip")
+    place.add_trouble(answer.key, "it is no video.", given_up=True)
+    aside = worker.perform(Task("clip", "wrong"))
+    assert (aside.kind, aside.reason) == ("set aside", "it is no video.")
     place.forget_troubles()
     assert worker.perform(Task("clip", "wrong")).kind == "failed"
-    place.add_trouble("it is no video.", given_up=True)
+    place.add_trouble(answer.key, "it is no video.", given_up=True)
     assert worker.perform(Task("clip", "fine")).kind == "done"
 
 
@@ -60,7 +62,9 @@ def test_stopped_and_gone_on_with(worker: Worker) -> None:
 
 
 def test_what_cannot_be_loaded(tmp_path: Path) -> None:
-    answer = Worker(Faults(tmp_path / "log", "missing"), tmp_path, 1, "").prepare()
+    answer = Worker(
+        Faults(tmp_path / "log", "missing"), tmp_path, torch.get_num_threads(), os.getcwd()
+    ).prepare()
     assert (answer.kind, answer.reason) == ("unfit", "there is no model missing.")
 
 

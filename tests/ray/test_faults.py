@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from ditta_adapt.batch import Limits, Task, run_batch
-from ditta_adapt.batch.driver import Standing, WorkersLostError
+from ditta_adapt.batch.driver import WorkersLostError
 from ditta_adapt.batch.on_ray import RayEngine, Size
+from ditta_adapt.batch.standing import Standing
 from ditta_adapt.batch.worker import Worker
 from ditta_adapt.errors import InputError
 from ditta_adapt.running.stopping import Stop
@@ -65,7 +66,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     out = tmp_path / "out"
     tasks = [Task("a", "fine"), Task("full", "full"), Task("slow", "slow"), Task("c", "fine")]
     standing = run(out, tasks)
-    assert "No space left" in standing.full
+    assert "No space left" in standing.halted
     assert "failed" not in kinds(standing).values()
     # What was under way was stopped where it can be gone on with, and there is room again.
     assert "begun slow\n" not in (out.parent / "log").read_text() or (
