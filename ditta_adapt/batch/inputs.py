@@ -20,18 +20,7 @@ _BUCKETS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "hf"}
 _PROTOCOLS = _SERVERS | _BUCKETS | {"file", "local", "zip", "tar"}
 # As the file systems of fsspec call what changes with the content, in small letters.
 _TIMES = {"mtime", "updated", "lastmodified", "last-modified", "last_modified", "date_time"}
-_TAGS = {
-    "etag",
-    "md5",
-    "md5hash",
-    "content-md5",
-    "digest",
-    "checksum",
-    "crc",
-    "crc32c",
-    "sha",
-    "hex",
-}
+_TAGS = {"etag", "md5", "md5hash", "content-md5", "digest", "checksum", "crc", "crc32c"}
 _STATES = _TIMES | _TAGS | {"size", "generation", "version_id"}
 
 

@@ -1,5 +1,6 @@
 """A segmenter at two resolutions: the whole frame, and enlarged parts where they know more."""
 
+import math
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
@@ -22,8 +23,16 @@ _PARTS = tuple((top, left) for top in _STARTS for left in _STARTS)
 _HIDDEN = 32
 
 
+FIRST_SHARE = 0.05
+"""How much the parts are listened to before anything is learned.
+
+HRDA begins with one half, in training a network from the start. A finished one has learned to look
+at whole frames, so that parts enter as far as learning finds that they know more.
+"""
+
+
 class ScaleAttention(nn.Module):
-    """How much the parts are listened to, by class and place; one half of everything at first.
+    """How much the parts are listened to, by class and place; `FIRST_SHARE` of all at first.
 
     Args:
         feature_dim: channels of the whole frame's features.
@@ -35,7 +44,8 @@ class ScaleAttention(nn.Module):
         self.hidden = nn.Conv2d(feature_dim, _HIDDEN, 1, **OWN_LAYER)
         self.share = nn.Conv2d(_HIDDEN, num_classes, 1, **OWN_LAYER)
         nn.init.zeros_(self.share.weight)
-        nn.init.zeros_(self.share.bias)  # type: ignore[arg-type]
+        first = math.log(FIRST_SHARE / (1 - FIRST_SHARE))
+        nn.init.constant_(self.share.bias, first)  # type: ignore[arg-type]
 
     def forward(self, features: Float[Tensor, "B D h w"]) -> Float[Tensor, "B C h w"]:
         """Shares in [0, 1]."""

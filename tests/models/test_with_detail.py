@@ -43,13 +43,20 @@ def by_hand(frame: torch.Tensor, share: float) -> torch.Tensor:
 def test_the_fused_logits_by_hand(share: float) -> None:
     own = WithDetail(toy_segmenter())
     with torch.no_grad():
-        # At first a half of everything.
         own.attention.share.bias.fill_({0.5: 0.0, 0.0: -100.0, 1.0: 100.0}[share])
     found = frame_output(own, FRAME)
     expected = by_hand(FRAME, share)
     assert found.logits.shape == expected.shape
     # Images are resized to whole grey levels, in two ways that may round differently.
     torch.testing.assert_close(found.logits, expected, atol=0.05, rtol=0.02)
+
+
+def test_at_first_parts_are_hardly_listened_to() -> None:
+    own = WithDetail(toy_segmenter())
+    shares = own.attention(torch.randn(2, own.feature_dim, 3, 4))
+    torch.testing.assert_close(shares, torch.full_like(shares, 0.05))
+    found = frame_output(own, FRAME)
+    torch.testing.assert_close(found.logits, by_hand(FRAME, 0.05), atol=0.05, rtol=0.02)
 
 
 def test_a_batch_of_frames_is_that_of_each() -> None:
@@ -77,13 +84,14 @@ def test_the_attention_is_adapted_and_copied_with_the_decoder() -> None:
     before = weight_hash(segmenter)
     own = WithDetail(segmenter)
     attention = {id(parameter) for parameter in own.attention.parameters()}
+    first = own.attention.share.bias.detach().clone()
     assert attention < {id(parameter) for parameter in adaptable_parameters(own)}
     copied = private_copy(own)
     with torch.no_grad():
         for parameter in adaptable_parameters(copied):
             parameter.add_(1.0)
     assert weight_hash(segmenter) == before
-    assert torch.equal(own.attention.share.bias, torch.zeros_like(own.attention.share.bias))
+    assert torch.equal(own.attention.share.bias, first)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
