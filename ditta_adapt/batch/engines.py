@@ -74,6 +74,16 @@ def check_engine_options(options: argparse.Namespace) -> None:
         )
 
 
+def runs_on_gpu(device: str | None, gpus: int) -> bool:
+    """Whether workers compute on GPUs.
+
+    Args:
+        device: that was asked for; none leaves models where they are made, which is the CPU.
+        gpus: of the cluster.
+    """
+    return gpus > 0 if device == AUTO else (device or "").startswith("cuda")
+
+
 def open_engine(work: Work, out: Path, options: argparse.Namespace) -> tuple[Engine, int]:
     """The engine that was asked for, and its number of workers.
 
@@ -95,8 +105,7 @@ def open_engine(work: Work, out: Path, options: argparse.Namespace) -> tuple[Eng
     cpus, gpus = cluster_resources()
     reserved = options.gpus
     if reserved is None:
-        on_gpu = gpus > 0 if options.device in (None, AUTO) else options.device.startswith("cuda")
-        reserved = 1.0 if on_gpu else 0.0
+        reserved = 1.0 if runs_on_gpu(options.device, gpus) else 0.0
     workers = options.workers
     if workers is None:
         room = [cpus // options.threads] + ([int(gpus / reserved)] if reserved else [])

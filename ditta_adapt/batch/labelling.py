@@ -100,7 +100,7 @@ class VideoLabeller:
 
 
 def row_of(video: str, report: dict[str, Any]) -> dict[str, Any]:
-    """What the summary says of a video: see `columns`."""
+    """What the summary says of a video, see `COLUMNS`."""
     changing, flicker = report["pixels_changing"], report["flicker"]
     speakers, seconds = report["frames_by_speaker"], report["seconds"]
     height, width = report["size"]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ditta_adapt.batch.engines import ENGINES, add_engine_options, check_engine_options
-from ditta_adapt.datasets.class_map import read_class_map
 from ditta_adapt.datasets.opening import dataset_names
 from ditta_adapt.datasets.readable import OnError
 from ditta_adapt.errors import InputError
@@ -20,11 +19,10 @@ from ditta_adapt.evaluation.method_names import method_names
 from ditta_adapt.evaluation.on_engine import OnEngine
 from ditta_adapt.evaluation.planning import check_names, plan_of
 from ditta_adapt.evaluation.result import VideoResult
-from ditta_adapt.evaluation.scores import CHANGED, DEFAULT_SCORES, EXTRA_NAMES, Scores
+from ditta_adapt.evaluation.scores import CHANGED, DEFAULT_SCORES, EXTRA_NAMES
 from ditta_adapt.evaluation.table import classes_to_csv, pool, render, to_csv
 from ditta_adapt.io.factories import importable_folder
 from ditta_adapt.io.files import check_output_folder, write_files
-from ditta_adapt.running.warmup import parse_warmup
 
 
 def add_parser(subparsers: Any) -> None:
@@ -124,14 +122,9 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         DittaError: something named on the command line cannot be found, opened or used.
     """
-    for text in options.warmup:
-        parse_warmup(text)
-    Scores(tuple(options.metrics))
     if options.failures < 0:
         raise InputError(f"--failures is {options.failures}; expected 0 or more videos.")
     check_engine_options(options)
-    if options.class_map is not None:
-        read_class_map(options.class_map)
     with importable_folder(os.getcwd()):
         check_names(options)
         check_output_folder(options.out)
