@@ -169,7 +169,11 @@ class VideoSegmenter(WholeVideo):
 
     @property
     def speaker(self) -> Speaker:
-        """Whose labels the next frame gets: `"adapted"`, `"memory"` or `"image model"`; `Judge`."""
+        """Whose labels are given out: `"adapted"`, `"memory"` or `"image model"`; see `Judge`.
+
+        The next frame gets these, unless it shows another scene, or a second look at it changes
+        the judge's mind.
+        """
         return self._stream.speaker
 
     @property

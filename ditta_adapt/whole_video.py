@@ -16,6 +16,7 @@ from ditta_adapt.keeping.kept import Kept
 from ditta_adapt.models.caller_state import autocast_mode
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.progress import ProgressCallback, silent
+from ditta_adapt.streaming.known import Known
 from ditta_adapt.streaming.prediction import Evidence, predict_labels
 from ditta_adapt.targets.warm_up import warmup_length
 
@@ -100,17 +101,19 @@ class WholeVideo(Kept):
         if warmup:
             first = frames_to_tensors(islice(stream, warmup), layout=self._layout)
             mode = autocast_mode(device := device_of(self.segmenter))
-            encodings = self._adapt(first, progress).warm_up.encodings
+            warm_up = self._adapt(first, progress).warm_up
             self.clear_memory()
             for t, tensor in enumerate(first):
                 # What was encoded in another precision is encoded again.
-                encoded = encodings[t] if autocast_mode(device) == mode else None
+                encoded = warm_up.encodings[t] if autocast_mode(device) == mode else None
+                looks = warm_up.looks
+                votes = looks.votes(t) if looks is not None and t in looks else None
+                known = Known(encoded, votes, taught=True)
                 with self._alone:
-                    # A look at what was learned would say nothing new.
-                    made = self._stream.step(tensor, answer, encoded=encoded, look=False)
+                    made = self._stream.step(tensor, answer, known=known)
                 yield made
             latest.extend(first)
-            del first, encodings
+            del first, warm_up
         else:
             self.reset()
             opening = list(islice(stream, 1))

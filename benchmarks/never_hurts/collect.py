@@ -4,7 +4,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks.davis import data_root, davis_voc
 from benchmarks.never_hurts.cases import Case
 from benchmarks.never_hurts.networks import build
-from ditta_adapt import AdaptConfig, CacheBudget, Segmenter
+from ditta_adapt import AdaptConfig, CacheBudget, SecondLook, Segmenter
 from ditta_adapt.adaptation import Adaptation, adapt_to_frames
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.corruptions import parse_corruption
@@ -29,12 +29,18 @@ from ditta_adapt.models.forward import encode_frame
 from ditta_adapt.models.second_look import Look, second_look
 from ditta_adapt.progress import silent
 from ditta_adapt.safety.disagreement import labels_of
+from ditta_adapt.safety.judge import Judge, Speaker
+from ditta_adapt.streaming.candidates import Candidates
 from ditta_adapt.streaming.decodings import Decodings
+from ditta_adapt.streaming.hearing import Hearing
+from ditta_adapt.streaming.known import Known
+from ditta_adapt.streaming.looking import look_again
 from ditta_adapt.streaming.prediction import Evidence, predict_labels
 from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.targets.build import build_targets
 from ditta_adapt.teachers.checked_calls import open_warper
 from ditta_adapt.teachers.propagator import Propagator
+from ditta_adapt.training.student import Student
 
 CANDIDATES = ("image model", "memory", "adapted")
 
@@ -60,8 +66,27 @@ class Looks:
 
     def __init__(self) -> None:
         self.at: dict[int, dict[str, np.ndarray]] = {}
+        self.before: dict[str, np.ndarray] = {}
         self._last: tuple[int, Look] | None = None
-        self.frame = 0
+        self.frame, self.speaker = 0, ""
+
+    def again(
+        self,
+        frame: Tensor,
+        options: SecondLook,
+        frozen: Student,
+        student_of: Callable[[Speaker], Student],
+        decodings: Decodings,
+        candidates: Candidates,
+        judge: Judge | None,
+    ) -> tuple[Look, Hearing | None]:
+        """See `look_again`; keeps what a candidate would have said without the look."""
+        for name in set(CANDIDATES) & {self.speaker}:
+            own = decodings.of(student_of(name))
+            size = (own.logits.shape[2], own.logits.shape[3])
+            labels = predict_labels(candidates.evidence(name, own, size))
+            self.before[name] = labels.numpy().astype(np.uint8)
+        return look_again(frame, options, frozen, student_of, decodings, candidates, judge)
 
     def __call__(
         self,
@@ -140,22 +165,23 @@ def collect(case: Case, folder: Path) -> Path:
     )
     classes = 2 if video.relabel is not None else len(CLASS_NAMES)
     tallies = {name: Tally.empty(classes, video.relabel) for name in ("default", *CANDIDATES)}
-    speakers, grids, looks, shared = [], [], Looks(), list[Decodings]()
+    speakers, grids, looks = [], [], Looks()
     with (
         _streams(done, propagator) as streams,
-        patch("ditta_adapt.streaming.stream.second_look", looks),
+        patch("ditta_adapt.streaming.looking.second_look", looks),
+        patch("ditta_adapt.streaming.stream.look_again", looks.again),
     ):
         for t, frame in enumerate(frames[warmup:]):
-            looks.frame = t
-            speakers.append(streams["default"].speaker)
-            encoded = encode_frame(segmenter, frame)
-            shared[:] = [Decodings(encoded)]
-            shown = {
-                name: stream.step(frame, _both, encoded=encoded) for name, stream in streams.items()
-            }
-            for name, (labels, _) in shown.items():
+            looks.frame, known, grid = t, Known(encode_frame(segmenter, frame)), {}
+            for name, stream in streams.items():
+                looks.speaker = name
+                labels, grid[name] = stream.step(frame, _both, known=known)
                 tallies[name].add(labels, video.labels[warmup + t])
-            grids.append(np.stack([shown[name][1] for name in CANDIDATES]))
+            speakers.append(streams["default"].state.log.speaker)
+            # Of a frame that was looked at, what was said before.
+            grid |= looks.before
+            looks.before.clear()
+            grids.append(np.stack([grid[name] for name in CANDIDATES]))
     judge, plan = done.stream.judge, streams["default"].state.plan
     about = {
         "case": asdict(case),

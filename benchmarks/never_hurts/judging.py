@@ -98,10 +98,10 @@ class Collected:
         judge = Judge(checks, found)  # type: ignore[arg-type]
         frames = []
         for t in range(len(self.confusion["default"])):
-            frames.append(self.confusion[judge.speaker][t])
             if t in self.opinions:
                 known = {k: v for k, v in self.opinions[t].items() if k in found}
                 judge = judge.after(known)  # type: ignore[arg-type]
+            frames.append(self.confusion[judge.speaker][t])
         return iou(np.stack(frames)) - self.base
 
 

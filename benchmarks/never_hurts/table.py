@@ -19,7 +19,7 @@ def report(cases: Sequence[Collected]) -> str:
 
 def overview(cases: Sequence[Collected]) -> str:
     """The preset as it is, and each candidate if it always spoke."""
-    rows = [_HEADER]
+    rows = [HEADER]
     groups = {
         "clean": [case for case in cases if not case.corrupted],
         "corrupted": [case for case in cases if case.corrupted],
@@ -29,28 +29,28 @@ def overview(cases: Sequence[Collected]) -> str:
             if chosen:
                 label = f"{group}, {name}" + ("" if name == "default" else " always")
                 steady = [case.consistency(name) for case in chosen]
-                rows.append(_row(label, [case.change(name) for case in chosen], steady))
+                rows.append(row(label, [case.change(name) for case in chosen], steady))
     return markdown(rows)
 
 
 def networks(cases: Sequence[Collected]) -> str:
     """The preset as it is, by network."""
-    rows = [["network", *_HEADER[1:]]]
+    rows = [["network", *HEADER[1:]]]
     for name in dict.fromkeys(sorted(case.network for case in cases)):
         chosen = [case for case in cases if case.network == name]
         steady = [case.consistency() for case in chosen]
-        rows.append(_row(name, [case.change("default") for case in chosen], steady))
+        rows.append(row(name, [case.change("default") for case in chosen], steady))
     return markdown(rows)
 
 
 def choices(cases: Sequence[Collected]) -> str:
     """The constant that is chosen, and what it gives where it was not chosen."""
-    rows = [["judge", *_HEADER[1:-1]]]
+    rows = [["judge", *HEADER[1:-1]]]
     for errors in ERRORS:
         values = [case.replayed(Checks(standard_errors=errors)) for case in cases]
-        rows.append(_row(f"{errors:g} standard errors", values))
-    rows.append(_row("left out: the video", leave_out(cases, lambda case: case.video)))
-    rows.append(_row("left out: the network", leave_out(cases, lambda case: case.network)))
+        rows.append(row(f"{errors:g} standard errors", values))
+    rows.append(row("left out: the video", leave_out(cases, lambda case: case.video)))
+    rows.append(row("left out: the network", leave_out(cases, lambda case: case.network)))
     return markdown(rows)
 
 
@@ -94,10 +94,11 @@ def costs(cases: Sequence[Collected]) -> str:
     )
 
 
-_HEADER = ["", "cases", "mean", "worst", "under -.005", "under -.010", "mVC8"]
+HEADER = ["", "cases", "mean", "worst", "under -.005", "under -.010", "mVC8"]
 
 
-def _row(label: str, changes: Sequence[float], steady: Sequence[float] = ()) -> list[str]:
+def row(label: str, changes: Sequence[float], steady: Sequence[float] = ()) -> list[str]:
+    """How some changes are spread, under `HEADER`; NaN in `steady` is left out."""
     values = np.array(changes)
     cells = [label, f"{len(values)}", f"{values.mean():+.4f}", f"{values.min():+.4f}"]
     cells += [f"{np.sum(values < -limit)}" for limit in (0.005, 0.01)]

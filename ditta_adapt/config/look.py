@@ -11,7 +11,7 @@ class SecondLook(Record):
 
     In the warm-up looks take the place of the plain predictions: they teach. While streaming, a
     look first judges what would have been said of its frame, see `Judge`, and then its votes enter
-    the memory.
+    the memory, and so count for that frame's labels.
 
     Attributes:
         warmup_scales: how many times as large as usual a warm-up frame is seen, beside 1. Some on

@@ -108,8 +108,12 @@ class _Listener:
         self._model = model
 
     def __call__(self, frame: np.ndarray) -> torch.Tensor:
-        self.speakers[self._model.speaker] += 1
-        return self._model(frame)
+        labels = self._model(frame)
+        state = self._model.state
+        assert state is not None
+        assert state.log is not None
+        self.speakers[state.log.speaker] += 1
+        return labels
 
 
 def _generated_clip() -> Clip:

@@ -55,6 +55,10 @@ class FrameCache(Generic[T]):
     def __len__(self) -> int:
         return self._count
 
+    def __contains__(self, t: int) -> bool:
+        """Whether the value of frame `t` is kept."""
+        return t in self._kept
+
     def __getitem__(self, t: int) -> T:
         """The value of frame `t`, on the device."""
         if t in self._kept:

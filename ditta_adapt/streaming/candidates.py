@@ -35,7 +35,11 @@ class Candidates:
     fuse: bool
 
     def evidence(
-        self, speaker: Speaker, output: SegmenterOutput, size: tuple[int, int]
+        self,
+        speaker: Speaker,
+        output: SegmenterOutput,
+        size: tuple[int, int],
+        looked: Float[Tensor, "C h w"] | None = None,
     ) -> Evidence:
         """All that speaks for the classes of the frame, by one candidate.
 
@@ -43,11 +47,12 @@ class Candidates:
             speaker: the candidate.
             output: of its decoder.
             size: `(H, W)` that labels are wanted at.
+            looked: votes of a second look at the frame, which who remembers is told of.
         """
         fused = self.fuse and speaker != "image model"
         votes = second = None
         if fused and isinstance(self.memory, WarpedVotes):
-            votes = update_memory(self.past, soft_votes(output.logits))
+            votes = update_memory(self.past, soft_votes(output.logits), looked)
         elif fused and self.addon is not None and self.before is not None:
             second = self.addon(output.features, self.before.features, self.before.logits)
         attention = self.memory if isinstance(self.memory, AttentionAddon) else None

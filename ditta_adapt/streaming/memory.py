@@ -35,7 +35,9 @@ def past_votes(
 
 
 def update_memory(
-    past: Float[Tensor, "C h w"] | None, votes: Float[Tensor, "C h w"]
+    past: Float[Tensor, "C h w"] | None,
+    votes: Float[Tensor, "C h w"],
+    looked: Float[Tensor, "C h w"] | None = None,
 ) -> Float[Tensor, "C h w"]:
     r"""The memory after one more frame.
 
@@ -47,5 +49,7 @@ def update_memory(
     Args:
         past: of `past_votes`; none at the start of a stream.
         votes: of this frame, see `soft_votes`.
+        looked: of a second look at it, see `Look.votes`.
     """
-    return votes if past is None else votes + past
+    votes = votes if past is None else votes + past
+    return votes if looked is None else votes + looked

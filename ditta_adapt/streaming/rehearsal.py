@@ -99,7 +99,7 @@ def rehearse(
             opinions.append(scores[0] - scores[1])
         if options is not None:
             votes = update_memory(past, soft_votes(output.logits))
-            votes = votes if looks is None else votes + looks.sizes * soft_votes(looks[t])
+            votes = votes if looks is None else votes + looks.votes(t)
     assert output is not None
     return Rehearsal(output, votes, colours, _numbers(consistencies), _numbers(opinions))
 

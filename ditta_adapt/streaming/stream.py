@@ -13,8 +13,7 @@ from ditta_adapt.io.frames import check_stream_size, frame_size
 from ditta_adapt.io.upload import upload
 from ditta_adapt.models.forward import encode_frame
 from ditta_adapt.models.parameters import device_of
-from ditta_adapt.models.second_look import second_look
-from ditta_adapt.models.segmenter import Encoded, not_finite
+from ditta_adapt.models.segmenter import not_finite
 from ditta_adapt.ops.later import answers_late
 from ditta_adapt.ops.photometric import colours_on_grid
 from ditta_adapt.ops.soft_votes import soft_votes
@@ -24,8 +23,9 @@ from ditta_adapt.streaming.candidates import Candidates
 from ditta_adapt.streaming.capture import capture
 from ditta_adapt.streaming.decodings import Decodings
 from ditta_adapt.streaming.frame_log import FrameLog
-from ditta_adapt.streaming.hearing import hear
+from ditta_adapt.streaming.known import NOTHING, Known
 from ditta_adapt.streaming.look_plan import LookPlan
+from ditta_adapt.streaming.looking import look_again
 from ditta_adapt.streaming.memory import update_memory
 from ditta_adapt.streaming.past import Past
 from ditta_adapt.streaming.prediction import Evidence
@@ -44,11 +44,12 @@ T = TypeVar("T")
 class Stream:
     """A student, and what is kept of the frames before.
 
-    The way of a frame: encode it, warp the memory to it, let the judge and the drift monitor say
-    who speaks, decode once, add this frame's votes (or ask the attention add-on), look a second
-    time if that is due, keep the new state. One session of the propagator is open all the while,
-    and only where votes are warped. Nothing here waits for a GPU: what is decided by numbers that
-    it computes (another scene? all finite?) is decided one frame later than on a CPU.
+    The way of a frame: encode it, warp the memory to it, look a second time if that is due, let
+    the judge and the drift monitor say who speaks, decode once, add the votes of this frame and of
+    the look (or ask the attention add-on), keep the new state. One session of the propagator is
+    open all the while, and only where votes are warped. Nothing here waits for a GPU: what is
+    decided by numbers that it computes (another scene? all finite? who agrees with the look?) is
+    decided one frame later than on a CPU.
 
     Args:
         student: as adapted.
@@ -99,7 +100,7 @@ class Stream:
 
     @property
     def speaker(self) -> Speaker:
-        """Whose labels the next frame gets, unless it is of another scene."""
+        """Whose labels the next frame gets, unless it shows another scene or is looked at twice."""
         if self.state is None:
             return self._speaking(self.judge, self.monitor)
         return self._speaking(self.state.judged, self.state.watched)
@@ -165,8 +166,7 @@ class Stream:
         answer: Callable[[Evidence], T],
         *,
         fuse: bool = True,
-        encoded: Encoded | None = None,
-        look: bool = True,
+        known: Known = NOTHING,
     ) -> T:
         """The answer for the next frame; its state is kept once there is one.
 
@@ -175,8 +175,7 @@ class Stream:
             answer: made of all that speaks for the frame's classes.
             fuse: whether the past counts; without, the answer is the decoder's alone, and votes
                 are counted anew from this frame on.
-            encoded: of the frame, by the frozen encoder, if that is known already.
-            look: whether the frame counts for the plan of second looks.
+            known: of the frame already.
 
         Raises:
             ShapeError: another size than the frames before it.
@@ -194,7 +193,7 @@ class Stream:
         try:
             with torch.no_grad():
                 shown = upload(frame, device_of(self._frozen.segmenter))
-                result, state = self._step(before, shown, answer, fuse, encoded, look)
+                result, state = self._step(before, shown, answer, fuse, known)
         except BaseException:
             if self._past is not None and before is not None:
                 self._past.begin_again(before.frame)
@@ -218,33 +217,44 @@ class Stream:
         frame: UInt8[Tensor, "3 H W"],
         answer: Callable[[Evidence], T],
         fuse: bool,
-        encoded: Encoded | None,
-        look: bool,
+        known: Known,
     ) -> tuple[T, StreamState]:
         if self._past is not None:
             self._past.begin(frame) if before is None else self._past.show(frame)
+        before = before or self._beginning(frame)
+        encoded = known.encoded
         if encoded is None:
             encoded = encode_frame(self._frozen.segmenter, frame)
         decodings = Decodings(encoded)
         past = colours = fit = None
-        if self._past is not None and before is not None:
+        if self._past is not None:
             past, colours, fit = self._past.look_back(before, frame, warp=fuse)
-        known = self.monitor if before is None else before.monitor
-        monitor = self.monitor if before is None else before.watched
-        sighting = None
+        told, monitor, sighting = before.monitor, before.watched, None
         if monitor is not None:
-            sighting = Sighting.of(None if before is None else before.frame, frame, fit, monitor)
+            sighting = Sighting.of(before.frame if before.count else None, frame, fit, monitor)
             if not answers_late(frame):
                 monitor, sighting = sighting.shown_to(monitor), None
         cut = False
-        if monitor is not None and known is not None and monitor.alarm != known.alarm:
+        if monitor is not None and told is not None and monitor.alarm != told.alarm:
             # Colours of another scene fit by chance; votes of other weights are not one's own.
             past = None
-            cut = (monitor.left is None) != (known.left is None)
-        judge = self.judge if before is None else before.judged
+            cut = (monitor.left is None) != (told.left is None)
+        judge = before.judged
         judge = judge.forgetting() if judge is not None and cut else judge
-        plan = self.plan if before is None else before.plan
-        plan = plan.next(cut=cut) if plan is not None and look else plan
+        plan = before.plan
+        if plan is not None and not known.taught:
+            plan = plan.next(cut=cut)
+        addon, last = self.student.addon, before.output
+        candidates = Candidates(self.config, self.memory, addon, past, last, fuse)
+        looked, seen, hearing = known.votes, None, None
+        if plan is not None and plan.due and fuse and not known.taught:
+            seen, hearing = look_again(
+                frame, plan.options, self._frozen, self.student_of, decodings, candidates, judge
+            )
+            plan = plan.after(seen.passes)
+            looked = None if seen.logits is None else seen.votes()
+            if hearing is not None and judge is not None and not answers_late(frame):
+                judge, hearing = hearing.verdict(judge), None
         speaker = self._speaking(judge, monitor)
         student = self.student_of(speaker)
         asked = monitor if judge is None else None
@@ -253,30 +263,20 @@ class Stream:
             monitor, opinion = monitor.with_second_opinion(*opinion.read()), None
         # If the next frame is decoded by other weights, these are to remember their own.
         next_student = self.student_of(self._speaking(judge, monitor))
-        last = None if before is None else before.output
-        candidates = Candidates(self.config, self.memory, self.student.addon, past, last, fuse)
-        evidence = candidates.evidence(speaker, decodings.of(student), frame_size(frame))
+        output = decodings.of(student)
+        evidence = candidates.evidence(speaker, output, frame_size(frame), looked)
         evidence = replace(evidence, image_model=lambda: decodings.of(self._frozen).logits)
-        votes = hearing = seen = None
+        votes = None
         if self._past is not None:
             votes = update_memory(
                 past if next_student is student else None,
                 soft_votes(decodings.of(next_student).logits),
+                looked,
             )
             if colours is None:
                 colours = colours_on_grid(frame, (votes.shape[1], votes.shape[2]))
-        if plan is not None and plan.due and look and fuse:
-            usual = decodings.of(self._frozen)
-            seen = second_look(self._frozen.segmenter, frame, usual.logits, plan.options.scales)
-            plan = plan.after(seen.passes)
-            if seen.labels is not None and judge is not None:
-                names: tuple[Speaker, ...] = ("image model", *judge.opinions)
-                outputs = {name: decodings.of(self.student_of(name)) for name in names}
-                hearing = hear(outputs, candidates, seen.labels)
-            if seen.logits is not None and votes is not None:
-                votes = votes + seen.votes()
         return answer(evidence), StreamState(
-            count=1 if before is None else before.count + 1,
+            count=before.count + 1,
             frame=frame,
             output=decodings.of(next_student) if self._attends else None,
             log=FrameLog(speaker, cut, seen is not None),
@@ -290,6 +290,10 @@ class Stream:
             opinion=opinion,
             finite=decodings.finite,
         )
+
+    def _beginning(self, frame: UInt8[Tensor, "3 H W"]) -> StreamState:
+        """What the first frame finds in place of what is kept."""
+        return StreamState(0, frame, monitor=self.monitor, judge=self.judge, plan=self.plan)
 
     def _speaking(self, judge: Judge | None, monitor: DriftMonitor | None) -> Speaker:
         remembers = self._past is not None

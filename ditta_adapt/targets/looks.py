@@ -11,6 +11,7 @@ from ditta_adapt.models.encodings import CacheSpace, FrameCache
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.second_look import second_look
 from ditta_adapt.models.segmenter import Segmenter
+from ditta_adapt.ops.soft_votes import soft_votes
 
 
 class WarmUpLooks:
@@ -46,6 +47,14 @@ class WarmUpLooks:
     def __getitem__(self, t: int) -> Float[Tensor, "1 C h w"]:
         """Logits of the look at frame `t`, on the grid of the usual ones."""
         return self._cache[t].float()
+
+    def __contains__(self, t: int) -> bool:
+        """Whether the look at frame `t` is kept, and need not be taken again."""
+        return t in self._cache
+
+    def votes(self, t: int) -> Float[Tensor, "C h w"]:
+        """What the look at frame `t` adds to votes, see `Look.votes`."""
+        return self.sizes * soft_votes(self[t])
 
     def labels(self, t: int) -> Integer[Tensor, "h w"]:
         """Labels of frame `t`, which was looked at, by the other sizes alone; see `Look`."""

@@ -10,6 +10,7 @@ pytest.importorskip("cv2")
 pytest.importorskip("transformers")
 
 from benchmarks.never_hurts.__main__ import main
+from benchmarks.never_hurts.cadence import cadences, run_case, table
 from benchmarks.never_hurts.cases import SETS, Case, sample, widths
 from benchmarks.never_hurts.collect import collect, open_video
 from benchmarks.never_hurts.judging import ERRORS, Collected, iou, leave_out
@@ -68,17 +69,17 @@ def collected(
         # Nobody is approved: the image model speaks, which finds half.
         ({"memory": [-0.1], "adapted": [-0.1]}, {}, 0.0),
         ({"memory": [0.1, 0.1], "adapted": [-0.1, -0.1]}, {}, 0.5),
-        # From the third frame on, after the look at the second.
+        # From the second frame on, which is looked at.
         (
             {"memory": [0.1], "adapted": [-0.1]},
             {1: {"memory": 0.1, "adapted": -0.1}},
-            (5 + 5 + 10 + 10) / 40 - 0.5,
+            (5 + 10 + 10 + 10) / 40 - 0.5,
         ),
-        # The first frame is lost, since a look at it acts from the next one on.
+        # The look at the first frame counts for it.
         (
             {"memory": [0.2], "adapted": [0.1, 0.1]},
             {0: {"memory": 0.2, "adapted": -0.3}},
-            (0 + 10 + 10 + 10) / 40 - 0.5,
+            0.5,
         ),
     ],
 )
@@ -115,6 +116,26 @@ def test_a_case_from_end_to_end(tmp_path, capsys, monkeypatch):
     assert main(["--out", str(tmp_path), "--judge-only"]) == 0
     assert "clean, default" in capsys.readouterr().out
     assert main(["--out", str(tmp_path / "empty"), "--judge-only"]) == 1
+
+
+def test_cadences_are_compared_on_the_same_looks(tmp_path):
+    case = Case("segformer", "scene-3", warmup=0.05, size=(192, 320), frames=5)
+    row = run_case(case, tmp_path)
+    assert set(row) == set(cadences())
+    assert run_case(case, tmp_path) == row
+    look = 0.75**2 + 1.5**2
+    assert {name: found["passes"] for name, found in row.items()} == {
+        "the warm-up alone": 0.0,
+        # Frames 1 and 4 of five.
+        **dict.fromkeys(
+            ("the first looks alone", "default", "default, twice the budget"),
+            pytest.approx(2 * look / 5, rel=0.02),
+        ),
+        **dict.fromkeys((f"one in {n} frames" for n in (32, 16, 8)), 0.0),
+        "one in 4 frames": pytest.approx(look / 5, rel=0.02),
+    }
+    lines = table([row, {name: dict(found, iou=-0.02) for name, found in row.items()}])
+    assert lines.splitlines()[2].split("|")[4].strip() == "-0.0200"
 
 
 def test_corrupted_frames_are_the_same_each_time(tmp_path: Path):

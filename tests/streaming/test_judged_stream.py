@@ -1,4 +1,4 @@
-"""Second looks while streaming: they judge, act from the next frame on, and are remembered."""
+"""Second looks while streaming: they judge, are remembered, and speak for their own frame."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ditta_adapt import (
     AdaptConfig,
+    CacheBudget,
     CheckpointError,
     Checks,
     SecondLook,
@@ -26,7 +27,9 @@ from ditta_adapt.ops.photometric import colours_on_grid
 from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.safety.agreement import agreement
 from ditta_adapt.safety.judge import Judge, Speaker
+from ditta_adapt.streaming.frame_log import FrameLog
 from ditta_adapt.streaming.memory import past_votes
+from ditta_adapt.streaming.prediction import labels_at
 from tests.baselines.shift_propagator import ShiftPropagator
 from tests.toys import ToyNet, ToySegmenter, toy_segmenter, toy_video
 
@@ -57,6 +60,13 @@ def say(model: VideoSegmenter, **opinions: float) -> None:
     assert state.judge is not None
     judge = Judge(state.judge.checks, {name: (value, value) for name, value in opinions.items()})
     model._stream.state = replace(state, judge=judge)
+
+
+def who_spoke(model: VideoSegmenter) -> Speaker:
+    state = model._stream.state
+    assert state is not None
+    assert state.log is not None
+    return state.log.speaker
 
 
 def image_model(frame: np.ndarray) -> Tensor:
@@ -107,14 +117,10 @@ def test_a_look_judges_what_would_have_been_said() -> None:
     assert state.hearing is None
     before, warper = state.votes, ShiftPropagator(step=-2)
     assert before is not None
-    model(VIDEO[5])
+    found = model(VIDEO[5])
     state = model._stream.state
     assert state is not None
-    assert state.hearing is not None
-    # Not heard yet, and heard before the next frame.
-    assert state.judge is not None
-    assert state.judge.opinions["memory"] == (0.1, 0.1)
-    judged = state.judged
+    judged = state.judge
     assert judged is not None
     assert len(judged.opinions["memory"]) == 3
 
@@ -136,8 +142,11 @@ def test_a_look_judges_what_would_have_been_said() -> None:
     labels = [own.argmax(0), logits[0].argmax(0)]
     memory, plain = agreement(labels, seen.labels, 4).tolist()
     assert judged.opinions["memory"][-1] == pytest.approx(memory - plain, abs=1e-6)
-    # And only then the look is remembered.
-    torch.testing.assert_close(state.votes, own + 3 * soft_votes(look), rtol=1e-4, atol=1e-6)
+    # And only then the look is remembered, and counts for the frame itself.
+    both = own + 3 * soft_votes(look)
+    torch.testing.assert_close(state.votes, both, rtol=1e-4, atol=1e-6)
+    assert torch.equal(found, labels_at(both[None], (32, 40)))
+    assert not torch.equal(found, labels_at(own[None], (32, 40)))
 
 
 def test_a_decoder_that_was_ruined_does_not_keep_its_say() -> None:
@@ -147,10 +156,57 @@ def test_a_decoder_that_was_ruined_does_not_keep_its_say() -> None:
             parameter.mul_(-1)
     say(model, memory=-0.01, adapted=0.01)
     model(VIDEO[4])
-    assert model.speaker == "adapted"
+    assert who_spoke(model) == "adapted"
+    # The look that finds it out is at this frame.
     model(VIDEO[5])
-    assert model.speaker != "adapted"
+    assert who_spoke(model) != "adapted"
+    assert model.speaker == who_spoke(model)
     assert torch.equal(model.predict(VIDEO[6], fuse=False).labels, image_model(VIDEO[6]))
+
+
+def test_a_look_at_a_frame_that_the_image_model_speaks_for_changes_nothing() -> None:
+    model = adapted()
+    say(model, memory=-0.9, adapted=-0.9)
+    model(VIDEO[4])
+    assert torch.equal(model(VIDEO[5]), image_model(VIDEO[5]))
+    state = model._stream.state
+    assert state is not None
+    assert state.log == FrameLog("image model", looked=True)
+
+
+def test_looks_at_the_warm_up_are_remembered_when_it_is_labelled() -> None:
+    """Whole videos begin with the frames that taught; nobody looks at them again."""
+    config = replace(CONFIG, targets=None, training=Training(), safety=None)
+    segmenter = toy_segmenter()
+    model = wrap(segmenter, propagator=ShiftPropagator(step=-2), config=config)
+    labels = next(model.segment(VIDEO[:5], warmup=4))
+    frame = frame_to_tensor(VIDEO[0])
+    logits = frame_output(segmenter, frame).logits
+    look = second_look(segmenter, frame, logits, LOOK.warmup_scales)
+    # Looks are kept in 16 bits.
+    expected = soft_votes(logits) + 3 * soft_votes(look.logits.half())
+    state = model._stream.state
+    assert state is not None
+    torch.testing.assert_close(state.votes, expected)
+    assert state.log == FrameLog("memory")
+    assert torch.equal(labels, labels_at(expected[None], (32, 40)))
+    assert not torch.equal(labels, labels_at(logits, (32, 40)))
+
+
+def test_looks_at_the_warm_up_that_were_not_kept_are_not_taken_again() -> None:
+    config = replace(CONFIG, targets=None, training=Training(), safety=None)
+    segmenter, frame = toy_segmenter(), frame_to_tensor(VIDEO[0])
+    model = wrap(
+        segmenter,
+        propagator=ShiftPropagator(step=-2),
+        config=config,
+        cache=CacheBudget(device_bytes=0, cpu_bytes=0),
+    )
+    next(model.segment(VIDEO[:5], warmup=4))
+    state = model._stream.state
+    assert state is not None
+    expected = soft_votes(frame_output(segmenter, frame).logits)
+    torch.testing.assert_close(state.votes, expected)
 
 
 def test_looks_cost_what_the_plan_says() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ditta_adapt import AdaptConfig, SegmenterError, VideoSegmenter, wrap
+from ditta_adapt import AdaptConfig, SecondLook, SegmenterError, VideoSegmenter, wrap
 from ditta_adapt.ops.later import Later
 from tests.toys import ToySegmenter, toy_segmenter, toy_video
 
@@ -70,6 +70,23 @@ def test_a_cut_is_known_one_frame_later(late: None) -> None:
     alone.adapt(VIDEO[:4])
     assert state.votes is not None
     assert float(state.votes.sum(0).max()) <= 1 + 1e-5
+
+
+def test_a_verdict_counts_from_the_next_frame_on(late: None) -> None:
+    model = adapted(replace(AdaptConfig(), look=SecondLook(first=(1,), budget=0)))
+    state = model._stream.state
+    assert state is not None
+    assert state.judge is not None
+    before = state.judge
+    model(VIDEO[4])
+    state = model._stream.state
+    assert state is not None
+    assert state.hearing is not None
+    assert state.judge == before
+    assert state.judged != before
+    model(VIDEO[5])
+    assert model._stream.state is not None
+    assert model._stream.state.judge == state.judged
 
 
 def test_numbers_that_are_not_finite_are_found_with_the_next_frame(late: None) -> None:
