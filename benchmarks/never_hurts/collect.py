@@ -4,7 +4,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks.davis import data_root, davis_voc
 from benchmarks.never_hurts.cases import Case
 from benchmarks.never_hurts.networks import build
-from ditta_adapt import AdaptConfig, CacheBudget, SecondLook, Segmenter
+from ditta_adapt import AdaptConfig, CacheBudget, Checks, SecondLook, Segmenter
 from ditta_adapt.adaptation import Adaptation, adapt_to_frames
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.corruptions import parse_corruption
@@ -30,7 +30,7 @@ from ditta_adapt.models.second_look import Look, second_look
 from ditta_adapt.progress import silent
 from ditta_adapt.safety.disagreement import labels_of
 from ditta_adapt.safety.judge import Judge, Speaker
-from ditta_adapt.streaming.candidates import Candidates
+from ditta_adapt.streaming.carried import Carried, Said
 from ditta_adapt.streaming.decodings import Decodings
 from ditta_adapt.streaming.hearing import Hearing
 from ditta_adapt.streaming.known import Known
@@ -75,18 +75,14 @@ class Looks:
         frame: Tensor,
         options: SecondLook,
         frozen: Student,
-        student_of: Callable[[Speaker], Student],
         decodings: Decodings,
-        candidates: Candidates,
-        judge: Judge | None,
+        said: Said | None,
+        carried: Carried | None,
     ) -> tuple[Look, Hearing | None]:
         """See `look_again`; keeps what a candidate would have said without the look."""
-        for name in set(CANDIDATES) & {self.speaker}:
-            own = decodings.of(student_of(name))
-            size = (own.logits.shape[2], own.logits.shape[3])
-            labels = predict_labels(candidates.evidence(name, own, size))
-            self.before[name] = labels.numpy().astype(np.uint8)
-        return look_again(frame, options, frozen, student_of, decodings, candidates, judge)
+        if said is not None and self.speaker in said:
+            self.before[self.speaker] = said[self.speaker].numpy().astype(np.uint8)
+        return look_again(frame, options, frozen, decodings, said, carried)
 
     def __call__(
         self,
@@ -165,7 +161,7 @@ def collect(case: Case, folder: Path) -> Path:
     )
     classes = 2 if video.relabel is not None else len(CLASS_NAMES)
     tallies = {name: Tally.empty(classes, video.relabel) for name in ("default", *CANDIDATES)}
-    speakers, grids, looks = [], [], Looks()
+    speakers, grids, looks, opinions = [], [], Looks(), {}
     with (
         _streams(done, propagator) as streams,
         patch("ditta_adapt.streaming.looking.second_look", looks),
@@ -178,6 +174,10 @@ def collect(case: Case, folder: Path) -> Path:
                 labels, grid[name] = stream.step(frame, _both, known=known)
                 tallies[name].add(labels, video.labels[warmup + t])
             speakers.append(streams["default"].state.log.speaker)
+            if looks.before:
+                opinions[t] = {
+                    name: streams[name].state.judge.opinions[name][-1] for name in CANDIDATES[1:]
+                }
             # Of a frame that was looked at, what was said before.
             grid |= looks.before
             looks.before.clear()
@@ -189,6 +189,7 @@ def collect(case: Case, folder: Path) -> Path:
         "speakers": speakers,
         "reason": done.report.reason,
         "opinions": {} if judge is None else dict(judge.opinions),
+        "opinions of looks": opinions,
         "look_passes": 0.0 if plan is None else plan.spent,
         "warmup_passes": 0.0 if done.warm_up.looks is None else done.warm_up.looks.passes,
         "mvc8": {name: tally.mvc8() for name, tally in tallies.items()},
@@ -222,20 +223,29 @@ def run(job: tuple[Case, Path]) -> str:
     return ""
 
 
+class Always(Judge):
+    """Hears everything, and lets its one candidate speak all the same."""
+
+    @property
+    def speaker(self) -> Speaker:
+        """See `Judge`."""
+        (name,) = self.opinions
+        return name
+
+
 @contextmanager
 def _streams(done: Adaptation, propagator: Propagator) -> Iterator[dict[str, Stream]]:
     """The stream as it is, and one in which each candidate always speaks."""
     stream, config = done.stream, done.report.config
-    always = replace(config, safety=None)
-    frozen, student = stream._frozen, stream.student
-
-    plain, memory = replace(always, look=None), config.memory
-    streams = {
-        "default": stream,
-        "image model": Stream(frozen, frozen, plain),
-        "memory": Stream(frozen, frozen, always, memory=memory, propagator=propagator),
-        "adapted": Stream(student, frozen, always, memory=memory, propagator=propagator),
-    }
+    frozen, memory = stream._frozen, config.memory
+    plain = replace(config, safety=None, look=None)
+    streams = {"default": stream, "image model": Stream(frozen, frozen, plain)}
+    for name in CANDIDATES[1:]:
+        own = stream.student if name == "adapted" else frozen
+        judge = Always(Checks(), {name: ()})
+        streams[name] = Stream(
+            own, frozen, config, memory=memory, propagator=propagator, judge=judge
+        )
     with open_warper(propagator, done.warm_up.video) as session:
         for name in CANDIDATES:
             streams[name].begin_after(done.warm_up, session)

@@ -13,7 +13,6 @@ import torch
 from benchmarks.never_hurts.collect import CANDIDATES
 from ditta_adapt import Checks
 from ditta_adapt.metrics import SegmentationScore
-from ditta_adapt.safety.agreement import agreement
 from ditta_adapt.safety.judge import Judge
 
 
@@ -44,20 +43,11 @@ class Collected:
                 for name in stored.files
                 if name.startswith("confusion ")
             }
-            opinions, true = {}, {}
-            classes = 1 + int(max(stored["labels"].max(), 1))
-            for name in stored.files:
-                if name.startswith("look ") and name.endswith(" others"):
-                    t = int(name.split()[1])
-                    labels = [torch.from_numpy(each) for each in stored["labels"][t]]
-                    look = torch.from_numpy(stored[name])
-                    count = max(classes, 1 + int(look.max()))
-                    plain, *others = agreement(labels, look, count).tolist()
-                    opinions[t] = {
-                        k: v - plain for k, v in zip(CANDIDATES[1:], others, strict=True)
-                    }
-                    scores = {k: iou(confusion[k][t : t + 1]) for k in CANDIDATES}
-                    true[t] = {k: scores[k] - scores[CANDIDATES[0]] for k in CANDIDATES[1:]}
+        opinions = {int(t): found for t, found in about["opinions of looks"].items()}
+        true = {}
+        for t in opinions:
+            scores = {name: iou(confusion[name][t : t + 1]) for name in CANDIDATES}
+            true[t] = {name: scores[name] - scores[CANDIDATES[0]] for name in CANDIDATES[1:]}
         return cls(about, confusion, opinions, true)
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 
@@ -12,6 +12,7 @@ def agreement(
     look: Integer[Tensor, "h w"],
     num_classes: int,
     *,
+    where: Bool[Tensor, "h w"] | None = None,
     least_share: float = 0.002,
     exponent: float = 0.5,
 ) -> Float[Tensor, " N"]:
@@ -28,13 +29,18 @@ def agreement(
         labellings: of one frame.
         look: labels of the look, on the same grid.
         num_classes: `C`.
+        where: cells that count; all of them if left out.
         least_share: classes that nobody gives this share of the frame are left out.
         exponent: `e` in [0, 1]; 0 counts classes alike, 1 by their area.
 
     Returns:
         `(N,)` float64 in [0, 1], on the device of the labels.
     """
-    cells = look.numel()
+    cells: int | Tensor = look.numel()
+    if where is not None:
+        # A class of its own, which is not counted.
+        look, *labellings = (torch.where(where, each, num_classes) for each in (look, *labellings))
+        cells = where.sum()
     of_look = _areas(look, num_classes)
     areas = torch.stack([_areas(labels, num_classes) for labels in labellings])
     both = torch.stack([_overlap(labels, look, num_classes) for labels in labellings])
@@ -47,7 +53,7 @@ def agreement(
 
 
 def _areas(labels: Tensor, num_classes: int) -> Float[Tensor, " C"]:
-    return _count(labels.flatten().long(), num_classes)
+    return _count(labels.flatten().long(), num_classes + 1)[:num_classes]
 
 
 def _overlap(labels: Tensor, look: Tensor, num_classes: int) -> Float[Tensor, " C"]:

@@ -21,9 +21,10 @@ class Judge:
     r"""What second looks say of each candidate, and so whose labels are given out.
 
     At every look each candidate's labels of that frame are compared with the look's, before the
-    look is learned or remembered (progressive validation): its opinion is how much better a
-    candidate agrees with the look than the image model does, see `agreement`. A candidate is
-    approved as far as
+    look is learned or remembered (progressive validation), and so are those of the frame before,
+    carried along to this one: its opinion is how much better a candidate agrees with the look than
+    the image model does, on average of both, see `agreement` and `hear`. A candidate is approved as
+    far as
 
     .. math:: \bar d - z\, \frac{s}{\sqrt n}, \qquad
               s^2 = \frac{1}{n-1} \sum_i (d_i - \bar d)^2

@@ -1,5 +1,6 @@
 """Who may speak on a frame, and what each would say."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from jaxtyping import Float
@@ -8,9 +9,10 @@ from torch import Tensor
 from ditta_adapt.config import AdaptConfig, AttentionAddon, WarpedVotes
 from ditta_adapt.models.segmenter import SegmenterOutput
 from ditta_adapt.ops.soft_votes import soft_votes
-from ditta_adapt.safety.judge import Speaker
+from ditta_adapt.safety.judge import Judge, Speaker
+from ditta_adapt.streaming.carried import Said
 from ditta_adapt.streaming.memory import update_memory
-from ditta_adapt.streaming.prediction import Evidence
+from ditta_adapt.streaming.prediction import Evidence, predict_labels
 from ditta_adapt.training.addon import TemporalAddon
 
 
@@ -33,6 +35,29 @@ class Candidates:
     past: Float[Tensor, "C h w"] | None
     before: SegmenterOutput | None
     fuse: bool
+
+    def all_say(
+        self,
+        judge: Judge | None,
+        output_of: Callable[[Speaker], SegmenterOutput],
+        looked: Float[Tensor, "C h w"] | None = None,
+    ) -> Said | None:
+        """Labels of the frame by everybody who is judged; none where nobody is.
+
+        Args:
+            judge: whose candidates are asked, besides the image model.
+            output_of: the decoding of each.
+            looked: see `evidence`.
+        """
+        if judge is None or not judge.opinions:
+            return None
+        names: tuple[Speaker, ...] = ("image model", *judge.opinions)
+        outputs = {name: output_of(name) for name in names}
+        height, width = outputs["image model"].logits.shape[2:]
+        return {
+            name: predict_labels(self.evidence(name, output, (height, width), looked))
+            for name, output in outputs.items()
+        }
 
     def evidence(
         self,

@@ -8,6 +8,7 @@ from torch import Tensor
 from ditta_adapt.config import WarpedVotes
 from ditta_adapt.errors import PropagationError
 from ditta_adapt.ops.photometric import colours_on_grid
+from ditta_adapt.streaming.carried import Carried, Said, carry
 from ditta_adapt.streaming.memory import past_votes
 from ditta_adapt.streaming.state import StreamState
 from ditta_adapt.teachers.live_warper import LiveWarper
@@ -70,6 +71,14 @@ class Past:
             self._warper.warp, before.votes, before.colours, colours, self._options
         )
         return past, colours, fit
+
+    def carry(self, said: Said | None, num_classes: int) -> Carried | None:
+        """What everybody said of the frame before, where it lies on the one last shown.
+
+        Raises:
+            PropagationError: the propagator raised, or broke its contract.
+        """
+        return None if said is None else carry(said, self._warper.warp, num_classes)
 
     def close(self) -> None:
         """End the session.

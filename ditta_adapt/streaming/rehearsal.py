@@ -11,10 +11,11 @@ from ditta_adapt.config import AdaptConfig, AttentionAddon, WarpedVotes
 from ditta_adapt.models.segmenter import SegmenterOutput
 from ditta_adapt.ops.photometric import colours_on_grid
 from ditta_adapt.ops.soft_votes import soft_votes
-from ditta_adapt.safety.agreement import agreement
 from ditta_adapt.safety.disagreement import labels_of
 from ditta_adapt.safety.judge import Speaker
 from ditta_adapt.streaming.candidates import Candidates
+from ditta_adapt.streaming.carried import Said, carry
+from ditta_adapt.streaming.hearing import Hearing, hear
 from ditta_adapt.streaming.memory import past_votes, update_memory
 from ditta_adapt.streaming.prediction import predict_labels
 from ditta_adapt.targets.warm_up import WarmUp
@@ -53,11 +54,13 @@ def rehearse(
     config: AdaptConfig,
     memory: WarpedVotes | AttentionAddon | None,
     session: DenseWarper | None,
+    *,
+    remember_looks: bool,
 ) -> Rehearsal:
     """Stream the last frames of the warm-up, as one candidate would have.
 
     Where there are second looks, each first judges what would have been said of its frame, and then
-    its votes are remembered, too. What was trained was trained on these looks, so it is found a
+    its votes may be remembered, too. What was trained was trained on these looks, so it is found a
     little better than it is; what learned something else is found out.
 
     Args:
@@ -67,20 +70,26 @@ def rehearse(
         config: of the adaptation.
         memory: what is remembered.
         session: of the propagator on the warm-up; needed where votes are remembered.
+        remember_looks: whether votes of looks are remembered, as for the stream that begins
+            afterwards. To be judged a candidate goes without: it would agree with looks that it
+            has of every frame, and a stream has few.
 
     Raises:
         PropagationError: the propagator raised, or broke its contract, while it warped votes.
     """
     frames, looks = warm_up.frames, warm_up.looks
+    num_classes = warm_up.segmenter.num_classes
     options = memory if isinstance(memory, WarpedVotes) else None
     shown = 1 if options is None and looks is None else _REMEMBERED
     first = max(len(frames) - shown, 0)
     output: SegmenterOutput | None = None
-    votes = colours = None
+    votes: Tensor | None = None
+    colours: Tensor | None = None
     consistencies: list[Tensor] = []
-    opinions: list[Tensor] = []
+    hearings: list[Hearing] = []
+    said: Said | None = None
     for t in range(first, len(frames)):
-        past, before, seen_before = None, output, colours
+        past, carried, before, seen_before = None, None, output, colours
         output = student.decode(warm_up.encodings[t])
         if options is not None:
             grid, device = output.logits.shape[2:], output.logits.device
@@ -91,18 +100,20 @@ def rehearse(
             warp = partial(warp_maps, session, t=t - 1, to=t)
             past, fit = past_votes(warp, votes, seen_before, colours, options)
             consistencies.append(fit)
-        if looks is not None and t > first:
+            carried = None if said is None else carry(said, warp, num_classes)
+        if looks is not None and speaker != "image model":
             candidates = Candidates(config, memory, student.addon, past, before, fuse=True)
             evidence = candidates.evidence(speaker, output, warm_up.grid)
-            labels = [predict_labels(evidence), labels_of(warm_up.grid_logits(t))]
-            scores = agreement(labels, looks.labels(t), warm_up.segmenter.num_classes)
-            opinions.append(scores[0] - scores[1])
+            plain = labels_of(warm_up.grid_logits(t))
+            now: Said = {"image model": plain, speaker: predict_labels(evidence)}
+            if t > first:
+                hearings.append(hear(now, looks.labels(t).long(), num_classes, carried))
+            said = now
         if options is not None:
             votes = update_memory(past, soft_votes(output.logits))
-            votes = votes if looks is None else votes + looks.votes(t)
+            if looks is not None and remember_looks:
+                votes = votes + looks.votes(t)
     assert output is not None
-    return Rehearsal(output, votes, colours, _numbers(consistencies), _numbers(opinions))
-
-
-def _numbers(values: list[Tensor]) -> list[float]:
-    return torch.stack(values).tolist() if values else []
+    fits = torch.stack(consistencies).tolist() if consistencies else []
+    opinions = [hearing.opinions()[speaker] for hearing in hearings]
+    return Rehearsal(output, votes, colours, fits, opinions)

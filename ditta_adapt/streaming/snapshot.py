@@ -9,9 +9,11 @@ from torch import Tensor
 from ditta_adapt.errors import ConfigError
 from ditta_adapt.models.segmenter import SegmenterOutput
 from ditta_adapt.safety.drift_monitor import DriftMonitor
-from ditta_adapt.safety.judge import Judge
+from ditta_adapt.safety.judge import Judge, Speaker
 from ditta_adapt.streaming.look_plan import LookPlan
 from ditta_adapt.streaming.state import StreamState
+
+_SAID = "said by the "
 
 
 def snapshot(state: StreamState) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -30,6 +32,7 @@ def snapshot(state: StreamState) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "logits": None if output is None else output.logits,
     }
     tensors |= {name: tensor for name, tensor in optional.items() if tensor is not None}
+    tensors |= {_SAID + name: labels for name, labels in (state.said or {}).items()}
     return tensors, {
         "count": state.count,
         "monitor": None if monitor is None else [monitor.frames, monitor.collapsed],
@@ -83,6 +86,7 @@ def restored(
     output = None
     if "features" in tensors:
         output = SegmenterOutput(features=tensors["features"], logits=tensors["logits"])
+    said = {name: tensors[_SAID + name] for name in _names(judge) if _SAID + name in tensors}
     return StreamState(
         count=int(entry["count"]),
         frame=tensors["frame"],
@@ -92,4 +96,9 @@ def restored(
         monitor=monitor,
         judge=judge,
         plan=plan,
+        said=said or None,
     )
+
+
+def _names(judge: Judge | None) -> tuple[Speaker, ...]:
+    return () if judge is None else ("image model", *judge.opinions)

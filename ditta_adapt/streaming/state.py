@@ -10,6 +10,7 @@ from ditta_adapt.models.segmenter import SegmenterOutput
 from ditta_adapt.ops.later import Later
 from ditta_adapt.safety.drift_monitor import DriftMonitor
 from ditta_adapt.safety.judge import Judge
+from ditta_adapt.streaming.carried import Said
 from ditta_adapt.streaming.frame_log import FrameLog
 from ditta_adapt.streaming.hearing import Hearing
 from ditta_adapt.streaming.look_plan import LookPlan
@@ -34,6 +35,7 @@ class StreamState:
         judge: whose labels are given out; none if nobody judges.
         hearing: what the judge is to hear before the next frame, if that had a look.
         plan: when to look again; none if never.
+        said: everybody's labels of the frame, on the grid, where the next one is to be looked at.
         sighting: what the monitor is to be shown before the next frame.
         opinion: how far both weights differ, likewise.
         finite: whether all that was decoded is finite, 1 or 0.
@@ -49,6 +51,7 @@ class StreamState:
     judge: Judge | None = None
     hearing: Hearing | None = None
     plan: LookPlan | None = None
+    said: Said | None = None
     sighting: Sighting | None = None
     opinion: Later | None = None
     finite: Later | None = None

@@ -13,7 +13,7 @@ from ditta_adapt.io.frames import check_stream_size, frame_size
 from ditta_adapt.io.upload import upload
 from ditta_adapt.models.forward import encode_frame
 from ditta_adapt.models.parameters import device_of
-from ditta_adapt.models.segmenter import not_finite
+from ditta_adapt.models.segmenter import SegmenterOutput, not_finite
 from ditta_adapt.ops.later import answers_late
 from ditta_adapt.ops.photometric import colours_on_grid
 from ditta_adapt.ops.soft_votes import soft_votes
@@ -31,9 +31,9 @@ from ditta_adapt.streaming.past import Past
 from ditta_adapt.streaming.prediction import Evidence
 from ditta_adapt.streaming.rehearsal import rehearse
 from ditta_adapt.streaming.second_opinion import second_opinion
-from ditta_adapt.streaming.sighting import Sighting
 from ditta_adapt.streaming.speaking import who_speaks
 from ditta_adapt.streaming.state import StreamState
+from ditta_adapt.streaming.watching import watch
 from ditta_adapt.targets.warm_up import WarmUp
 from ditta_adapt.teachers.propagator import DenseWarper, Propagator
 from ditta_adapt.training.student import Student
@@ -123,21 +123,20 @@ class Stream:
         Raises:
             PropagationError: the propagator raised, or broke its contract, while it warped votes.
         """
-        names: tuple[Speaker, ...] = (self.speaker,)
-        if self.judge is not None and self.judge.opinions:
-            names = tuple(self.judge.opinions)
-        done = {
-            name: rehearse(name, self.student_of(name), warm_up, self.config, self.memory, session)
-            for name in names
-        }
-        if self.judge is not None and self.judge.opinions:
-            self.judge = replace(self.judge, opinions={n: tuple(done[n].opinions) for n in names})
-        fits = done[names[0]].consistencies
+        known = (warm_up, self.config, self.memory, session)
+        if self.judge is not None:
+            opinions = {
+                name: tuple(
+                    rehearse(name, self.student_of(name), *known, remember_looks=False).opinions
+                )
+                for name in self.judge.opinions
+            }
+            self.judge = replace(self.judge, opinions=opinions)
+        speaker = self._speaking(self.judge, None)
+        own = rehearse(speaker, self.student_of(speaker), *known, remember_looks=True)
+        fits = own.consistencies
         if self.monitor is not None and fits:
             self.monitor = replace(self.monitor, usual=sum(fits) / len(fits))
-        speaker = self._speaking(self.judge, None)
-        # Where the image model speaks, nobody has decoded for it alone; any candidate's will do.
-        own = done.get(speaker, done[names[0]])
         state = StreamState(
             count=len(warm_up.frames),
             frame=upload(warm_up.frames[-1], device_of(self.student.segmenter)),
@@ -226,19 +225,16 @@ class Stream:
         if encoded is None:
             encoded = encode_frame(self._frozen.segmenter, frame)
         decodings = Decodings(encoded)
+
+        def output_of(speaker: Speaker) -> SegmenterOutput:
+            return decodings.of(self.student_of(speaker))
+
         past = colours = fit = None
         if self._past is not None:
             past, colours, fit = self._past.look_back(before, frame, warp=fuse)
-        told, monitor, sighting = before.monitor, before.watched, None
-        if monitor is not None:
-            sighting = Sighting.of(before.frame if before.count else None, frame, fit, monitor)
-            if not answers_late(frame):
-                monitor, sighting = sighting.shown_to(monitor), None
-        cut = False
-        if monitor is not None and told is not None and monitor.alarm != told.alarm:
-            # Colours of another scene fit by chance; votes of other weights are not one's own.
-            past = None
-            cut = (monitor.left is None) != (told.left is None)
+        watched = watch(before, frame, fit)
+        monitor, cut = watched.monitor, watched.cut
+        past = None if watched.changed else past
         judge = before.judged
         judge = judge.forgetting() if judge is not None and cut else judge
         plan = before.plan
@@ -248,9 +244,11 @@ class Stream:
         candidates = Candidates(self.config, self.memory, addon, past, last, fuse)
         looked, seen, hearing = known.votes, None, None
         if plan is not None and plan.due and fuse and not known.taught:
-            seen, hearing = look_again(
-                frame, plan.options, self._frozen, self.student_of, decodings, candidates, judge
-            )
+            carried = None
+            if self._past is not None and past is not None:
+                carried = self._past.carry(before.said, self._frozen.segmenter.num_classes)
+            said = candidates.all_say(judge, output_of)
+            seen, hearing = look_again(frame, plan.options, self._frozen, decodings, said, carried)
             plan = plan.after(seen.passes)
             looked = None if seen.logits is None else seen.votes()
             if hearing is not None and judge is not None and not answers_late(frame):
@@ -263,9 +261,8 @@ class Stream:
             monitor, opinion = monitor.with_second_opinion(*opinion.read()), None
         # If the next frame is decoded by other weights, these are to remember their own.
         next_student = self.student_of(self._speaking(judge, monitor))
-        output = decodings.of(student)
-        evidence = candidates.evidence(speaker, output, frame_size(frame), looked)
-        evidence = replace(evidence, image_model=lambda: decodings.of(self._frozen).logits)
+        evidence = candidates.evidence(speaker, output_of(speaker), frame_size(frame), looked)
+        evidence = replace(evidence, image_model=lambda: output_of("image model").logits)
         votes = None
         if self._past is not None:
             votes = update_memory(
@@ -275,6 +272,9 @@ class Stream:
             )
             if colours is None:
                 colours = colours_on_grid(frame, (votes.shape[1], votes.shape[2]))
+        said = None
+        if votes is not None and plan is not None and plan.next().due:
+            said = candidates.all_say(judge, output_of, looked)
         return answer(evidence), StreamState(
             count=before.count + 1,
             frame=frame,
@@ -286,7 +286,8 @@ class Stream:
             judge=judge,
             hearing=hearing,
             plan=plan,
-            sighting=sighting,
+            said=said,
+            sighting=watched.sighting,
             opinion=opinion,
             finite=decodings.finite,
         )

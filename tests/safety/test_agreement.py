@@ -84,3 +84,17 @@ def test_labels_may_be_in_the_smallest_dtype_that_holds_them():
     other = torch.tensor([[0, 255], [0, 1]])
     found = agreement([look, other], look, 256, least_share=0.0, exponent=0.0)
     assert found.tolist() == pytest.approx([1.0, (1 / 2 + 1 / 2 + 1) / 3])
+
+
+@quick
+@given(one=maps, look=maps, where=st.lists(st.booleans(), min_size=12, max_size=12))
+def test_cells_that_do_not_count_are_as_if_they_were_not_there(one, look, where):
+    mask = torch.tensor(where).view(3, 4)
+    found = agreement([as_map(one)], as_map(look), 4, where=mask, least_share=0.25)
+    left = [[y for y, counts in zip(each, where, strict=True) if counts] for each in (one, look)]
+    if not any(where):
+        assert found.tolist() == [0.0]
+        return
+    own, other = (torch.tensor([each]) for each in left)
+    expected = agreement([own], other, 4, least_share=0.25)
+    torch.testing.assert_close(found, expected)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ditta_adapt import (
@@ -73,8 +74,8 @@ def image_model(frame: np.ndarray) -> Tensor:
     return wrap(toy_segmenter())(frame)
 
 
-def plain_votes(frame: np.ndarray) -> Tensor:
-    return soft_votes(frame_output(toy_segmenter(), frame_to_tensor(frame)).logits)
+def image_labels(frame: np.ndarray) -> Tensor:
+    return frame_output(toy_segmenter(), frame_to_tensor(frame)).logits[0].argmax(0)
 
 
 @pytest.mark.parametrize("speaker", ["image model", "memory", "adapted"])
@@ -131,6 +132,8 @@ def test_a_look_judges_what_would_have_been_said() -> None:
     assert look is not None
     assert seen.labels is not None
     with warper.open([VIDEO[4], VIDEO[5]]) as session:
+        said = [before.argmax(0), image_labels(VIDEO[4])]
+        moved = [session.warp(F.one_hot(each, 4).permute(2, 0, 1).float(), 0, 1) for each in said]
         past, _ = past_votes(
             lambda maps: session.warp(maps, 0, 1),
             before,
@@ -141,7 +144,13 @@ def test_a_look_judges_what_would_have_been_said() -> None:
     own = past + soft_votes(logits)
     labels = [own.argmax(0), logits[0].argmax(0)]
     memory, plain = agreement(labels, seen.labels, 4).tolist()
-    assert judged.opinions["memory"][-1] == pytest.approx(memory - plain, abs=1e-6)
+    # And of the frame before, where the look sees it now.
+    known = moved[0][1]
+    carried = [each.argmax(0)[known][None] for each, _ in moved]
+    memory_before, plain_before = agreement(carried, seen.labels[known][None], 4).tolist()
+    opinions = (memory - plain, memory_before - plain_before)
+    assert opinions[0] != pytest.approx(opinions[1], abs=1e-4)
+    assert judged.opinions["memory"][-1] == pytest.approx(sum(opinions) / 2, abs=1e-6)
     # And only then the look is remembered, and counts for the frame itself.
     both = own + 3 * soft_votes(look)
     torch.testing.assert_close(state.votes, both, rtol=1e-4, atol=1e-6)
