@@ -111,7 +111,21 @@ def sample(count: int = 120, seed: int = 0) -> list[Case]:
     return list(cases)
 
 
-SETS = {"sample": sample, "widths": widths, "dev": dev}
+def scenes() -> list[Case]:
+    """Networks of three families on generated videos, every second frame, 10 %, some corrupted.
+
+    Small frames, much motion, and networks that are good at them: little to gain.
+    """
+    cases = []
+    for k in range(16):
+        spoiled = f"{_CORRUPTIONS[k % 4]}:med"
+        for n, corruption in (*((n, "") for n in GENERATED), (GENERATED[k % 3], spoiled)):
+            own = {"size": (192, 320), "corruption": corruption, "frames": 36}
+            cases.append(Case(n, f"scene-{40 + k}", **own))
+    return cases
+
+
+SETS = {"sample": sample, "widths": widths, "dev": dev, "scenes": scenes}
 
 
 def part_of(cases: Sequence[Case], part: int, parts: int) -> list[Case]:

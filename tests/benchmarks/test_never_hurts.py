@@ -31,7 +31,10 @@ def test_the_sample_is_fixed_and_covers_everything():
     ):
         assert len(values) == least
     assert len(widths()) == len(set(widths())) == 4 * 17
-    assert set(SETS) == {"sample", "widths", "dev"}
+    assert set(SETS) == {"sample", "widths", "dev", "scenes"}
+    found = SETS["scenes"]()
+    assert len({case.name for case in found}) == 64
+    assert sum(bool(case.corruption) for case in found) == 16
 
 
 def test_iou_of_an_object_and_of_classes():

@@ -1,6 +1,7 @@
 """Second looks while streaming: they judge, are remembered, and speak for their own frame."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -272,6 +273,35 @@ def test_the_warm_up_is_the_first_to_be_heard() -> None:
     alone = wrap(toy_segmenter(), propagator=ShiftPropagator(step=-2), config=CONFIG)
     alone.adapt(VIDEO[:1])
     assert alone.speaker == "image model"
+
+
+def test_the_warm_up_is_judged_as_a_stream_without_looks() -> None:
+    """The memory's opinions on three frames, by a loop of our own that remembers no look."""
+    state = adapted()._stream.state
+    assert state is not None
+    assert state.judge is not None
+    frames, segmenter = [frame_to_tensor(frame) for frame in VIDEO[:4]], toy_segmenter()
+    logits = [frame_output(segmenter, frame).logits for frame in frames]
+    grid = (logits[0].shape[2], logits[0].shape[3])
+    colours = [colours_on_grid(frame, grid) for frame in frames]
+    votes = soft_votes(logits[0])
+    said = [votes.argmax(0), logits[0][0].argmax(0)]
+    opinions = []
+    with ShiftPropagator(step=-2).open(VIDEO[:4]) as session:
+        for t in range(1, 4):
+            warp = partial(session.warp, t=t - 1, to=t)
+            past, _ = past_votes(warp, votes, colours[t - 1], colours[t], WarpedVotes(decay=1.0))
+            moved = [warp(F.one_hot(each, 4).permute(2, 0, 1).float()) for each in said]
+            votes = past + soft_votes(logits[t])
+            said = [votes.argmax(0), logits[t][0].argmax(0)]
+            look = second_look(segmenter, frames[t], logits[t], LOOK.warmup_scales).labels
+            known = moved[0][1]
+            carried = [each.argmax(0)[known][None] for each, _ in moved]
+            now = agreement(said, look, 4).tolist()
+            before = agreement(carried, look[known][None], 4).tolist()
+            opinions.append((now[0] - now[1] + before[0] - before[1]) / 2)
+    assert any(abs(opinion) > 0.001 for opinion in opinions)
+    assert state.judge.opinions["memory"] == pytest.approx(opinions, abs=1e-5)
 
 
 def test_another_scene_is_heard_anew() -> None:
