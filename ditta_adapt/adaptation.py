@@ -20,6 +20,7 @@ from ditta_adapt.safety.drift_monitor import monitor_of
 from ditta_adapt.safety.guarded_training import guarded_training
 from ditta_adapt.safety.judge import judge_of
 from ditta_adapt.safety.resolution import resolve
+from ditta_adapt.streaming.beginning import begin_after
 from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.targets.builder import TargetBuilder, check_targets
 from ditta_adapt.targets.trained_propagator import train_propagator
@@ -90,7 +91,7 @@ def adapt_to_frames(
         if compile:
             with clock.stage("compile"):
                 not_compiled = stream.compile(warm_up.frames[-1])
-        stream.begin_after(warm_up, resolution.session)
+        begin_after(stream, warm_up, resolution.session)
     about = getattr(segmenter, "notes", ())
     looked = _look_note(warm_up, config)
     whole = _whole_model_note(warm_up)

@@ -30,6 +30,7 @@ from ditta_adapt.models.second_look import Look, second_look
 from ditta_adapt.progress import silent
 from ditta_adapt.safety.disagreement import labels_of
 from ditta_adapt.safety.judge import Judge, Speaker
+from ditta_adapt.streaming.beginning import begin_after
 from ditta_adapt.streaming.carried import Carried, Said
 from ditta_adapt.streaming.decodings import Decodings
 from ditta_adapt.streaming.hearing import Hearing
@@ -248,7 +249,7 @@ def _streams(done: Adaptation, propagator: Propagator) -> Iterator[dict[str, Str
         )
     with open_warper(propagator, done.warm_up.video) as session:
         for name in CANDIDATES:
-            streams[name].begin_after(done.warm_up, session)
+            begin_after(streams[name], done.warm_up, session)
     try:
         yield streams
     finally:

@@ -29,13 +29,11 @@ from ditta_adapt.streaming.looking import look_again
 from ditta_adapt.streaming.memory import update_memory
 from ditta_adapt.streaming.past import Past
 from ditta_adapt.streaming.prediction import Evidence
-from ditta_adapt.streaming.rehearsal import rehearse
 from ditta_adapt.streaming.second_opinion import second_opinion
 from ditta_adapt.streaming.speaking import who_speaks
 from ditta_adapt.streaming.state import StreamState
 from ditta_adapt.streaming.watching import watch
-from ditta_adapt.targets.warm_up import WarmUp
-from ditta_adapt.teachers.propagator import DenseWarper, Propagator
+from ditta_adapt.teachers.propagator import Propagator
 from ditta_adapt.training.student import Student
 
 T = TypeVar("T")
@@ -112,42 +110,6 @@ class Stream:
     def compile(self, frame: UInt8[Tensor, "3 H W"]) -> str:
         """Run both models on a frame, see `capture`."""
         return capture((self._frozen, self._running), frame)
-
-    def begin_after(self, warm_up: WarmUp, session: DenseWarper | None) -> None:
-        """Take the warm-up as what was seen so far; second looks at it are the first opinions.
-
-        Args:
-            warm_up: its last frame is the frame before the next one.
-            session: of the propagator on the warm-up; needed where votes are remembered.
-
-        Raises:
-            PropagationError: the propagator raised, or broke its contract, while it warped votes.
-        """
-        known = (warm_up, self.config, self.memory, session)
-        if self.judge is not None:
-            opinions = {
-                name: tuple(
-                    rehearse(name, self.student_of(name), *known, remember_looks=False).opinions
-                )
-                for name in self.judge.opinions
-            }
-            self.judge = replace(self.judge, opinions=opinions)
-        speaker = self._speaking(self.judge, None)
-        own = rehearse(speaker, self.student_of(speaker), *known, remember_looks=True)
-        fits = own.consistencies
-        if self.monitor is not None and fits:
-            self.monitor = replace(self.monitor, usual=sum(fits) / len(fits))
-        state = StreamState(
-            count=len(warm_up.frames),
-            frame=upload(warm_up.frames[-1], device_of(self.student.segmenter)),
-            output=own.output if self._attends else None,
-            votes=own.votes,
-            colours=own.colours,
-            monitor=self.monitor,
-            judge=self.judge,
-            plan=self.plan,
-        )
-        self.resume(state)
 
     def resume(self, state: StreamState) -> None:
         """Take a state as that after the frame before the next one.
