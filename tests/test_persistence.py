@@ -91,13 +91,14 @@ def test_a_judged_stream_goes_on_with_its_looks_and_opinions(tmp_path: Path) -> 
     model = wrap(toy_segmenter(), config=AdaptConfig(seed=5))
     model.adapt(frames[:4])
     model.save_pretrained(tmp_path, state=True)
-    expected = [(model(frame), model.state.log, model.speaker) for frame in frames[4:]]
+    expected = [(model(frame), model.state.log, model.state.judge) for frame in frames[4:]]
     assert any(log.looked for _, log, _ in expected)
-    for frame, (labels, log, speaker) in zip(frames[4:], expected, strict=True):
+    for frame, (labels, log, judge) in zip(frames[4:], expected, strict=True):
         loaded = wrap(toy_segmenter()).load_pretrained(tmp_path)
         assert torch.equal(loaded(frame), labels)
         assert loaded.state.log == log
-        assert loaded.speaker == speaker
+        # What was said of the frame before was kept for the look to judge.
+        assert loaded.state.judge == judge
         loaded.save_pretrained(tmp_path, state=True)
 
 

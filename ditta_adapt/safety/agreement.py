@@ -39,7 +39,8 @@ def agreement(
     cells: int | Tensor = look.numel()
     if where is not None:
         # A class of its own, which is not counted.
-        look, *labellings = (torch.where(where, each, num_classes) for each in (look, *labellings))
+        masked = (torch.where(where, each.long(), num_classes) for each in (look, *labellings))
+        look, *labellings = masked
         cells = where.sum()
     of_look = _areas(look, num_classes)
     areas = torch.stack([_areas(labels, num_classes) for labels in labellings])

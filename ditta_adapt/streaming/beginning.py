@@ -26,11 +26,11 @@ def begin_after(stream: Stream, warm_up: WarmUp, session: DenseWarper | None) ->
     if stream.judge is not None:
         opinions = {}
         for name in stream.judge.opinions:
-            alone = rehearse(name, stream.student_of(name), *known, remember_looks=False)
+            alone = rehearse(name, stream.student_of(name), *known, judged=True)
             opinions[name] = tuple(alone.opinions)
         stream.judge = replace(stream.judge, opinions=opinions)
     speaker = stream.speaker
-    own = rehearse(speaker, stream.student_of(speaker), *known, remember_looks=True)
+    own = rehearse(speaker, stream.student_of(speaker), *known, judged=False)
     fits = own.consistencies
     if stream.monitor is not None and fits:
         stream.monitor = replace(stream.monitor, usual=sum(fits) / len(fits))

@@ -55,13 +55,14 @@ def rehearse(
     memory: WarpedVotes | AttentionAddon | None,
     session: DenseWarper | None,
     *,
-    remember_looks: bool,
+    judged: bool,
 ) -> Rehearsal:
     """Stream the last frames of the warm-up, as one candidate would have.
 
-    Where there are second looks, each first judges what would have been said of its frame, and then
-    its votes may be remembered, too. What was trained was trained on these looks, so it is found a
-    little better than it is; what learned something else is found out.
+    Where there are second looks they either judge what would have been said of their frames, or are
+    remembered. A candidate that remembered them would agree with those that judge it for having
+    heard them, and of a stream's frames few are looked at. What was trained was trained on these
+    looks, so it is found a little better than it is; what learned something else is found out.
 
     Args:
         speaker: the candidate.
@@ -70,9 +71,7 @@ def rehearse(
         config: of the adaptation.
         memory: what is remembered.
         session: of the propagator on the warm-up; needed where votes are remembered.
-        remember_looks: whether votes of looks are remembered, as for the stream that begins
-            afterwards. To be judged a candidate goes without: it would agree with looks that it
-            has of every frame, and a stream has few.
+        judged: whether looks judge it, else they are remembered.
 
     Raises:
         PropagationError: the propagator raised, or broke its contract, while it warped votes.
@@ -101,7 +100,7 @@ def rehearse(
             past, fit = past_votes(warp, votes, seen_before, colours, options)
             consistencies.append(fit)
             carried = None if said is None else carry(said, warp, num_classes)
-        if looks is not None and speaker != "image model":
+        if looks is not None and judged:
             candidates = Candidates(config, memory, student.addon, past, before, fuse=True)
             evidence = candidates.evidence(speaker, output, warm_up.grid)
             plain = labels_of(warm_up.grid_logits(t))
@@ -111,7 +110,7 @@ def rehearse(
             said = now
         if options is not None:
             votes = update_memory(past, soft_votes(output.logits))
-            if looks is not None and remember_looks:
+            if looks is not None and not judged:
                 votes = votes + looks.votes(t)
     assert output is not None
     fits = torch.stack(consistencies).tolist() if consistencies else []

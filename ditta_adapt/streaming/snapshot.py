@@ -86,7 +86,8 @@ def restored(
     output = None
     if "features" in tensors:
         output = SegmenterOutput(features=tensors["features"], logits=tensors["logits"])
-    said = {name: tensors[_SAID + name] for name in _names(judge) if _SAID + name in tensors}
+    speakers: tuple[Speaker, ...] = () if judge is None else ("image model", *judge.opinions)
+    said = {who: tensors[_SAID + who] for who in speakers if _SAID + who in tensors}
     return StreamState(
         count=int(entry["count"]),
         frame=tensors["frame"],
@@ -96,9 +97,5 @@ def restored(
         monitor=monitor,
         judge=judge,
         plan=plan,
-        said=said or None,
+        said=said if said and len(said) == len(speakers) else None,
     )
-
-
-def _names(judge: Judge | None) -> tuple[Speaker, ...]:
-    return () if judge is None else ("image model", *judge.opinions)

@@ -86,6 +86,15 @@ def test_labels_may_be_in_the_smallest_dtype_that_holds_them():
     assert found.tolist() == pytest.approx([1.0, (1 / 2 + 1 / 2 + 1) / 3])
 
 
+def test_the_last_class_of_the_smallest_dtype_is_not_mistaken_for_cells_that_do_not_count():
+    labels = torch.tensor([[255, 0, 255]], dtype=torch.uint8)
+    look = torch.tensor([[255, 255, 0]], dtype=torch.uint8)
+    where = torch.tensor([[True, True, False]])
+    found = agreement([labels], look, 256, where=where, exponent=0.0)
+    # Of class 255 one of two cells, of class 0 none of one.
+    assert found.tolist() == [0.25]
+
+
 @quick
 @given(one=maps, look=maps, where=st.lists(st.booleans(), min_size=12, max_size=12))
 def test_cells_that_do_not_count_are_as_if_they_were_not_there(one, look, where):
