@@ -8,7 +8,7 @@ import torch
 
 pytest.importorskip("cv2")
 
-from ditta_adapt import InputError, wrap
+from ditta_adapt import AdaptConfig, InputError, wrap
 from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
 from ditta_adapt.baselines import MaskClassifier
 from ditta_adapt.corruptions import parse_corruption
@@ -38,10 +38,13 @@ def counts(results: list[VideoResult]) -> list[tuple]:
 
 
 def test_counts_are_those_of_a_loop_by_hand(tmp_path: Path) -> None:
-    plan = toy_plan(dataset=toy_dataset(["b"]), warmups=[0.25])
+    # Unchecked, or the image model might speak all the way.
+    methods = ["image-model", "ditta-unchecked"]
+    plan = toy_plan(dataset=toy_dataset(["b"]), warmups=[0.25], methods=methods)
     iss, ditta = evaluate(plan, tmp_path)
     video = plan.dataset[0]
-    model = wrap(plan.parts.segmenter, propagator=plan.parts.propagator)
+    config = AdaptConfig(safety=None)
+    model = wrap(plan.parts.segmenter, propagator=plan.parts.propagator, config=config)
     model.adapt(video.frames[:3])
     score, consistency = SegmentationScore(4), VideoConsistency(8)
     predictions = [model(frame) for frame in video.frames[3:]]
