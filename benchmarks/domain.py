@@ -37,6 +37,7 @@ from ditta_adapt.config import (
     Discriminator,
     DomainConfig,
     FeatureDistance,
+    LowRank,
     PatchMask,
 )
 from ditta_adapt.corruptions import parse_corruption
@@ -78,23 +79,21 @@ def _with(**options: object) -> DomainConfig:
     return DomainConfig(**options)  # type: ignore[arg-type]
 
 
-def _refined(strategy: str, offset: int) -> TargetBuilder:
-    return RefinedLabels(strategy, offset=offset)  # type: ignore[arg-type]
-
-
 VARIANTS: Mapping[str, Variant | None] = {
     "image model": None,
     "source-free": Variant(per_video=True),
     "source-free, norms": Variant(_with(encoder="norms")),
+    "source-free, low rank": Variant(_with(encoder=LowRank())),
     "source-free, patches hidden": Variant(_with(mask=PatchMask())),
     "source": Variant(source=True, per_video=True),
     "source, mixed": Variant(_with(mix=ClassMix()), source=True),
     "source, mixed consistently": Variant(_with(mix=ClassMix(consistent=True)), source=True),
     "source, patches hidden": Variant(_with(mask=PatchMask()), source=True),
     "source, norms": Variant(_with(encoder="norms"), source=True),
+    "source, low rank": Variant(_with(encoder=LowRank()), source=True),
     **{
         f"source, refined by {strategy}, {side}": Variant(
-            source=True, builder=_refined(strategy, offset)
+            source=True, builder=RefinedLabels(strategy, offset=offset)
         )
         for strategy, offset, side in (
             ("consistency", -1, "backward"),
@@ -133,7 +132,7 @@ VARIANTS: Mapping[str, Variant | None] = {
 
 OFFSETS: Mapping[str, Variant] = {
     f"source, refined by {strategy}, {offset:+d}": Variant(
-        _with(clip=12), source=True, builder=_refined(strategy, offset)
+        _with(clip=12), source=True, builder=RefinedLabels(strategy, offset=offset)
     )
     for offset in (-1, -3, -6, -10, 1, 3, 6, 10)
     for strategy in ("consistency", "max_confidence", "warp")

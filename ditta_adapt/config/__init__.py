@@ -7,6 +7,7 @@ from ditta_adapt.config.domain import (
     Discriminator,
     DomainConfig,
     FeatureDistance,
+    LowRank,
     PatchMask,
 )
 from ditta_adapt.config.look import SecondLook
@@ -29,6 +30,7 @@ __all__ = [
     "Discriminator",
     "DomainConfig",
     "FeatureDistance",
+    "LowRank",
     "MaskVote",
     "Objective",
     "PatchMask",

@@ -1,7 +1,7 @@
 """Options of adapting a model to many videos of one domain."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from ditta_adapt.config.adapt_config import AdaptConfig
 from ditta_adapt.config.record import (
@@ -80,6 +80,22 @@ class Discriminator(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LowRank(Record):
+    """Updates of low rank of the encoder's weights, see `WithLowRank`.
+
+    Attributes:
+        rank: of each; a layer that is smaller than its update learns none.
+
+    Source: Hu et al., LoRA, ICLR 2022.
+    """
+
+    rank: Count = 8
+
+
+EncoderLearning: TypeAlias = Literal["frozen", "norms"] | LowRank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DomainConfig(Record):
     """How a model is adapted to the videos of a domain, see `adapt_to_domain`.
 
@@ -100,10 +116,12 @@ class DomainConfig(Record):
         discriminator: an adversary that looks at predictions of both domains, where there is a
             source. None: there is none.
         distance: of the encoder's features to those of a reference network, on source frames where
-            there are any. None: it does not count. Needs `encoder="norms"`.
+            there are any. None: it does not count. Needs an encoder that learns.
         warmup_steps: in which the learning rate rises to its value in a straight line.
         encoder: `"frozen"` learns the decoder alone, `"norms"` scale and shift of the encoder's
-            normalisation layers, too, at several times the cost.
+            normalisation layers, too, at several times the cost, and `LowRank` updates of the
+            weights of its layers, which are as large as the model once they are learned: the result
+            is as fast as it was.
         adapt: its `targets` and `training` say where labels come from and how they are learned
             (of `training` all but passes, rate and mode of the modules), and the warm-up scales of
             its `look`, what judges.
@@ -127,7 +145,7 @@ class DomainConfig(Record):
     discriminator: Discriminator | None = None
     distance: FeatureDistance | None = None
     warmup_steps: Size = 0
-    encoder: Literal["frozen", "norms"] = "frozen"
+    encoder: EncoderLearning = "frozen"
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
     seed: Seed = 0
 
@@ -138,5 +156,5 @@ class DomainConfig(Record):
         if self.distance is not None and self.encoder == "frozen":
             raise ConfigError(
                 f"distance is {self.distance} and encoder 'frozen', which goes nowhere; set "
-                'encoder="norms", or leave distance out.'
+                'encoder="norms" or LowRank(), or leave distance out.'
             )

@@ -1,9 +1,11 @@
 """Adaptation to many videos of one domain: self-training with a slow teacher."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig, DomainConfig
 from ditta_adapt.datasets.labelled_video import LabelledVideo, VideoDataset
@@ -37,11 +39,13 @@ class DomainResult:
         segmenter: a copy of the image model with what was learned; without it, where that was
             refused. `wrap` takes it.
         image_model: as it was given.
+        learned: the weights that were, by name.
         report: what was done.
     """
 
     segmenter: Segmenter
     image_model: Segmenter
+    learned: Mapping[str, Tensor]
     report: DomainReport
 
     def save_pretrained(self, path: str | Path) -> None:
@@ -53,10 +57,10 @@ class DomainResult:
         config = self.report.config
         save_domain(
             path,
-            self.segmenter,
+            self.learned,
             self.image_model,
             self.report.to_dict(),
-            norms=config.encoder == "norms",
+            encoder=config.encoder,
             detail=config.detail,
         )
 
@@ -134,8 +138,8 @@ def adapt_to_domain(
         training = DomainTraining(
             segmenter, videos, teaches, target_builder, clips, compared, config, kept, progress
         )
-        adapted, report = training.run()
-    return DomainResult(adapted, segmenter, report)
+        adapted, learned, report = training.run()
+    return DomainResult(adapted, segmenter, learned, report)
 
 
 def _reference(reference: Any, config: DomainConfig) -> Segmenter | None:

@@ -10,7 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from ditta_adapt.config import ClassMix, DomainConfig, PatchMask
+from ditta_adapt.config import ClassMix, DomainConfig, LowRank, PatchMask
+from ditta_adapt.config.domain import EncoderLearning
 from ditta_adapt.datasets import VideoDataset, open_dataset
 from ditta_adapt.datasets.image_files import FrameFiles
 from ditta_adapt.datasets.layout import need_file, need_frames
@@ -70,8 +71,15 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--mask", action="store_true", help="learn every frame a second time with parts hidden"
     )
-    parser.add_argument(
+    encoder = parser.add_mutually_exclusive_group()
+    encoder.add_argument(
         "--norms", action="store_true", help="learn the encoder's normalisation layers, too"
+    )
+    encoder.add_argument(
+        "--lora",
+        type=int,
+        metavar="RANK",
+        help="learn low-rank updates of the weights of the encoder's layers, too, such as 8",
     )
     parser.add_argument(
         "--detail",
@@ -97,12 +105,15 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         DittaError: something named on the command line cannot be found, opened or used.
     """
+    encoder: EncoderLearning = "norms" if options.norms else "frozen"
+    if options.lora is not None:
+        encoder = LowRank(rank=options.lora)
     config = DomainConfig(
         rounds=options.rounds,
         held_out=options.held_out,
         mix=None if options.mix is None else _MIX[options.mix],
         mask=PatchMask() if options.mask else None,
-        encoder="norms" if options.norms else "frozen",
+        encoder=encoder,
         detail=options.detail,
         seed=options.seed,
     )

@@ -24,9 +24,9 @@ from ditta_adapt.domain.views import (
 )
 from ditta_adapt.losses import distillation_loss
 from ditta_adapt.models.forward import preprocess_frame
+from ditta_adapt.models.learnable import without_more
 from ditta_adapt.models.parameters import adaptable_parameters, device_of
 from ditta_adapt.models.segmenter import Encoded
-from ditta_adapt.models.with_norms import WithNorms
 from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.progress import silent
 from ditta_adapt.targets.targets import IGNORE, Targets
@@ -70,9 +70,10 @@ class StudentSteps:
             betas=options.betas,
             weight_decay=options.weight_decay,
         )
-        # So that norms count as the encoder's, which no gradient may reach.
-        model = own.segmenter if isinstance(own, WithNorms) else own
-        self._descent = Descent(model, parameters, self._optimizer, total=0, progress=silent)
+        # So that what is learned of the encoder counts as such, which no gradient may reach.
+        self._descent = Descent(
+            without_more(own), parameters, self._optimizer, total=0, progress=silent
+        )
         self._distance = distance
         self._adversary: VideoDiscriminator | None = None
         if config.discriminator is not None and source is not None:

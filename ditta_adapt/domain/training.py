@@ -24,11 +24,10 @@ from ditta_adapt.domain.video_frames import frames_of, label_of
 from ditta_adapt.errors import InputError, ShapeError
 from ditta_adapt.io.frames import FrameLike, frame_to_tensor
 from ditta_adapt.models.caller_state import random_state, set_random_state
+from ditta_adapt.models.learnable import as_model, learnable
 from ditta_adapt.models.parameters import adaptable_state, device_of
 from ditta_adapt.models.private_copy import frozen_copy, private_copy
 from ditta_adapt.models.segmenter import Segmenter
-from ditta_adapt.models.with_detail import WithDetail
-from ditta_adapt.models.with_norms import WithNorms
 from ditta_adapt.progress import Progress, ProgressCallback
 from ditta_adapt.targets.builder import TargetBuilder
 from ditta_adapt.teachers.propagator import Propagator
@@ -103,8 +102,7 @@ class DomainTraining:
             self._judging, source = source.only(self._source_held_out), source.only(places)
         self._classes = RareClasses(len(self._learned), segmenter.num_classes, config.rarity)
         self._quality = LabelQuality(segmenter.num_classes)
-        whole: Segmenter = WithDetail(segmenter) if config.detail else segmenter
-        trained: Segmenter = WithNorms(whole) if config.encoder == "norms" else whole
+        trained = learnable(segmenter, config.encoder, detail=config.detail)
         self._trained = trained
         self._frozen = Student.pretrained(trained)
         student = Student.create(trained, replace(config.adapt, memory=None), num_frames=1)
@@ -116,8 +114,8 @@ class DomainTraining:
         self._course = _Course()
         self._kept: dict[str, Tensor] = {}
 
-    def run(self) -> tuple[Segmenter, DomainReport]:
-        """All rounds that are left; the adapted model, and what was done."""
+    def run(self) -> tuple[Segmenter, dict[str, Tensor], DomainReport]:
+        """All rounds that are left; the adapted model, its learned weights, what was done."""
         config = self._config
         assert config.adapt.look is not None
         model, frames = frozen_copy(self._segmenter), config.judged_frames
@@ -134,7 +132,8 @@ class DomainTraining:
             while course.order:
                 self._learn(course.order.pop(0))
             self._judge(by_looks, by_labels)
-        return self._adapted(self._kept), self._report()
+        kept = self._kept or adaptable_state(self._trained)
+        return self._adapted(kept), kept, self._report()
 
     def _learn(self, index: int) -> None:
         video = self._videos[self._learned[index]]
@@ -203,7 +202,7 @@ class DomainTraining:
             own = adaptable_state(adapted)
             for name, tensor in state.items():
                 own[name].copy_(tensor)
-        return adapted.segmenter if isinstance(adapted, WithNorms) else adapted
+        return as_model(adapted)
 
     def _report(self) -> DomainReport:
         course = self._course

@@ -1,20 +1,23 @@
 """What was learned of a domain, in a folder: `model.safetensors` and `config.json`."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import save as to_bytes
+from torch import Tensor
 
 from ditta_adapt import persistence
-from ditta_adapt.errors import CheckpointError, InputError
+from ditta_adapt.config import DomainConfig, LowRank
+from ditta_adapt.config.domain import EncoderLearning
+from ditta_adapt.errors import CheckpointError, ConfigError, InputError
 from ditta_adapt.io.files import as_path, make_folder, write_files
-from ditta_adapt.models.parameters import adaptable_state, weight_hash
+from ditta_adapt.models.learnable import as_model, learnable
+from ditta_adapt.models.parameters import weight_hash
 from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import Segmenter
-from ditta_adapt.models.with_detail import WithDetail
-from ditta_adapt.models.with_norms import WithNorms
 from ditta_adapt.report import library_versions
 from ditta_adapt.training.student import Student
 
@@ -23,22 +26,22 @@ KIND = "domain"
 
 def save_domain(
     path: str | Path,
-    adapted: Segmenter,
+    learned: Mapping[str, Tensor],
     source: Segmenter,
     report: dict[str, Any],
     *,
-    norms: bool,
-    detail: bool = False,
+    encoder: EncoderLearning,
+    detail: bool,
 ) -> None:
-    """Write the modules that were adapted, and the hash of the model that they were made of.
+    """Write the weights that were learned, and the hash of the model that they belong to.
 
     Args:
         path: of the folder.
-        adapted: with what was learned.
+        learned: the weights, see `adaptable_state`.
         source: the image model.
         report: what was done.
-        norms: whether those of the encoder were adapted, too, see `WithNorms`.
-        detail: whether it looks at enlarged parts, too, see `WithDetail`.
+        encoder: what of its encoder was learned, too.
+        detail: whether the model looks at enlarged parts, too, see `WithDetail`.
 
     Raises:
         CheckpointError: the folder cannot be written.
@@ -47,15 +50,13 @@ def save_domain(
     description = persistence.identity(source) | {
         "schema_version": persistence.SCHEMA_VERSION,
         "kind": KIND,
-        "norms": norms,
+        "encoder": encoder.to_dict() if isinstance(encoder, LowRank) else encoder,
         "detail": detail,
         "versions": library_versions(),
         "model_hash": weight_hash(source),
         "report": report,
     }
-    changed: Segmenter = WithNorms(adapted) if norms else adapted
-    state = {f"segmenter.{k}": v for k, v in adaptable_state(changed).items()}
-    tensors = {name: persistence.plain(tensor) for name, tensor in state.items()}
+    tensors = {f"segmenter.{name}": persistence.plain(each) for name, each in learned.items()}
     try:
         make_folder(folder)
         write_files(
@@ -101,11 +102,21 @@ def load_domain(path: str | Path, source: Segmenter) -> Segmenter:
     description = persistence.read_config(folder / persistence.CONFIG)
     check_domain(folder)
     persistence.check_model(folder, description, source)
-    whole: Segmenter = WithDetail(source) if description.get("detail") else source
-    if not description.get("norms"):
-        adapted = private_copy(whole)
-        persistence.copy_weights(folder / persistence.WEIGHTS, Student(adapted))
-        return adapted
-    with_norms = private_copy(WithNorms(whole))
-    persistence.copy_weights(folder / persistence.WEIGHTS, Student(with_norms))
-    return with_norms.segmenter
+    encoder = _encoder(description, folder)
+    adapted = private_copy(learnable(source, encoder, detail=bool(description.get("detail"))))
+    persistence.copy_weights(folder / persistence.WEIGHTS, Student(adapted))
+    return as_model(adapted)
+
+
+def _encoder(description: Mapping[str, Any], folder: Path) -> EncoderLearning:
+    """What of the encoder was learned.
+
+    Raises:
+        CheckpointError: nothing that is known here.
+    """
+    # Before there were others, it was said whether norms were.
+    said = description.get("encoder", "norms" if description.get("norms") else "frozen")
+    try:
+        return DomainConfig.from_dict({"encoder": said}).encoder
+    except ConfigError as error:
+        raise CheckpointError(f"{folder} is of no known kind: {error}") from error

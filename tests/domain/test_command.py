@@ -63,6 +63,8 @@ def test_the_report_as_json(
         (["--model", "unheard_of:make"], "no package 'unheard_of'"),
         (["--propagator", "unheard-of"], "no propagator is called"),
         (["--held-out", "1"], "held_out is 1.0"),
+        (["--lora", "0"], "rank is 0"),
+        (["--lora", "77"], "an update of rank 77 would be smaller than"),
         (["--out", "/dev/null/folder"], "/dev/null"),
     ],
 )
@@ -84,7 +86,9 @@ def test_what_is_wrong_is_said_in_a_line(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("learns", [["--norms"], ["--lora", "2"]])
 def test_videos_are_run_and_evaluated_from_there(
+    learns: list[str],
     videos: list[str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -92,8 +96,8 @@ def test_videos_are_run_and_evaluated_from_there(
 ) -> None:
     monkeypatch.setattr(HeldOut, "gains", lambda self, adapted: [[0.24, 0.26]])
     out, model = tmp_path / "out", ["--model", "tests.toys:toy_segmenter"]
-    learns = ["--seed", "1", "--mask", "--norms", "--held-out", "0.5"]
-    assert main(["domain", *videos, *MODEL, "--out", str(out), *learns]) == 0
+    options = ["--seed", "1", "--mask", "--held-out", "0.5"]
+    assert main(["domain", *videos, *MODEL, "--out", str(out), *options, *learns]) == 0
     video_model = wrap(toy_segmenter()).load_pretrained(out)
     video_model.save_pretrained(tmp_path / "video")
     frames = VideoFrames(Path(videos[0]))
@@ -110,6 +114,15 @@ def test_videos_are_run_and_evaluated_from_there(
     of_a_video = ["--domain", str(tmp_path / "video"), "--out", str(tmp_path / "other")]
     assert main(["run", videos[0], *model, *of_a_video]) == 2
     assert "expected what was learned of a domain" in capsys.readouterr().err
+
+
+def test_one_way_to_learn_the_encoder(
+    videos: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit, match="2"):
+        main(["domain", *videos, *MODEL, *out, "--norms", "--lora", "2"])
+    assert "not allowed with" in capsys.readouterr().err
 
 
 def source_dataset(root: Path) -> VideoDataset:
