@@ -95,7 +95,8 @@ def adapt_to_frames(
     about = getattr(segmenter, "notes", ())
     looked = _look_note(warm_up, config)
     whole = _whole_model_note(warm_up)
-    notes = (taught, resolution.note, trained.note, looked, whole, not_compiled, *about)
+    short = _memory_note(stream)
+    notes = (taught, resolution.note, trained.note, looked, short, whole, not_compiled, *about)
     report = report_of(
         segmenter, propagator, config, warm_up, targets, trained, clock.seconds, notes
     )
@@ -112,6 +113,18 @@ def _look_note(warm_up: WarmUp, config: AdaptConfig) -> str:
         return ""
     shown = ", ".join(map(str, warm_up.looks.missing))
     return f"second looks go without scale {shown}, which the model did not take"
+
+
+def _memory_note(stream: Stream) -> str:
+    """In plain words, that the memory was made shorter, where it was."""
+    length = stream.length
+    if length is None or not length.halvings:
+        return ""
+    part = {1: "half", 2: "a quarter", 3: "an eighth"}[length.halvings]
+    return (
+        f"the memory is {part} as long as asked for (a vote weighs {length.decay:.2f} one frame "
+        "on), since a longer one foretold the model's next labels worse than its last ones did"
+    )
 
 
 def _whole_model_note(warm_up: WarmUp) -> str:

@@ -25,6 +25,7 @@ from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.report import library_versions
 from ditta_adapt.safety.drift_monitor import DriftMonitor
 from ditta_adapt.safety.judge import Judge, Speaker
+from ditta_adapt.safety.memory_length import MemoryLength
 from ditta_adapt.streaming.snapshot import restored, snapshot
 from ditta_adapt.streaming.state import StreamState
 from ditta_adapt.streaming.stream import Stream
@@ -61,6 +62,7 @@ def save(path: str | Path, stream: Stream, segmenter: Segmenter, *, state: bool 
         "has_addon": student.addon is not None,
         "full_precision": student.precision is not None,
         "monitor": None if monitor is None else {"limit": monitor.limit, "usual": monitor.usual},
+        "length": None if stream.length is None else stream.length.to_values(),
         "opinions": None if stream.judge is None else dict(stream.judge.opinions),
         "config": stream.config.to_dict(),
         "state": None,
@@ -105,6 +107,9 @@ def load(
         config = AdaptConfig.from_dict(description["config"])
         monitor = _monitor(description["monitor"], config)
         judge = _judge(description["opinions"], config)
+        # Before lengths were tested, they were not kept.
+        kept = description.get("length")
+        length = None if kept is None else MemoryLength.from_values(kept)
         memory = config.memory if description["has_memory"] else None
         addon = memory if description["has_addon"] else None
         full_precision = bool(description["full_precision"])
@@ -138,6 +143,7 @@ def load(
         judge=judge,
         compile=compile,
     )
+    stream.length = length or stream.length
     if description["state"] is not None:
         stream.resume(_state(folder / _STATE, description["state"], stream))
     return stream
@@ -165,10 +171,16 @@ def check_model(folder: Path, description: dict[str, Any], segmenter: Segmenter)
 def _state(path: Path, entry: Any, stream: Stream) -> StreamState:
     """The state after the frame last seen."""
     device = device_of(stream.student.segmenter)
-    monitor, judge, plan = stream.monitor, stream.judge, stream.plan
     try:
         tensors = {name: tensor.to(device) for name, tensor in load_file(path).items()}
-        return restored(tensors, entry, monitor=monitor, judge=judge, plan=plan)
+        return restored(
+            tensors,
+            entry,
+            length=stream.length,
+            monitor=stream.monitor,
+            judge=stream.judge,
+            plan=stream.plan,
+        )
     except (OSError, SafetensorError, ConfigError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} is missing, corrupt, or of another stream: {error!r}"

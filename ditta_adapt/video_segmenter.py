@@ -177,6 +177,16 @@ class VideoSegmenter(WholeVideo):
         return self._stream.speaker
 
     @property
+    def memory_decay(self) -> float | None:
+        """How much past votes weigh one frame further on, in [0, 1]; none if none are remembered.
+
+        That of `WarpedVotes`, or less where the memory was found to be too long, see
+        `MemoryLength`.
+        """
+        length = self._stream.length if self.state is None else self.state.remembering
+        return None if length is None else length.decay
+
+    @property
     def fallback(self) -> str | None:
         """Why pre-trained weights predict although others were adapted, such as after a cut."""
         monitor = None if self.state is None else self.state.watched

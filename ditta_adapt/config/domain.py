@@ -120,8 +120,8 @@ class DomainConfig(Record):
         warmup_steps: in which the learning rate rises to its value in a straight line.
         encoder: `"frozen"` learns the decoder alone, `"norms"` scale and shift of the encoder's
             normalisation layers, too, at several times the cost, and `LowRank` updates of the
-            weights of its layers, which are as large as the model once they are learned: the result
-            is as fast as it was.
+            weights of its layers, added to these once they are learned, so that the result is as
+            large and as fast as before.
         adapt: its `targets` and `training` say where labels come from and how they are learned
             (of `training` all but passes, rate and mode of the modules), and the warm-up scales of
             its `look`, what judges.

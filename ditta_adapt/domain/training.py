@@ -132,8 +132,7 @@ class DomainTraining:
             while course.order:
                 self._learn(course.order.pop(0))
             self._judge(by_looks, by_labels)
-        kept = self._kept or adaptable_state(self._trained)
-        return self._adapted(kept), kept, self._report()
+        return *self._adapted(self._kept), self._report()
 
     def _learn(self, index: int) -> None:
         video = self._videos[self._learned[index]]
@@ -172,7 +171,7 @@ class DomainTraining:
         check_finite(teacher, self._frozen)
         # As it would be returned, in the precision of the image model.
         state = {n: each.detach().clone() for n, each in adaptable_state(teacher.segmenter).items()}
-        adapted = self._adapted(state)
+        adapted, _ = self._adapted(state)
         gains = by_looks.gains(adapted)
         of_source = [] if by_labels is None else by_labels.gains(adapted)
         own, targets = self._quality.miou()
@@ -195,14 +194,15 @@ class DomainTraining:
         self._quality = LabelQuality(self._segmenter.num_classes)
         self._write()
 
-    def _adapted(self, state: Mapping[str, Tensor]) -> Segmenter:
-        """A copy of the image model with weights that were learned."""
+    def _adapted(self, state: Mapping[str, Tensor]) -> tuple[Segmenter, dict[str, Tensor]]:
+        """A copy of the image model with weights that were learned, and these in its precision."""
         adapted = private_copy(self._trained)
         with torch.no_grad():
             own = adaptable_state(adapted)
             for name, tensor in state.items():
                 own[name].copy_(tensor)
-        return as_model(adapted)
+            learned = {name: tensor.clone() for name, tensor in own.items()}
+        return as_model(adapted), learned
 
     def _report(self) -> DomainReport:
         course = self._course

@@ -12,6 +12,8 @@ from ditta_adapt.models.with_norms import WithNorms
 def learnable(segmenter: Segmenter, encoder: EncoderLearning, *, detail: bool) -> Segmenter:
     """A segmenter whose adaptable modules are all that is learned.
 
+    That is the segmenter itself, not a copy, where only its decoder is learned.
+
     Args:
         segmenter: the image model.
         encoder: what of its encoder is.

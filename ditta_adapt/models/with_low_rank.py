@@ -11,7 +11,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
 from ditta_adapt.errors import SegmenterError
-from ditta_adapt.models.caller_state import seeded
+from ditta_adapt.models.caller_state import OWN_LAYER, seeded
 from ditta_adapt.models.named_modules import named_modules
 from ditta_adapt.models.parameters import modules_of
 from ditta_adapt.models.private_copy import private_copy
@@ -26,9 +26,8 @@ class LowRankUpdate(nn.Module):
 
     .. math:: W' = W + B A, \qquad B \in R^{out \times r}, A \in R^{r \times in}
 
-    `B` starts at 0, so that nothing changes; `A` is drawn as torch draws a linear layer. Of a
-    convolution `in` are all inputs of an output channel: with its `r` filters, and a second one of
-    1 x 1 behind them, that is the same.
+    `B` starts at 0, so that nothing changes; `A` is drawn as torch draws a linear layer. Weights of
+    more than two dimensions count as matrices: all but the first one are `in`.
 
     Args:
         weight: `W`, `(out, ...)`.
@@ -43,7 +42,7 @@ class LowRankUpdate(nn.Module):
         super().__init__()
         flat = weight.detach().flatten(1)
         # Drawn on the CPU, so that every device gets the same.
-        down = torch.empty(rank, flat.shape[1], device="cpu")
+        down = torch.empty(rank, flat.shape[1], **OWN_LAYER)
         nn.init.kaiming_uniform_(down, a=math.sqrt(5))
         self.down = nn.Parameter(down.to(flat))
         self.up = nn.Parameter(flat.new_zeros(len(flat), rank))
@@ -52,12 +51,25 @@ class LowRankUpdate(nn.Module):
         """The weight with the update."""
         return weight + (self.up @ self.down).view_as(weight)
 
+    @torch.no_grad()
+    def merged(self, weight: Tensor) -> Tensor:
+        """The same, bit by bit the same everywhere: what is made of it is known by its hash.
+
+        Matrix products are rounded as the machine's library has it; these are sums in order.
+        """
+        precise = torch.promote_types(weight.dtype, torch.float32)
+        total, down = weight.to(precise), self.down.to(precise)
+        for column, row in zip(self.up.to(precise).T, down, strict=True):
+            total = total + (column[:, None] * row).view_as(weight)
+        return total.to(weight.dtype)
+
 
 class WithLowRank(WithMore[S]):
     """A copy of a segmenter, whose encoder's weights learn updates of low rank; see `WithMore`.
 
-    Linear and convolutional layers outside of the decoder learn, and the input projections of
-    attention, where the update has fewer values than the weight. The update is part of the weight
+    Linear and convolutional layers outside of the decoder learn, and the packed input projections
+    of attention, where the update has fewer values than the weight, and no other layer shares that.
+    The update is part of the weight
     wherever that is read: also where a layer's weight is taken without calling the layer.
 
     Args:
@@ -78,8 +90,9 @@ class WithLowRank(WithMore[S]):
         if not chosen:
             raise SegmenterError(
                 f"{type(segmenter).__name__} has no linear or convolutional layer outside of its "
-                f"decoder that an update of rank {rank} would be smaller than; lower the rank, or "
-                "adapt the decoder alone."
+                f"decoder that an update of rank {rank} would be smaller than, and whose weight no "
+                "other layer shares; lower the rank, hold the encoder as modules if it is hidden "
+                "in a function, or adapt the decoder alone."
             )
         with seeded(0, torch.device("cpu")):
             for layer, name in chosen:
@@ -93,13 +106,15 @@ class WithLowRank(WithMore[S]):
     def plain(self) -> S:
         """A copy with the updates added to the weights: it takes no longer than the image model."""
         merged = private_copy(self.segmenter)
-        for layer, name, _ in list(_updates(merged)):
+        for layer, name, update in list(_updates(merged)):
             # Not into the weight, whose memory is the image model's.
-            weight = nn.Parameter(getattr(layer, name).detach(), requires_grad=False)
+            original = layer.parametrizations[name].original  # type: ignore[index, union-attr]
+            weight = nn.Parameter(update.merged(original), requires_grad=False)
             # remove_parametrizations takes the weight from the class, which copies share.
             layer.__class__ = parametrize.type_before_parametrizations(layer)
             del layer.parametrizations
-            layer.register_parameter(name, weight)
+            # First, as it was.
+            layer._parameters = {name: weight, **layer._parameters}
         return merged
 
 
@@ -132,7 +147,7 @@ def _large_weights(
             or held[id(weight)] > 1
         ):
             continue
-        rows, columns = len(weight), weight[0].numel()
+        rows, columns = len(weight), weight.numel() // max(len(weight), 1)
         if rank * (rows + columns) < rows * columns:
             yield layer, name
 

@@ -20,7 +20,8 @@ class StreamingStep(nn.Module):
     """One frame: prepare, encode, decode, add its votes to those of the past, label.
 
     What is left to the caller is to warp the votes to the next frame, by any optical flow, and to
-    multiply them by the decay and by how well colours fit, see `WarpedVotes`.
+    multiply them by the decay, see `VideoSegmenter.memory_decay`, and by how well colours fit, see
+    `WarpedVotes`.
 
     Args:
         segmenter: with the weights that are to speak.

@@ -23,8 +23,8 @@ from ditta_adapt.teachers.checked_calls import warp_maps
 from ditta_adapt.teachers.propagator import DenseWarper
 from ditta_adapt.training.student import Student
 
-# Votes of the last frames count in the first streamed one; those of older ones would hardly.
-_REMEMBERED = 8
+REMEMBERED = 8
+"""Frames whose votes count in the first streamed one; those of older ones would hardly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def rehearse(
     frames, looks = warm_up.frames, warm_up.looks
     num_classes = warm_up.segmenter.num_classes
     options = memory if isinstance(memory, WarpedVotes) else None
-    shown = 1 if options is None and looks is None else _REMEMBERED
+    shown = 1 if options is None and looks is None else REMEMBERED
     first = max(len(frames) - shown, 0)
     output: SegmenterOutput | None = None
     votes: Tensor | None = None

@@ -10,8 +10,10 @@ from ditta_adapt.errors import ConfigError
 from ditta_adapt.models.segmenter import SegmenterOutput
 from ditta_adapt.safety.drift_monitor import DriftMonitor
 from ditta_adapt.safety.judge import Judge, Speaker
+from ditta_adapt.safety.memory_length import MemoryLength
 from ditta_adapt.streaming.look_plan import LookPlan
 from ditta_adapt.streaming.state import StreamState
+from ditta_adapt.streaming.trial import Trial
 
 _SAID = "said by the "
 
@@ -23,10 +25,13 @@ def snapshot(state: StreamState) -> tuple[dict[str, Tensor], dict[str, Any]]:
         Tensors by name, and values that JSON can hold.
     """
     monitor, judge, plan, output = state.watched, state.judged, state.plan, state.output
+    length = state.remembering
     tensors = {"frame": state.frame}
     optional = {
         "votes": state.votes,
         "colours": state.colours,
+        "trial votes": None if state.trial is None else state.trial.votes,
+        "trial labels": None if state.trial is None else state.trial.labels,
         "left": None if monitor is None else monitor.left,
         "features": None if output is None else output.features,
         "logits": None if output is None else output.logits,
@@ -35,6 +40,8 @@ def snapshot(state: StreamState) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors |= {_SAID + name: labels for name, labels in (state.said or {}).items()}
     return tensors, {
         "count": state.count,
+        "trial": None if state.trial is None else [state.trial.adapted, state.trial.frames],
+        "length": None if length is None else length.to_values(),
         "monitor": None if monitor is None else [monitor.frames, monitor.collapsed],
         "opinions": None if judge is None else dict(judge.opinions),
         "plan": None if plan is None else [plan.frames, plan.scene, plan.spent, plan.last],
@@ -45,6 +52,7 @@ def restored(
     tensors: Mapping[str, Tensor],
     entry: Mapping[str, Any],
     *,
+    length: MemoryLength | None,
     monitor: DriftMonitor | None,
     judge: Judge | None,
     plan: LookPlan | None,
@@ -54,7 +62,7 @@ def restored(
     Args:
         tensors: on the device of the model.
         entry: the values beside them.
-        monitor, judge, plan: of the stream before its first frame; none where it has none.
+        length, monitor, judge, plan: of the stream before its first frame; none where it has none.
 
     Raises:
         ConfigError: what is kept belongs to a stream of another kind.
@@ -64,6 +72,14 @@ def restored(
     for name, own in names.items():
         if (entry[name] is None) != (own is None):
             raise ConfigError(f"{name} of the stream is {entry[name]!r}, but not of its config.")
+    # Before lengths were tested, they were not kept.
+    if length is not None and entry.get("length") is not None:
+        length = MemoryLength.from_values(entry["length"])
+    trial = None
+    if entry.get("trial") is not None:
+        adapted, remembered = entry["trial"]
+        votes, labels = tensors["trial votes"], tensors["trial labels"]
+        trial = Trial(votes, labels, bool(adapted), int(remembered))
     if monitor is not None:
         frames, collapsed = entry["monitor"]
         monitor = replace(
@@ -94,6 +110,8 @@ def restored(
         output=output,
         votes=tensors.get("votes"),
         colours=tensors.get("colours"),
+        length=length,
+        trial=trial,
         monitor=monitor,
         judge=judge,
         plan=plan,

@@ -19,6 +19,7 @@ from ditta_adapt.ops.photometric import colours_on_grid
 from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.safety.drift_monitor import DriftMonitor
 from ditta_adapt.safety.judge import Judge, Speaker
+from ditta_adapt.safety.memory_length import length_of
 from ditta_adapt.streaming.candidates import Candidates
 from ditta_adapt.streaming.capture import capture
 from ditta_adapt.streaming.decodings import Decodings
@@ -62,7 +63,7 @@ class Stream:
     Attributes:
         adapted: whether there are other weights than the image model's.
         state: after the frame last seen; none at the start.
-        monitor, judge, plan: as a stream begins with them.
+        length, monitor, judge, plan: as a stream begins with them.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Stream:
         # Drift is seen by the colours that are warped with the votes.
         self.monitor = monitor if self._past is not None else None
         self.judge = judge
+        self.length = length_of(config, memory)
         self.plan = None if config.look is None else LookPlan(config.look)
         self._attends = self.student.addon is not None
 
@@ -192,11 +194,13 @@ class Stream:
             return decodings.of(self.student_of(speaker))
 
         past = colours = fit = None
-        if self._past is not None:
-            past, colours, fit = self._past.look_back(before, frame, warp=fuse)
+        length = before.remembering
+        if self._past is not None and length is not None:
+            past, colours, fit = self._past.look_back(before, frame, length.decay, warp=fuse)
         watched = watch(before, frame, fit)
         monitor, cut = watched.monitor, watched.cut
         past = None if watched.changed else past
+        length = length_of(self.config, self.memory) if cut else length
         judge = before.judged
         judge = judge.forgetting() if judge is not None and cut else judge
         plan = before.plan
@@ -225,6 +229,19 @@ class Stream:
         next_student = self.student_of(self._speaking(judge, monitor))
         evidence = candidates.evidence(speaker, output_of(speaker), frame_size(frame), looked)
         evidence = replace(evidence, image_model=lambda: output_of("image model").logits)
+        trial = None
+        if self._past is not None and length is not None:
+            length, trial = self._past.tried(
+                before,
+                length,
+                colours,
+                decodings.of(next_student).logits,
+                adapted=self.adapted and next_student is self._running,
+                goes_on=fuse and not watched.changed,
+            )
+            if trial is not None and known.taught:
+                # The length was tested on these frames before.
+                trial = replace(trial, scores=None)
         votes = None
         if self._past is not None:
             votes = update_memory(
@@ -244,6 +261,8 @@ class Stream:
             log=FrameLog(speaker, cut, seen is not None),
             votes=votes,
             colours=colours,
+            length=length,
+            trial=trial,
             monitor=monitor,
             judge=judge,
             hearing=hearing,
@@ -256,7 +275,14 @@ class Stream:
 
     def _beginning(self, frame: UInt8[Tensor, "3 H W"]) -> StreamState:
         """What the first frame finds in place of what is kept."""
-        return StreamState(0, frame, monitor=self.monitor, judge=self.judge, plan=self.plan)
+        return StreamState(
+            count=0,
+            frame=frame,
+            length=self.length,
+            monitor=self.monitor,
+            judge=self.judge,
+            plan=self.plan,
+        )
 
     def _speaking(self, judge: Judge | None, monitor: DriftMonitor | None) -> Speaker:
         remembers = self._past is not None

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from benchmarks.never_hurts.cadence import cadences, run_case, table
 from benchmarks.never_hurts.cases import SETS, Case, sample, widths
 from benchmarks.never_hurts.collect import collect, open_video
 from benchmarks.never_hurts.judging import ERRORS, Collected, iou, leave_out
+from benchmarks.never_hurts.lengths import NAMES, compare
+from benchmarks.never_hurts.lengths import table as lengths_table
 from benchmarks.never_hurts.table import report
 from ditta_adapt import Checks
+from ditta_adapt.safety.memory_length import MemoryLength
 
 
 def test_the_sample_is_fixed_and_covers_everything():
@@ -139,6 +143,24 @@ def test_cadences_are_compared_on_the_same_looks(tmp_path):
     }
     lines = table([row, {name: dict(found, iou=-0.02) for name, found in row.items()}])
     assert lines.splitlines()[2].split("|")[4].strip() == "-0.0200"
+
+
+def test_lengths_of_the_memory_are_compared(tmp_path):
+    case = Case("segformer", "scene-3", warmup=0.1, size=(192, 320), frames=6)
+    found = compare(case, tmp_path)
+    again = compare(case, tmp_path)
+    assert np.array_equal(found.confusion, again.confusion)
+    assert found.confusion.shape == (6, 6, 9, 9)
+    # Four frames of warm-up and six after them, of which nine are foretold at four lengths.
+    assert found.differences.shape == (9, 4)
+    # Nobody foretells the second frame but by the first one.
+    assert not found.differences[0].any()
+    assert found.differences[1:].any()
+    lines = lengths_table([found, found]).splitlines()
+    assert len(lines) == 2 + len(NAMES) + 4
+    # Never refuted, it is as long as asked for.
+    with patch.object(MemoryLength, "after", lambda length, *found: length):
+        assert found.replayed(2.0) == found.change("decay 0.85")
 
 
 def test_corrupted_frames_are_the_same_each_time(tmp_path: Path):

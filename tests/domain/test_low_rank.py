@@ -55,6 +55,9 @@ def test_what_was_refused_is_the_model(tmp_path: Path, monkeypatch: pytest.Monke
     segmenter = toy_segmenter()
     result = adapt_to_domain(segmenter, VIDEOS, config=CONFIG)
     assert not result.report.kept
+    # What is handed out is nobody's but the caller's.
+    theirs = {each.data_ptr() for each in segmenter.model.parameters()}
+    assert theirs.isdisjoint(each.data_ptr() for each in result.learned.values())
     assert weight_hash(result.segmenter) == weight_hash(segmenter)
     result.save_pretrained(tmp_path)
     loaded = wrap(segmenter).load_pretrained(tmp_path)
@@ -90,17 +93,36 @@ def test_it_goes_on_to_the_same_weights(
     assert weight_hash(resumed.segmenter) == weight_hash(whole.segmenter)
 
 
-@pytest.mark.usefixtures("approved")
-def test_of_a_model_in_half_precision() -> None:
-    class Half(ToySegmenter):
-        def preprocess(self, frames: torch.Tensor) -> torch.Tensor:
-            return super().preprocess(frames).to(self.model.encoder[0].bias.dtype)
+class Half(ToySegmenter):
+    """Takes images in the precision of its weights."""
 
+    def preprocess(self, frames: torch.Tensor) -> torch.Tensor:
+        return super().preprocess(frames).to(self.model.encoder[0].bias.dtype)
+
+
+@pytest.mark.usefixtures("approved")
+def test_of_a_model_in_half_precision(tmp_path: Path) -> None:
     segmenter = Half(ToyNet().bfloat16().eval())
     result = adapt_to_domain(segmenter, VIDEOS, config=CONFIG)
     own, adapted = segmenter.model.encoder[0], result.segmenter.model.encoder[0]  # type: ignore[attr-defined]
     assert adapted.weight.dtype == torch.bfloat16
     assert not torch.equal(adapted.weight, own.weight)
+    result.save_pretrained(tmp_path)
+    loaded = wrap(segmenter).load_pretrained(tmp_path)
+    assert weight_hash(loaded.segmenter) == weight_hash(result.segmenter)
+
+
+@pytest.mark.usefixtures("approved")
+@pytest.mark.parametrize("encoder", ["frozen", "norms"])
+def test_other_parts_of_a_model_in_half_precision_are_read_again(
+    encoder: Any, tmp_path: Path
+) -> None:
+    segmenter = Half(ToyNet().bfloat16().eval())
+    config = DomainConfig(rounds=1, judged_frames=3, encoder=encoder, learning_rate=1e-2)
+    result = adapt_to_domain(segmenter, VIDEOS, config=config)
+    result.save_pretrained(tmp_path)
+    loaded = wrap(segmenter).load_pretrained(tmp_path)
+    assert weight_hash(loaded.segmenter) == weight_hash(result.segmenter)
 
 
 @pytest.mark.usefixtures("approved")

@@ -1,0 +1,100 @@
+"""How long a memory may be: as long as it is not refuted by what the model says next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, stdev
+from typing import Any
+
+from ditta_adapt.config import AdaptConfig, Checks, WarpedVotes
+from ditta_adapt.errors import ConfigError
+
+TESTED = 8
+"""Streamed frames that are predicted, to begin with and after every change: what comes later says
+the same, and costs."""
+
+# Fewer differences have no error to speak of, and two errors are what is taken for sure.
+_LEAST, _ERRORS = 3, 2.0
+# To an eighth; what is left then is hardly a memory.
+_HALVINGS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLength:
+    r"""How much past votes weigh one frame further on, and how well the past predicted so far.
+
+    A memory is worth having where it knows better than the last frame alone what comes next. So
+    both are carried along to the next frame, and compared with what the model says there:
+
+    .. math:: d_t = a(warp(m_{t-1}), y_t) - a(warp(y_{t-1}), y_t)
+
+    for the memory's labels `m`, the model's own labels `y`, and `agreement` `a`. Where the model
+    flickers, the memory predicts better; where it is steady, and votes smear over edges or lag
+    behind, it predicts worse, and surely so if :math:`\bar d + 2\, s / \sqrt n < 0`. The memory is
+    then made half as long, `g` to `g^2`, and tested anew, down to an eighth.
+
+    Attributes:
+        decay: `g`.
+        left: streamed frames still to be predicted.
+        differences: `d` of the frames that were predicted at this length.
+        halvings: how often it was made shorter.
+
+    Source: smoothing chosen by the error of its one-step forecast, as in exponential smoothing
+    (Gardner, International Journal of Forecasting, 2006).
+    """
+
+    decay: float
+    left: int = TESTED
+    differences: tuple[float, ...] = ()
+    halvings: int = 0
+
+    def after(self, *differences: float) -> "MemoryLength":
+        """What is known after more frames were predicted.
+
+        Args:
+            differences: `d`, in [-1, 1], of each.
+        """
+        found, shorter = (*self.differences, *differences), self.decay**2
+        if self.halvings < _HALVINGS and shorter < self.decay and _is_refuted(found):
+            halvings = self.halvings + 1
+            return MemoryLength(shorter, TESTED if halvings < _HALVINGS else 0, halvings=halvings)
+        return replace(self, left=max(self.left - len(differences), 0), differences=found)
+
+    def to_values(self) -> list[Any]:
+        """As values that JSON can hold."""
+        return [self.decay, self.left, list(self.differences), self.halvings]
+
+    @classmethod
+    def from_values(cls, values: Sequence[Any]) -> "MemoryLength":
+        """Inverse of `to_values`.
+
+        Raises:
+            ConfigError: they are out of their range.
+            TypeError, ValueError: they are none of these.
+        """
+        decay, left, differences, halvings = values
+        fits = 0 <= decay <= 1 and left in range(TESTED + 1) and halvings in range(_HALVINGS + 1)
+        if not (fits and all(-1 <= each <= 1 for each in differences)):
+            raise ConfigError(
+                f"the length of the memory is {values!r}; expected a decay in [0, 1], at most "
+                f"{TESTED} frames and {_HALVINGS} halvings, and differences in [-1, 1]."
+            )
+        return cls(float(decay), int(left), tuple(map(float, differences)), int(halvings))
+
+
+def _is_refuted(differences: tuple[float, ...]) -> bool:
+    if len(differences) < _LEAST:
+        return False
+    error: float = stdev(differences) / len(differences) ** 0.5
+    return fmean(differences) + _ERRORS * error < 0
+
+
+def length_of(config: AdaptConfig, memory: object) -> MemoryLength | None:
+    """The length that a memory begins with; none where no votes are remembered.
+
+    Args:
+        config: unless its `safety` checks, nothing is tested.
+        memory: of the stream.
+    """
+    if not isinstance(memory, WarpedVotes):
+        return None
+    return MemoryLength(memory.decay, left=TESTED if isinstance(config.safety, Checks) else 0)
