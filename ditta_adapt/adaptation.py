@@ -19,6 +19,7 @@ from ditta_adapt.report import AdaptationReport, report_of
 from ditta_adapt.safety.drift_monitor import monitor_of
 from ditta_adapt.safety.guarded_training import guarded_training
 from ditta_adapt.safety.judge import judge_of
+from ditta_adapt.safety.looks import look_twice
 from ditta_adapt.safety.resolution import resolve
 from ditta_adapt.streaming.beginning import begin_after
 from ditta_adapt.streaming.stream import Stream
@@ -60,6 +61,7 @@ def adapt_to_frames(
     clock = Clock()
     with own_gradient_mode(), seeded(config.seed, device_of(segmenter)), ExitStack() as stack:
         frozen = Student.pretrained(segmenter)
+        looked = ""
         with clock.stage("predict"):
             normalizer = config.reliability_normalizer
             warm_up = WarmUp.from_frames(
@@ -67,7 +69,7 @@ def adapt_to_frames(
             )
         if config.look is not None:
             with clock.stage("look"):
-                warm_up = warm_up.looked_at(config.look, progress)
+                warm_up, config, looked = look_twice(warm_up, config, progress)
         with clock.stage("teach"):
             propagator, taught = train_propagator(propagator, warm_up, config, progress)
             # Open to the end, so that what it computes of the frames is computed once.
@@ -93,7 +95,6 @@ def adapt_to_frames(
                 not_compiled = stream.compile(warm_up.frames[-1])
         begin_after(stream, warm_up, resolution.session)
     about = getattr(segmenter, "notes", ())
-    looked = _look_note(warm_up, config)
     whole = _whole_model_note(warm_up)
     short = _memory_note(stream)
     notes = (taught, resolution.note, trained.note, looked, short, whole, not_compiled, *about)
@@ -101,18 +102,6 @@ def adapt_to_frames(
         segmenter, propagator, config, warm_up, targets, trained, clock.seconds, notes
     )
     return Adaptation(stream, warm_up, report)
-
-
-def _look_note(warm_up: WarmUp, config: AdaptConfig) -> str:
-    """In plain words, what could not be looked at a second time, where that was asked for."""
-    if config.look is None:
-        return ""
-    if warm_up.looks is None:
-        return "there was no second look, since the model can be shown frames at no other size"
-    if not warm_up.looks.missing:
-        return ""
-    shown = ", ".join(map(str, warm_up.looks.missing))
-    return f"second looks go without scale {shown}, which the model did not take"
 
 
 def _memory_note(stream: Stream) -> str:

@@ -35,6 +35,7 @@ from ditta_adapt.io.frames import frame_to_tensor
 from ditta_adapt.models.forward import encode_frame
 from ditta_adapt.progress import silent
 from ditta_adapt.reporting.tables import markdown
+from ditta_adapt.safety import surely_worse
 from ditta_adapt.safety.agreement import agreement
 from ditta_adapt.safety.memory_length import MemoryLength
 from ditta_adapt.streaming.known import Known
@@ -48,7 +49,7 @@ from ditta_adapt.teachers.warped_labels import warp_labels
 DECAYS = tuple(WarpedVotes().decay ** (2**n) for n in range(4))
 """Of the default memory, and of one that is half, a quarter and an eighth as long."""
 NAMES = (*(f"decay {decay:.2f}" for decay in DECAYS), "tested")
-ERRORS = (0.0, 1.0, 2.0, 3.0)
+SHARES = (0.0, 0.5, 1.0, 1.5)
 
 
 @dataclass(frozen=True)
@@ -73,17 +74,21 @@ class Compared:
         """IoU of one length, less that of the image model."""
         return iou(self.confusion[1 + NAMES.index(name)]) - iou(self.confusion[0])
 
-    def replayed(self, errors: float) -> float:
-        """The same with so many standard errors, had it been tested on these frames."""
-        with patch("ditta_adapt.safety.memory_length._ERRORS", errors):
-            length = settled = MemoryLength(DECAYS[0])
-            while True:
-                seen = self.differences[max(self.warmup - REMEMBERED, 0) : self.warmup - 1]
-                settled = length.after(*seen[:, length.halvings])
-                if settled.halvings == length.halvings:
-                    break
-                length = settled
-            length = replace(settled, left=MemoryLength(1.0).left)
+    def replayed(self, share: float) -> float:
+        """The same with quantiles that are so many times as large, as far as can be said.
+
+        Each length ran from the first frame on, while in the library it begins with the change.
+        """
+        quantiles = [share * each for each in surely_worse._QUANTILES]
+        large = share * surely_worse._LARGE
+        with patch.multiple(surely_worse, _QUANTILES=quantiles, _LARGE=large):
+            length = MemoryLength(DECAYS[0])
+            first = max(self.warmup - REMEMBERED, 0)
+            # The first frame after the first is foretold by that alone.
+            seen = self.differences[first + 1 : self.warmup - 1]
+            while (next_one := length.after(*seen[:, length.halvings])).halvings > length.halvings:
+                length = next_one
+            length = replace(length, differences=tuple(seen[:, length.halvings]))
             total = []
             for t in range(self.confusion.shape[1]):
                 total.append(self.confusion[1 + length.halvings, t])
@@ -162,9 +167,9 @@ def table(found: Sequence[Compared]) -> str:
     for n, name in enumerate(NAMES):
         changes = [case.change(name) for case in found]
         rows.append(row_of(name, changes, [float(case.steady[n]) for case in found]))
-    for errors in ERRORS:
-        changes = [case.replayed(errors) for case in found]
-        rows.append([*row_of(f"replayed, {errors:g} standard errors", changes), ""])
+    for share in SHARES:
+        changes = [case.replayed(share) for case in found]
+        rows.append([*row_of(f"replayed, {share:g} times the quantile", changes), ""])
     return markdown(rows)
 
 

@@ -2,8 +2,8 @@
 
 import inspect
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -36,6 +36,7 @@ class Look:
         passes: what it cost, in passes of the model at its usual size.
         sizes: at how many sizes the frame was seen, the usual one among them.
         missing: scales that the model did not take.
+        views: `(h, w)` labels by each scale alone, 1 being the usual one, mirrored, if asked for.
     """
 
     logits: Float[Tensor, "1 C h w"] | None
@@ -43,6 +44,7 @@ class Look:
     passes: float
     sizes: int
     missing: tuple[float, ...] = ()
+    views: Mapping[float, Int64[Tensor, "h w"]] = field(default_factory=dict)
 
     def votes(self) -> Float[Tensor, "C h w"]:
         """What it adds to votes: one for each size; see `soft_votes`."""
@@ -57,6 +59,7 @@ def second_look(
     scales: Sequence[float],
     *,
     mirror: bool = False,
+    views: bool = False,
 ) -> Look:
     r"""Show a frame to the frozen model again, smaller and larger, and average what it says.
 
@@ -69,7 +72,7 @@ def second_look(
     The model is shown the frame resized, by its own `preprocess(frames, scale=...)` if it has that
     argument. One whose images are of one size, whatever the frame's, is shown overlapping windows
     in place of an enlarged frame. Scales that it does not take, or for which memory does not
-    suffice, are left out.
+    suffice, are left out. Without any scale the mirrored frame takes their place.
 
     Args:
         segmenter: the image model with its pre-trained weights.
@@ -77,30 +80,35 @@ def second_look(
         usual: its logits on the frame at its usual size.
         scales: how many times as large as usual, beside 1.
         mirror: whether to look at the mirrored frame too.
+        views: whether to keep what each scale says alone.
     """
     plain, passes = usual.float().softmax(dim=1), 0.0
     own, others = [plain], list[Tensor]()
+    mirror = mirror or not scales
+    alone: dict[float, Tensor] = {}
     missing: list[float] = []
     with torch.no_grad():
         images = preprocess_frame(segmenter, frame)
         for scale in (1.0, *scales) if mirror else scales:
             try:
-                views = [(images, WHOLE)] if scale == 1 else _views(segmenter, frame, images, scale)
-                seen = [] if scale == 1 else [_seen(segmenter, views, usual)]
+                shown = [(images, WHOLE)] if scale == 1 else _views(segmenter, frame, images, scale)
+                seen = [] if scale == 1 else [_seen(segmenter, shown, usual)]
                 if mirror:
-                    seen.append(_seen(segmenter, views, usual, mirrored=True))
+                    seen.append(_seen(segmenter, shown, usual, mirrored=True))
             except (DittaError, torch.OutOfMemoryError):
                 missing.append(scale)
                 continue
-            (own if scale == 1 else others).extend(seen)
-            pixels = sum(view.shape[2] * view.shape[3] for view, _ in views)
+            (own if scale == 1 and scales else others).extend(seen)
+            if seen and views:
+                alone[scale] = torch.stack(seen).mean(dim=0)[0].argmax(dim=0)
+            pixels = sum(view.shape[2] * view.shape[3] for view, _ in shown)
             passes += len(seen) * pixels / (images.shape[2] * images.shape[3])
     sizes = 1 + len(scales) - len(set(missing) - {1.0})
     if not others:
         return Look(None, None, passes, sizes, tuple(missing))
     beside = torch.stack(others).mean(dim=0)
     mean = torch.stack([*own, *others]).mean(dim=0).clamp(min=torch.finfo(torch.float32).tiny)
-    return Look(mean.log(), beside[0].argmax(dim=0), passes, sizes, tuple(missing))
+    return Look(mean.log(), beside[0].argmax(dim=0), passes, sizes, tuple(missing), alone)
 
 
 def _views(

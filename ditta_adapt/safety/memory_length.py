@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, stdev
 from typing import Any
 
 from ditta_adapt.config import AdaptConfig, Checks, WarpedVotes
 from ditta_adapt.errors import ConfigError
+from ditta_adapt.safety.surely_worse import surely_worse
 
 TESTED = 8
 """Streamed frames that are predicted, to begin with and after every change: what comes later says
 the same, and costs."""
 
-# Fewer differences have no error to speak of, and two errors are what is taken for sure.
-_LEAST, _ERRORS = 3, 2.0
 # To an eighth; what is left then is hardly a memory.
 _HALVINGS = 3
 
@@ -29,8 +27,8 @@ class MemoryLength:
 
     for the memory's labels `m`, the model's own labels `y`, and `agreement` `a`. Where the model
     flickers, the memory predicts better; where it is steady, and votes smear over edges or lag
-    behind, it predicts worse, and surely so if :math:`\bar d + 2\, s / \sqrt n < 0`. The memory is
-    then made half as long, `g` to `g^2`, and tested anew, down to an eighth.
+    behind, it predicts worse. If that is sure, see `surely_worse`, the memory is made half as long,
+    `g` to `g^2`, and tested anew, down to an eighth.
 
     Attributes:
         decay: `g`.
@@ -54,7 +52,7 @@ class MemoryLength:
             differences: `d`, in [-1, 1], of each.
         """
         found, shorter = (*self.differences, *differences), self.decay**2
-        if self.halvings < _HALVINGS and shorter < self.decay and _is_refuted(found):
+        if self.halvings < _HALVINGS and shorter < self.decay and surely_worse(found):
             halvings = self.halvings + 1
             return MemoryLength(shorter, TESTED if halvings < _HALVINGS else 0, halvings=halvings)
         return replace(self, left=max(self.left - len(differences), 0), differences=found)
@@ -79,13 +77,6 @@ class MemoryLength:
                 f"{TESTED} frames and {_HALVINGS} halvings, and differences in [-1, 1]."
             )
         return cls(float(decay), int(left), tuple(map(float, differences)), int(halvings))
-
-
-def _is_refuted(differences: tuple[float, ...]) -> bool:
-    if len(differences) < _LEAST:
-        return False
-    error: float = stdev(differences) / len(differences) ** 0.5
-    return fmean(differences) + _ERRORS * error < 0
 
 
 def length_of(config: AdaptConfig, memory: object) -> MemoryLength | None:

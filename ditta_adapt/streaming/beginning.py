@@ -71,19 +71,19 @@ def _settled(
 ) -> tuple[MemoryLength, Trial | None]:
     """The longest memory that the end of the warm-up does not refute, and its trial so far."""
     frames = range(len(warm_up.frames))[-REMEMBERED:]
-    logits = [warm_up.grid_logits(t) for t in frames]
-    device = logits[0].device
+    device = device_of(warm_up.segmenter)
     colours = [colours_on_grid(warm_up.frames[t].to(device), warm_up.grid) for t in frames]
     while True:
         options = replace(memory, decay=length.decay)
-        trials = [Trial.begin(logits[0], adapted=False)]
+        trial = Trial.begin(warm_up.grid_logits(frames[0]), adapted=False)
+        found: list[float] = []
         for n, t in enumerate(frames[1:]):
             warp = partial(warp_maps, session, t=t - 1, to=t)
             shown = (colours[n], colours[n + 1])
-            trials.append(trials[-1].next(warp, *shown, options, logits[n + 1]))
-        found = [difference for trial in trials for difference in trial.differences()]
+            trial = trial.next(warp, *shown, options, warm_up.grid_logits(t))
+            found += trial.differences()
         tested = length.after(*found)
         if tested.halvings == length.halvings:
             # The warm-up's frames are none of the streamed ones, and are not counted again.
-            return replace(length, differences=tuple(found)), replace(trials[-1], scores=None)
+            return replace(length, differences=tuple(found)), replace(trial, scores=None)
         length = tested

@@ -25,13 +25,16 @@ def snapshot(state: StreamState) -> tuple[dict[str, Tensor], dict[str, Any]]:
         Tensors by name, and values that JSON can hold.
     """
     monitor, judge, plan, output = state.watched, state.judged, state.plan, state.output
-    length = state.remembering
+    length, trial = state.remembering, state.trial
+    if length is not None and state.length is not None and length.halvings > state.length.halvings:
+        # Its votes are those of a longer memory: the next frame begins a new one.
+        trial = None
     tensors = {"frame": state.frame}
     optional = {
         "votes": state.votes,
         "colours": state.colours,
-        "trial votes": None if state.trial is None else state.trial.votes,
-        "trial labels": None if state.trial is None else state.trial.labels,
+        "trial votes": None if trial is None else trial.votes,
+        "trial labels": None if trial is None else trial.labels,
         "left": None if monitor is None else monitor.left,
         "features": None if output is None else output.features,
         "logits": None if output is None else output.logits,
@@ -40,7 +43,7 @@ def snapshot(state: StreamState) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors |= {_SAID + name: labels for name, labels in (state.said or {}).items()}
     return tensors, {
         "count": state.count,
-        "trial": None if state.trial is None else [state.trial.adapted, state.trial.frames],
+        "trial": None if trial is None else [trial.adapted, trial.frames],
         "length": None if length is None else length.to_values(),
         "monitor": None if monitor is None else [monitor.frames, monitor.collapsed],
         "opinions": None if judge is None else dict(judge.opinions),

@@ -1,6 +1,6 @@
 """Second looks at the frames of the warm-up: they teach in place of the plain predictions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Integer, UInt8
@@ -12,6 +12,9 @@ from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.second_look import second_look
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.ops.soft_votes import soft_votes
+
+# Frames of which sizes are compared with one another.
+_COMPARED = 8
 
 
 class WarmUpLooks:
@@ -27,6 +30,7 @@ class WarmUpLooks:
     Attributes:
         passes: what they cost so far, in passes of the image model.
         missing: scales that the model did not take, on one frame at least.
+        compared: some frames, spread over all, of which every size's own labels are kept.
     """
 
     def __init__(
@@ -43,6 +47,9 @@ class WarmUpLooks:
         self._options = options
         self._cache = FrameCache(self._look, len(frames), device_of(segmenter), space)
         self._labels: dict[int, Tensor] = {}
+        self._views: dict[int, Mapping[float, Tensor]] = {}
+        last, count = len(frames) - 1, min(len(frames), _COMPARED)
+        self.compared = sorted({round(k * last / max(count - 1, 1)) for k in range(count)})
 
     def __getitem__(self, t: int) -> Float[Tensor, "1 C h w"]:
         """Logits of the look at frame `t`, on the grid of the usual ones."""
@@ -60,6 +67,12 @@ class WarmUpLooks:
         """Labels of frame `t`, which was looked at, by the other sizes alone; see `Look`."""
         return self._labels[t]
 
+    def views(self, t: int) -> Mapping[float, Integer[Tensor, "h w"]]:
+        """Labels of frame `t`, one of those `compared`, by each scale alone; see `Look`."""
+        if t not in self._views:
+            self[t]
+        return self._views.get(t, {})
+
     @property
     def sizes(self) -> int:
         """At how many sizes a frame was seen, the usual one among them."""
@@ -67,8 +80,8 @@ class WarmUpLooks:
 
     @property
     def possible(self) -> bool:
-        """Whether the model took any scale."""
-        return self.sizes > 1
+        """Whether the model took any scale; the mirrored frame, if there is none to be taken."""
+        return self.sizes > 1 or not (self._options.warmup_scales or 1.0 in self.missing)
 
     def _look(self, t: int) -> Tensor:
         usual = self._usual(t)
@@ -78,10 +91,13 @@ class WarmUpLooks:
             usual,
             self._options.warmup_scales,
             mirror=self._options.warmup_mirror,
+            views=t in self.compared,
         )
         self.passes += look.passes
         self.missing = tuple(dict.fromkeys((*self.missing, *look.missing)))
+        dtype = torch.uint8 if usual.shape[1] <= 256 else torch.int16
         if look.labels is not None:
-            dtype = torch.uint8 if usual.shape[1] <= 256 else torch.int16
             self._labels[t] = look.labels.to(dtype)
+        if look.views:
+            self._views[t] = {scale: labels.to(dtype) for scale, labels in look.views.items()}
         return (usual if look.logits is None else look.logits).half()

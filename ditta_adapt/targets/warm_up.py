@@ -78,15 +78,23 @@ class WarmUp:
             progress(Progress("predict", t + 1, len(frames)))
         return cls(frames, segmenter, encodings, frozen_logits, normalizer, space)
 
-    def looked_at(self, options: SecondLook, progress: ProgressCallback) -> "WarmUp":
-        """The same with a second look at every frame, if the model can be shown them otherwise."""
+    def looking(self, options: SecondLook) -> "WarmUp":
+        """The same with second looks, each taken when it is asked for."""
         looks = WarmUpLooks(self.segmenter, self.frames, self.grid_logits, options, self.space)
+        if self.looks is not None:
+            looks.passes += self.looks.passes
+        return replace(self, looks=looks)
+
+    def looked_at(self, progress: ProgressCallback) -> "WarmUp":
+        """The same with its second looks taken, if the model can be shown frames otherwise."""
+        looks = self.looks
+        assert looks is not None
         for t in range(len(self.frames)):
             looks[t]
             if not looks.possible:
-                return self
+                return replace(self, looks=None)
             progress(Progress("look", t + 1, len(self.frames)))
-        return replace(self, looks=looks)
+        return self
 
     @cached_property
     def predictions(self) -> Sequence[FrozenPrediction]:

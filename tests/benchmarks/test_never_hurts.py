@@ -160,7 +160,7 @@ def test_lengths_of_the_memory_are_compared(tmp_path):
     assert len(lines) == 2 + len(NAMES) + 4
     # Never refuted, it is as long as asked for.
     with patch.object(MemoryLength, "after", lambda length, *found: length):
-        assert found.replayed(2.0) == found.change("decay 0.85")
+        assert found.replayed(1.0) == found.change("decay 0.85")
 
 
 def test_corrupted_frames_are_the_same_each_time(tmp_path: Path):

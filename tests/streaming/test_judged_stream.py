@@ -49,6 +49,12 @@ CONFIG = AdaptConfig(
 )
 
 
+@pytest.fixture(autouse=True)
+def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that was never trained sees little at any size; it is looked at all the same."""
+    monkeypatch.setattr("ditta_adapt.safety.looks.doubted_scales", lambda *known: ())
+
+
 def adapted(config: AdaptConfig = CONFIG, segmenter: ToySegmenter | None = None) -> VideoSegmenter:
     model = wrap(segmenter or toy_segmenter(), propagator=ShiftPropagator(step=-2), config=config)
     assert model.adapt(VIDEO[:4]).adapted
