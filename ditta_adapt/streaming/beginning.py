@@ -45,7 +45,8 @@ def begin_after(stream: Stream, warm_up: WarmUp, session: DenseWarper | None) ->
             alone = rehearse(name, stream.student_of(name), *known, judged=True)
             opinions[name] = tuple(alone.opinions)
         stream.judge = replace(stream.judge, opinions=opinions)
-    speaker = stream.speaker
+    judge = None if stream.judge is None else stream.judge.told(length, stream.config.look)
+    speaker = stream.speaking(judge, stream.monitor)
     own = rehearse(speaker, stream.student_of(speaker), *known, judged=False)
     fits = own.consistencies
     if stream.monitor is not None and fits:
@@ -59,7 +60,7 @@ def begin_after(stream: Stream, warm_up: WarmUp, session: DenseWarper | None) ->
         length=length,
         trial=trial,
         monitor=stream.monitor,
-        judge=stream.judge,
+        judge=judge,
         plan=stream.plan,
     )
     stream.resume(state)
