@@ -108,10 +108,12 @@ def _streams(done: Adaptation, propagator: OpticalFlowPropagator) -> dict[str, S
     plain = replace(config, look=None, safety=None)
     streams = {CANDIDATES[0]: Stream(frozen, frozen, plain)}
     for name, look in cadences().items():
+        # At the sizes at which the model is trusted.
+        own = replace(look, scales=config.look.scales)
         each = Stream(
             stream.student,
             frozen,
-            replace(config, look=look),
+            replace(config, look=own),
             memory=stream.memory,
             propagator=propagator,
             monitor=stream.monitor,

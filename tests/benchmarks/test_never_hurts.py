@@ -104,6 +104,13 @@ def test_the_constant_is_chosen_without_the_case_itself():
     assert leave_out([helped, hurt], lambda case: case.video) == [0.0, -0.5]
 
 
+@pytest.fixture
+def trusted(monkeypatch):
+    """Looks at all sizes, which this network's other looks would speak against."""
+    monkeypatch.setattr("ditta_adapt.safety.looks.doubted_scales", lambda *known: ())
+
+
+@pytest.mark.usefixtures("trusted")
 def test_a_case_from_end_to_end(tmp_path, capsys, monkeypatch):
     case = Case("segformer", "scene-3", warmup=0.05, size=(192, 320), frames=5)
     video, warm_up = open_video(case)
@@ -125,6 +132,14 @@ def test_a_case_from_end_to_end(tmp_path, capsys, monkeypatch):
     assert main(["--out", str(tmp_path / "empty"), "--judge-only"]) == 1
 
 
+def test_looks_at_the_mirrored_frame_are_collected_too(tmp_path):
+    case = Case("segformer", "scene-3", warmup=0.05, size=(192, 320), frames=5)
+    found = Collected.read(collect(case, tmp_path))
+    assert "the mirrored frame is seen instead" in found.about["reason"]
+    assert found.about["look_passes"] == pytest.approx(2.0)
+
+
+@pytest.mark.usefixtures("trusted")
 def test_cadences_are_compared_on_the_same_looks(tmp_path):
     case = Case("segformer", "scene-3", warmup=0.05, size=(192, 320), frames=5)
     row = run_case(case, tmp_path)
@@ -151,8 +166,8 @@ def test_lengths_of_the_memory_are_compared(tmp_path):
     again = compare(case, tmp_path)
     assert np.array_equal(found.confusion, again.confusion)
     assert found.confusion.shape == (6, 6, 9, 9)
-    # Four frames of warm-up and six after them, of which nine are foretold at four lengths.
-    assert found.differences.shape == (9, 4)
+    # Six frames of warm-up and six after them, all but the first foretold at four lengths.
+    assert found.differences.shape == (11, 4)
     # Nobody foretells the second frame but by the first one.
     assert not found.differences[0].any()
     assert found.differences[1:].any()
