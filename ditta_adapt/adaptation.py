@@ -19,8 +19,8 @@ from ditta_adapt.report import AdaptationReport, report_of
 from ditta_adapt.safety.drift_monitor import monitor_of
 from ditta_adapt.safety.guarded_training import guarded_training
 from ditta_adapt.safety.judge import judge_of
-from ditta_adapt.safety.looks import look_twice
 from ditta_adapt.safety.resolution import resolve
+from ditta_adapt.safety.trusted_looks import look_twice
 from ditta_adapt.streaming.beginning import begin_after
 from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.targets.builder import TargetBuilder, check_targets
@@ -96,24 +96,12 @@ def adapt_to_frames(
         begin_after(stream, warm_up, resolution.session)
     about = getattr(segmenter, "notes", ())
     whole = _whole_model_note(warm_up)
-    short = _memory_note(stream)
+    short = "" if stream.length is None else stream.length.note
     notes = (taught, resolution.note, trained.note, looked, short, whole, not_compiled, *about)
     report = report_of(
         segmenter, propagator, config, warm_up, targets, trained, clock.seconds, notes
     )
     return Adaptation(stream, warm_up, report)
-
-
-def _memory_note(stream: Stream) -> str:
-    """In plain words, that the memory was made shorter, where it was."""
-    length = stream.length
-    if length is None or not length.halvings:
-        return ""
-    part = {1: "half", 2: "a quarter", 3: "an eighth"}[length.halvings]
-    return (
-        f"the memory is {part} as long as asked for (a vote weighs {length.decay:.2f} one frame "
-        "on), since a longer one foretold the model's next labels worse than its last ones did"
-    )
 
 
 def _whole_model_note(warm_up: WarmUp) -> str:

@@ -41,19 +41,22 @@ from ditta_adapt.streaming.stream import Stream
 from ditta_adapt.targets.build import build_targets
 
 NETWORKS = (WIDTHS[1], WIDTHS[3])
-COST = sum(scale**2 for scale in SecondLook().scales)
-"""Passes of the image model that one look at a streamed frame costs."""
 
 
-def cadences() -> dict[str, SecondLook]:
-    """By name, from none to one on every fourth frame."""
-    usual = SecondLook()
+def cadences(scales: tuple[float, ...]) -> dict[str, SecondLook]:
+    """By name, from none to one on every fourth frame.
+
+    Args:
+        scales: at which the model is trusted.
+    """
+    usual = replace(SecondLook(), scales=scales)
+    cost = sum(scale**2 for scale in scales)
     found = {"the warm-up alone": replace(usual, first=(), budget=0)}
     found["the first looks alone"] = replace(usual, budget=0)
     found["default"] = usual
     found["default, twice the budget"] = replace(usual, budget=2 * usual.budget)
     for count in (32, 16, 8, 4):
-        found[f"one in {count} frames"] = replace(usual, first=(), budget=COST / count)
+        found[f"one in {count} frames"] = replace(usual, first=(), budget=cost / count)
     return found
 
 
@@ -107,13 +110,11 @@ def _streams(done: Adaptation, propagator: OpticalFlowPropagator) -> dict[str, S
     frozen, state = stream._frozen, stream.state
     plain = replace(config, look=None, safety=None)
     streams = {CANDIDATES[0]: Stream(frozen, frozen, plain)}
-    for name, look in cadences().items():
-        # At the sizes at which the model is trusted.
-        own = replace(look, scales=config.look.scales)
+    for name, look in cadences(config.look.scales).items():
         each = Stream(
             stream.student,
             frozen,
-            replace(config, look=own),
+            replace(config, look=look),
             memory=stream.memory,
             propagator=propagator,
             monitor=stream.monitor,
@@ -127,7 +128,7 @@ def _streams(done: Adaptation, propagator: OpticalFlowPropagator) -> dict[str, S
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """By cadence, over all cases."""
     lines = [["looks", "passes a frame", *HEADER[1:]]]
-    for name in cadences():
+    for name in rows[0]:
         found = [row[name] for row in rows]
         steady = [np.nan if each["mvc8"] is None else each["mvc8"] for each in found]
         label, *cells = row_of(name, [each["iou"] for each in found], steady)

@@ -104,13 +104,7 @@ class Looks:
             seen = (2 * look.logits.exp() - plain).clamp(min=0)
             kept[str(scale)] = labels_of(seen).numpy().astype(np.uint8)
             beside, passes = beside + seen, passes + look.passes
-        sizes = 1 + len(scales)
-        if not scales:
-            look = second_look(segmenter, frame, usual, scales)
-            assert look.logits is not None
-            # The mirrored view counts as another size here.
-            beside, passes, sizes = (2 * look.logits.exp() - plain).clamp(min=0), look.passes, 2
-        mean = ((plain + beside) / sizes).clamp(min=1e-30).log()
+        mean = ((plain + beside) / (1 + len(scales))).clamp(min=1e-30).log()
         labels = beside[0].argmax(dim=0)
         kept["all"] = labels_of(mean).numpy().astype(np.uint8)
         kept["others"] = labels.numpy().astype(np.uint8)

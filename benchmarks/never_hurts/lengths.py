@@ -1,4 +1,4 @@
-"""How long the memory should be: fixed lengths against the one that is tested by what it foretells.
+"""How long the memory should be: fixed lengths against the one that is tested by what it predicts.
 
 Votes of the image model alone, without second looks and nothing trained, so that the length is all
 that differs. Every case is streamed with every length side by side, on one encoding a frame, and
@@ -60,7 +60,7 @@ class Compared:
         confusion: of the image model, of every length and of the one tested, a matrix a frame
             after the warm-up.
         differences: by frame but the first, of the warm-up too, and by length: how much better
-            the memory foretold the frame than the labels of the one before did.
+            the memory predicted the frame than the labels of the one before did.
         steady: mVC8 less the image model's, by length, and as tested.
         warmup: frames.
     """
@@ -84,7 +84,7 @@ class Compared:
         with patch.multiple(surely_worse, _QUANTILES=quantiles, _LARGE=large):
             length = MemoryLength(DECAYS[0])
             first = max(self.warmup - REMEMBERED, 0)
-            # The first frame after the first is foretold by that alone.
+            # The first frame after the first is predicted by that alone.
             seen = self.differences[first + 1 : self.warmup - 1]
             while (next_one := length.after(*seen[:, length.halvings])).halvings > length.halvings:
                 length = next_one

@@ -18,8 +18,7 @@ class SecondLook(Record):
             both sides of 1: larger ones find what is small, and lose what fills the frame.
             Those that the others speak against are left out, see `doubted_scales`.
         warmup_mirror: whether it is seen mirrored, too.
-        scales: the same of a streamed frame; fewer, since they cost more often. Without any, a
-            frame is seen mirrored, here and in the warm-up, for one pass.
+        scales: the same of a streamed frame; fewer, since they cost more often.
         first: the streamed frames that get the first looks, counted from 1; after a cut again.
         budget: what looks may cost, once the first ones are done, on average over the stream, in
             passes of the image model a frame; at scale `s` it costs `s ** 2` passes. With 0 there

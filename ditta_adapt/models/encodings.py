@@ -34,6 +34,10 @@ class CacheSpace:
                 return place
         return None
 
+    def give_back(self, size: int, place: torch.device) -> None:
+        """Of what was reserved, what is no longer needed."""
+        self._left[place] += size
+
 
 class FrameCache(Generic[T]):
     """Values by frame index, each a nest of tensors: kept while they fit, else computed again.
@@ -51,6 +55,7 @@ class FrameCache(Generic[T]):
         self._compute, self._count, self._device = compute, count, device
         self._space = space
         self._kept: dict[int, T] = {}
+        self._reserved: list[tuple[int, torch.device]] = []
 
     def __len__(self) -> int:
         return self._count
@@ -69,7 +74,15 @@ class FrameCache(Generic[T]):
         place = self._space.reserve(size)
         if place is not None:
             self._kept[t] = _to(value, place)
+            self._reserved.append((size, place))
         return value
+
+    def clear(self) -> None:
+        """Keep nothing any more; the space is others' to use."""
+        for size, place in self._reserved:
+            self._space.give_back(size, place)
+        self._kept.clear()
+        self._reserved.clear()
 
 
 def is_passed_through(images: Tensor, encoded: Encoded) -> bool:

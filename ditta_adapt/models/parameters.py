@@ -35,6 +35,16 @@ def modules_of(segmenter: Segmenter) -> list[nn.Module]:
     return [candidate for candidate in seen.values() if isinstance(candidate, nn.Module)]
 
 
+def layers_of(segmenter: Segmenter) -> list[nn.Module]:
+    """Every module of a segmenter, those inside of others too, each once."""
+    layers = {
+        id(layer): layer
+        for module in modules_of(segmenter)
+        for layer in named_modules(module).values()
+    }
+    return list(layers.values())
+
+
 # They have attributes, but those are not part of a model.
 _LEAVES = (type, ModuleType, FunctionType, MethodType, Tensor, np.ndarray)
 

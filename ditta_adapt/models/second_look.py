@@ -36,7 +36,7 @@ class Look:
         passes: what it cost, in passes of the model at its usual size.
         sizes: at how many sizes the frame was seen, the usual one among them.
         missing: scales that the model did not take.
-        views: `(h, w)` labels by each scale alone, 1 being the usual one, mirrored, if asked for.
+        views: `(h, w)` labels by each scale alone, if asked for.
     """
 
     logits: Float[Tensor, "1 C h w"] | None
@@ -72,7 +72,7 @@ def second_look(
     The model is shown the frame resized, by its own `preprocess(frames, scale=...)` if it has that
     argument. One whose images are of one size, whatever the frame's, is shown overlapping windows
     in place of an enlarged frame. Scales that it does not take, or for which memory does not
-    suffice, are left out. Without any scale the mirrored frame takes their place.
+    suffice, are left out.
 
     Args:
         segmenter: the image model with its pre-trained weights.
@@ -84,7 +84,6 @@ def second_look(
     """
     plain, passes = usual.float().softmax(dim=1), 0.0
     own, others = [plain], list[Tensor]()
-    mirror = mirror or not scales
     alone: dict[float, Tensor] = {}
     missing: list[float] = []
     with torch.no_grad():
@@ -98,8 +97,8 @@ def second_look(
             except (DittaError, torch.OutOfMemoryError):
                 missing.append(scale)
                 continue
-            (own if scale == 1 and scales else others).extend(seen)
-            if seen and views:
+            (own if scale == 1 else others).extend(seen)
+            if views and scale != 1:
                 alone[scale] = torch.stack(seen).mean(dim=0)[0].argmax(dim=0)
             pixels = sum(view.shape[2] * view.shape[3] for view, _ in shown)
             passes += len(seen) * pixels / (images.shape[2] * images.shape[3])

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from ditta_adapt.models.around import Around
 from ditta_adapt.models.caller_state import OWN_LAYER, seeded
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.preprocessing import resize_frames
@@ -54,7 +55,7 @@ class ScaleAttention(nn.Module):
         return shares.to(features.dtype)
 
 
-class WithDetail(Generic[S]):
+class WithDetail(Around[S]):
     r"""Another segmenter that sees the frame, and four overlapping parts of it enlarged.
 
     .. math:: Z = (1 - a) \odot \zeta(Z_{whole}) + a \odot Z_{parts}, \qquad
@@ -70,27 +71,16 @@ class WithDetail(Generic[S]):
         segmenter: takes batches of frames.
 
     Attributes:
-        segmenter: likewise.
         attention: `f^A`.
 
     Source: HRDA (Hoyer et al., ECCV 2022), with all parts in training, too, as in inference there.
     """
 
     def __init__(self, segmenter: S) -> None:
-        self.segmenter = segmenter
+        super().__init__(segmenter)
         with seeded(0, torch.device("cpu")):
             attention = ScaleAttention(segmenter.feature_dim, segmenter.num_classes)
         self.attention = attention.to(device_of(segmenter))
-
-    @property
-    def num_classes(self) -> int:
-        """Of the segmenter."""
-        return self.segmenter.num_classes
-
-    @property
-    def feature_dim(self) -> int:
-        """Of the segmenter."""
-        return self.segmenter.feature_dim
 
     def preprocess(self, frames: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H2 W2"]:
         """The images of the frame and of its parts, each as large as the frame was."""

@@ -12,8 +12,7 @@ from torch.nn.utils import parametrize
 
 from ditta_adapt.errors import SegmenterError
 from ditta_adapt.models.caller_state import OWN_LAYER, seeded
-from ditta_adapt.models.named_modules import named_modules
-from ditta_adapt.models.parameters import modules_of
+from ditta_adapt.models.parameters import layers_of
 from ditta_adapt.models.private_copy import private_copy
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.models.with_more import WithMore
@@ -69,8 +68,7 @@ class WithLowRank(WithMore[S]):
 
     Linear and convolutional layers outside of the decoder learn, and the packed input projections
     of attention, where the update has fewer values than the weight, and no other layer shares that.
-    The update is part of the weight
-    wherever that is read: also where a layer's weight is taken without calling the layer.
+    The update is part of the weight wherever that is read, also without calling the layer.
 
     Args:
         segmenter: is copied; all but what is learned shares its memory.
@@ -118,20 +116,11 @@ class WithLowRank(WithMore[S]):
         return merged
 
 
-def _layers(segmenter: Segmenter) -> list[nn.Module]:
-    layers = {
-        id(layer): layer
-        for module in modules_of(segmenter)
-        for layer in named_modules(module).values()
-    }
-    return list(layers.values())
-
-
 def _large_weights(
     segmenter: Segmenter, decoder: set[int], rank: int
 ) -> Iterator[tuple[nn.Module, str]]:
     """Layers outside of the decoder, and the names of weights that an update is smaller than."""
-    layers = _layers(segmenter)
+    layers = layers_of(segmenter)
     # One weight of two layers would become two.
     held = Counter(id(own) for layer in layers for own in layer.parameters(recurse=False))
     for layer in layers:
@@ -154,7 +143,7 @@ def _large_weights(
 
 def _updates(segmenter: Segmenter) -> Iterator[tuple[nn.Module, str, LowRankUpdate]]:
     """Layers with updates, the names of their weights, and the updates, in order."""
-    for layer in _layers(segmenter):
+    for layer in layers_of(segmenter):
         if parametrize.is_parametrized(layer):
             for name, chain in layer.parametrizations.items():  # type: ignore[operator, union-attr]
                 if isinstance(chain[0], LowRankUpdate):

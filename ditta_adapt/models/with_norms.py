@@ -6,8 +6,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from ditta_adapt.errors import SegmenterError
-from ditta_adapt.models.named_modules import named_modules
-from ditta_adapt.models.parameters import modules_of
+from ditta_adapt.models.parameters import layers_of
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.models.with_more import WithMore
 
@@ -18,13 +17,7 @@ S = TypeVar("S", bound=Segmenter)
 
 def norm_layers(segmenter: Segmenter) -> list[nn.Module]:
     """Batch, synchronised batch, instance, layer and group norms of all of a model."""
-    layers = {
-        id(layer): layer
-        for module in modules_of(segmenter)
-        for layer in named_modules(module).values()
-        if isinstance(layer, _NORMS)
-    }
-    return list(layers.values())
+    return [layer for layer in layers_of(segmenter) if isinstance(layer, _NORMS)]
 
 
 class WithNorms(WithMore[S]):

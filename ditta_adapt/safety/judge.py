@@ -1,14 +1,12 @@
 """Who speaks: decided by second looks that nobody has learned yet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 from typing import Literal
 
-from ditta_adapt.config import AdaptConfig, Checks, SecondLook, WarpedVotes
+from ditta_adapt.config import AdaptConfig, Checks, WarpedVotes
 from ditta_adapt.safety.guarded_training import Trained
-from ditta_adapt.safety.memory_length import MemoryLength
-from ditta_adapt.safety.surely_worse import surely_better_by
 
 Speaker = Literal["image model", "memory", "adapted"]
 """The image model frame by frame; its votes with those of past frames; the adapted decoder, with
@@ -35,19 +33,13 @@ class Judge:
     each other say little, and one alone, whose error is not known, approves of nothing. The one
     that is approved most speaks; the image model where none is.
 
-    Where looks see nothing but the mirrored frame, what spoils a frame spoils its look as well, and
-    no look says that the image model flickers. There the memory is approved, too, as far as it
-    surely foretells the model's next labels better than the last frame alone, see `MemoryLength`.
-
     Attributes:
         checks: `z` is its `standard_errors`.
         opinions: of every candidate but the image model, its last eight.
-        foretold: differences that speak for the memory, where looks do not tell.
     """
 
     checks: Checks
     opinions: Mapping[Speaker, tuple[float, ...]] = field(default_factory=dict)
-    foretold: tuple[float, ...] = ()
 
     def after(self, differences: Mapping[Speaker, float]) -> "Judge":
         """What is known after one more look.
@@ -65,11 +57,7 @@ class Judge:
 
     def approval(self, name: Speaker) -> float:
         """How far a candidate is approved; it may speak if this is above 0."""
-        approval = self._approval_by_looks(self.opinions[name])
-        foretold = surely_better_by(self.foretold) if name == "memory" else 0.0
-        return max(approval, foretold) if foretold else approval
-
-    def _approval_by_looks(self, found: Sequence[float]) -> float:
+        found = self.opinions[name]
         if not found:
             return 0.0
         if len(found) == 1:
@@ -83,24 +71,13 @@ class Judge:
         best = max(self.opinions, key=self.approval, default=None)
         return best if best is not None and self.approval(best) > 0 else "image model"
 
-    def told(self, length: MemoryLength | None, look: SecondLook | None) -> "Judge":
-        """After what the memory foretold, which counts if looks see but the mirrored frame.
-
-        Args:
-            length: of the memory; none where no votes are remembered.
-            look: at which sizes streamed frames are looked at.
-        """
-        if length is None or look is None or look.scales:
-            return self
-        return replace(self, foretold=length.differences)
-
     def without(self, name: Speaker) -> "Judge":
         """The judge of all candidates but one."""
         return replace(self, opinions={k: v for k, v in self.opinions.items() if k != name})
 
     def forgetting(self) -> "Judge":
         """The same candidates without any opinion, as after a cut."""
-        return replace(self, opinions=dict.fromkeys(self.opinions, ()), foretold=())
+        return replace(self, opinions=dict.fromkeys(self.opinions, ()))
 
 
 def judge_of(trained: Trained, config: AdaptConfig, *, looked: bool) -> Judge | None:

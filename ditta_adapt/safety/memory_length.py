@@ -57,6 +57,17 @@ class MemoryLength:
             return MemoryLength(shorter, TESTED if halvings < _HALVINGS else 0, halvings=halvings)
         return replace(self, left=max(self.left - len(differences), 0), differences=found)
 
+    @property
+    def note(self) -> str:
+        """In plain words, that the memory was made shorter, or `""`."""
+        if not self.halvings:
+            return ""
+        part = ("half", "a quarter", "an eighth")[self.halvings - 1]
+        return (
+            f"the memory is {part} as long as asked for (a vote weighs {self.decay:.2f} one frame "
+            "on), since a longer one predicted the model's next labels worse than its last ones did"
+        )
+
     def to_values(self) -> list[Any]:
         """As values that JSON can hold."""
         return [self.decay, self.left, list(self.differences), self.halvings]

@@ -20,18 +20,9 @@ def surely_worse(differences: Sequence[float]) -> bool:
     Args:
         differences: `d`; of fewer than three nothing is sure.
     """
-    return len(differences) > 2 and fmean(differences) + _error(differences) < 0
-
-
-def surely_better_by(differences: Sequence[float]) -> float:
-    """How far differences are surely above 0 on average, by the same measure; 0 if they are not."""
-    if len(differences) < 3:
-        return 0.0
-    return max(fmean(differences) - _error(differences), 0.0)
-
-
-def _error(differences: Sequence[float]) -> float:
     place = len(differences) - 3
+    if place < 0:
+        return False
     quantile = _QUANTILES[place] if place < len(_QUANTILES) else _LARGE
     error: float = stdev(differences) / len(differences) ** 0.5
-    return quantile * error
+    return fmean(differences) + quantile * error < 0

@@ -36,7 +36,7 @@ def begin_after(stream: Stream, warm_up: WarmUp, session: DenseWarper | None) ->
         if length.left:
             length, trial = _settled(length, warm_up, memory, session)
         memory = replace(memory, decay=length.decay)
-        # Another stream is to foretell frames of its own.
+        # Another stream is to predict frames of its own.
         stream.length = replace(length, differences=())
     known = (warm_up, stream.config, memory, session)
     if stream.judge is not None:
@@ -45,8 +45,7 @@ def begin_after(stream: Stream, warm_up: WarmUp, session: DenseWarper | None) ->
             alone = rehearse(name, stream.student_of(name), *known, judged=True)
             opinions[name] = tuple(alone.opinions)
         stream.judge = replace(stream.judge, opinions=opinions)
-    judge = None if stream.judge is None else stream.judge.told(length, stream.config.look)
-    speaker = stream.speaking(judge, stream.monitor)
+    speaker = stream.speaker
     own = rehearse(speaker, stream.student_of(speaker), *known, judged=False)
     fits = own.consistencies
     if stream.monitor is not None and fits:
@@ -60,7 +59,7 @@ def begin_after(stream: Stream, warm_up: WarmUp, session: DenseWarper | None) ->
         length=length,
         trial=trial,
         monitor=stream.monitor,
-        judge=judge,
+        judge=stream.judge,
         plan=stream.plan,
     )
     stream.resume(state)

@@ -37,8 +37,7 @@ class LookPlan:
         saved = self.options.budget * self.frames
         expected = self.last
         if expected is None:
-            # Without scales it is seen mirrored.
-            expected = sum(scale**2 for scale in self.options.scales or (1.0,))
+            expected = sum(scale**2 for scale in self.options.scales)
         if self.scene in self.options.first:
             return self.spent + expected <= saved + expected * len(self.options.first)
         # A look that cost nothing saw nothing: the model takes no other size.

@@ -110,7 +110,7 @@ class Past:
             return length, None
         trial, tested = before.trial, before.length
         if trial is not None and trial.adapted != adapted:
-            # What was foretold of another model's labels says nothing of this one's.
+            # What was predicted of another model's labels says nothing of this one's.
             length, trial = replace(length, differences=()), None
         if tested is None or tested.halvings != length.halvings:
             # The votes of a longer memory would speak for a while.

@@ -102,8 +102,8 @@ class Stream:
     def speaker(self) -> Speaker:
         """Whose labels the next frame gets, unless it shows another scene or is looked at twice."""
         if self.state is None:
-            return self.speaking(self.judge, self.monitor)
-        return self.speaking(self.state.judged, self.state.watched)
+            return self._speaking(self.judge, self.monitor)
+        return self._speaking(self.state.judged, self.state.watched)
 
     def __str__(self) -> str:
         adapted = "adapted" if self.adapted else "not adapted"
@@ -202,8 +202,7 @@ class Stream:
         past = None if watched.changed else past
         length = length_of(self.config, self.memory) if cut else length
         judge = before.judged
-        if judge is not None:
-            judge = (judge.forgetting() if cut else judge).told(length, self.config.look)
+        judge = judge.forgetting() if judge is not None and cut else judge
         plan = before.plan
         if plan is not None and not known.taught:
             plan = plan.next(cut=cut)
@@ -220,14 +219,14 @@ class Stream:
             looked = None if seen.logits is None else seen.votes()
             if hearing is not None and judge is not None and not answers_late(frame):
                 judge, hearing = hearing.verdict(judge), None
-        speaker = self.speaking(judge, monitor)
+        speaker = self._speaking(judge, monitor)
         student = self.student_of(speaker)
         asked = monitor if judge is None else None
         opinion = second_opinion(asked, decodings, self._running, self._frozen)
         if opinion is not None and monitor is not None and not answers_late(frame):
             monitor, opinion = monitor.with_second_opinion(*opinion.read()), None
         # If the next frame is decoded by other weights, these are to remember their own.
-        next_student = self.student_of(self.speaking(judge, monitor))
+        next_student = self.student_of(self._speaking(judge, monitor))
         evidence = candidates.evidence(speaker, output_of(speaker), frame_size(frame), looked)
         evidence = replace(evidence, image_model=lambda: output_of("image model").logits)
         trial = None
@@ -285,8 +284,7 @@ class Stream:
             plan=self.plan,
         )
 
-    def speaking(self, judge: Judge | None, monitor: DriftMonitor | None) -> Speaker:
-        """Whose labels are given out, by what a judge and a monitor say."""
+    def _speaking(self, judge: Judge | None, monitor: DriftMonitor | None) -> Speaker:
         remembers = self._past is not None
         return who_speaks(judge, monitor, adapted=self.adapted, remembers=remembers)
 

@@ -26,11 +26,11 @@ class Trial:
         votes: after the last frame.
         labels: the model's of that frame.
         adapted: whether that is the adapted model; else it is the image model.
-        frames: that are remembered. The memory of one is that frame alone, so that it foretells
+        frames: that are remembered. The memory of one is that frame alone, so that it predicts
             nothing of its own.
         scores: agreement in [0, 1] of what was carried to the frame with its labels, first of the
             memory, then of the labels of the frame before; not read before the next frame. None if
-            nothing was foretold.
+            nothing was predicted.
     """
 
     votes: Float[Tensor, "C h w"]
@@ -72,19 +72,19 @@ class Trial:
         labels, num_classes = labels_of(logits), logits.shape[1]
         scores = None
         if self.frames > 1:
-            foretold, known = zip(
+            predicted, known = zip(
                 warp_labels(warp, self.votes.argmax(dim=0), num_classes),
                 warp_labels(warp, self.labels, num_classes),
                 strict=True,
             )
             where = known[0] & known[1]
-            scores = Later(agreement(foretold, labels, num_classes, where=where))
+            scores = Later(agreement(predicted, labels, num_classes, where=where))
         past, _ = past_votes(warp, self.votes, before, frame, options)
         votes = update_memory(past, soft_votes(logits))
         return Trial(votes, labels, self.adapted, self.frames + 1, scores)
 
     def differences(self) -> list[float]:
-        """How much better than the last frame alone the memory foretold; waits for the device."""
+        """How much better than the last frame alone the memory predicted; waits for the device."""
         if self.scores is None:
             return []
         memory, alone = self.scores.read()

@@ -73,6 +73,12 @@ class WarmUpLooks:
             self[t]
         return self._views.get(t, {})
 
+    def clear(self) -> None:
+        """Keep nothing, so that other looks find space."""
+        self._cache.clear()
+        self._labels.clear()
+        self._views.clear()
+
     @property
     def sizes(self) -> int:
         """At how many sizes a frame was seen, the usual one among them."""
@@ -80,8 +86,8 @@ class WarmUpLooks:
 
     @property
     def possible(self) -> bool:
-        """Whether the model took any scale; the mirrored frame, if there is none to be taken."""
-        return self.sizes > 1 or not (self._options.warmup_scales or 1.0 in self.missing)
+        """Whether the model took any scale."""
+        return self.sizes > 1
 
     def _look(self, t: int) -> Tensor:
         usual = self._usual(t)

@@ -79,10 +79,11 @@ class WarmUp:
         return cls(frames, segmenter, encodings, frozen_logits, normalizer, space)
 
     def looking(self, options: SecondLook) -> "WarmUp":
-        """The same with second looks, each taken when it is asked for."""
+        """The same with other second looks, taken when they are asked for; none so far is kept."""
         looks = WarmUpLooks(self.segmenter, self.frames, self.grid_logits, options, self.space)
         if self.looks is not None:
-            looks.passes += self.looks.passes
+            looks.passes = self.looks.passes
+            self.looks.clear()
         return replace(self, looks=looks)
 
     def looked_at(self, progress: ProgressCallback) -> "WarmUp":

@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ditta_adapt import Checks, SecondLook
+from ditta_adapt import Checks
 from ditta_adapt.safety.judge import Judge
-from ditta_adapt.safety.memory_length import MemoryLength
 
 quick = settings(max_examples=60, deadline=None)
 
@@ -55,24 +54,6 @@ def test_approval_is_the_mean_less_standard_errors(found, errors):
 def test_more_doubt_approves_of_less(found):
     approvals = [judge(found, standard_errors=z).approval("memory") for z in (0.0, 0.5, 1.0, 2.0)]
     assert approvals == sorted(approvals, reverse=True)
-
-
-def test_where_looks_see_but_the_mirrored_frame_the_memory_may_speak_by_what_it_foretold():
-    length = MemoryLength(0.85, differences=(0.02, 0.03, 0.04))
-    own = judge(memory=(-0.01, -0.02), adapted=(0.0, 0.0))
-    # Mean .03, standard error .0058: less 4.3 times that, .0052.
-    told = own.told(length, SecondLook(scales=()))
-    assert told.approval("memory") == pytest.approx(0.03 - 4.303 * 0.01 / 3**0.5)
-    assert told.speaker == "memory"
-    assert told.forgetting().speaker == "image model"
-    # Other sizes say it themselves, and of a few frames nothing is sure.
-    assert own.told(length, SecondLook()) == own
-    assert own.told(None, SecondLook(scales=())) == own
-    few = MemoryLength(0.85, differences=(0.02, 0.03))
-    assert own.told(few, SecondLook(scales=())).speaker == "image model"
-    # Whoever is approved more speaks.
-    better = judge(memory=(), adapted=(0.1, 0.1)).told(length, SecondLook(scales=()))
-    assert better.speaker == "adapted"
 
 
 def test_old_opinions_are_forgotten():

@@ -21,6 +21,7 @@ from ditta_adapt import (
     wrap,
 )
 from ditta_adapt.safety.memory_length import MemoryLength
+from ditta_adapt.streaming.state import StreamState
 from ditta_adapt.streaming.trial import Trial
 from tests.baselines.shift_propagator import ShiftPropagator
 
@@ -75,11 +76,15 @@ def model_of(noise: float, step: int, config: AdaptConfig = CONFIG) -> VideoSegm
     return wrap(Shades(noise), propagator=ShiftPropagator(step), config=config)
 
 
+def state_of(model: VideoSegmenter) -> StreamState:
+    assert model.state is not None
+    return model.state
+
+
 def length(model: VideoSegmenter) -> MemoryLength:
-    state = model._stream.state
-    assert state is not None
-    assert state.remembering is not None
-    return state.remembering
+    found = state_of(model).remembering
+    assert found is not None
+    return found
 
 
 def after(model: VideoSegmenter, frames: list[np.ndarray]) -> MemoryLength:
@@ -99,7 +104,7 @@ def test_the_warm_up_settles_it() -> None:
     model.adapt(FRAMES[:8])
     settled = length(model)
     assert settled.decay == 0.8
-    # Seven frames are foretold, the first of them by the frame before it alone.
+    # Seven frames are predicted, the first of them by the frame before it alone.
     assert len(settled.differences) == 6
     assert np.mean(settled.differences) > 0.01
 
@@ -149,13 +154,10 @@ def test_then_it_rests() -> None:
     model.adapt(FRAMES[:3])
     found = after(model, FRAMES[3:11])
     assert (found.left, len(found.differences)) == (0, 1 + 8)
-    state = model._stream.state
-    assert state is not None
-    assert state.trial is not None
+    assert state_of(model).trial is not None
     # The trial ends with the frame after the last that was predicted.
     assert after(model, FRAMES[11:]) == found
-    assert model._stream.state is not None
-    assert model._stream.state.trial is None
+    assert state_of(model).trial is None
 
 
 @pytest.mark.parametrize(("noise", "step", "shorter"), [(0.6, 1, False), (0.0, -1, True)])
@@ -190,17 +192,15 @@ def test_a_cut_begins_anew() -> None:
     config = replace(CONFIG, memory=memory, targets=SelfLabels(), training=training)
     model = model_of(0.0, 1, config)
     assert model.adapt(FRAMES[:8]).adapted
-    state = model._stream.state
-    assert state is not None
+    state = state_of(model)
     model._stream.state = replace(state, length=MemoryLength(0.64, 8, (0.1,), 1))
     model(FRAMES[8])
     assert length(model).decay == 0.64
     dark = [frame // 8 for frame in video(8, seed=5)]
     model(dark[0])
-    state = model._stream.state
-    assert state is not None
-    assert state.log is not None
-    assert state.log.cut
+    log = state_of(model).log
+    assert log is not None
+    assert log.cut
     assert length(model) == MemoryLength(0.8)
 
 
@@ -213,15 +213,14 @@ def test_what_looks_tell_is_not_held_against_it() -> None:
     for model in (looked, alone):
         model.adapt(FRAMES[:4])
         after(model, FRAMES[4:8])
-        state = model._stream.state
-        assert state is not None
+        state = state_of(model)
         assert state.trial is not None
         trials.append(state.trial)
     assert torch.equal(trials[0].votes, trials[1].votes)
     assert trials[0].frames == 8
     assert length(looked).differences == length(alone).differences
-    states = [model._stream.state for model in (looked, alone)]
-    assert not torch.equal(states[0].votes, states[1].votes)  # type: ignore[union-attr, arg-type]
+    votes = [state_of(model).votes for model in (looked, alone)]
+    assert not torch.equal(votes[0], votes[1])  # type: ignore[arg-type]
 
 
 def test_of_a_frame_that_is_not_fused_nothing_is_held_against_it() -> None:
@@ -241,7 +240,7 @@ def test_it_goes_on_from_a_file(at: int, tmp_path: Path) -> None:
     other = model_of(0.3, -1).load_pretrained(tmp_path)
     assert length(other) == length(model)
     assert after(other, FRAMES[2 + at :]) == after(model, FRAMES[2 + at :])
-    assert all(map(torch.equal, [other(FRAMES[-1])], [model(FRAMES[-1])]))
+    assert torch.equal(other(FRAMES[-1]), model(FRAMES[-1]))
 
 
 def test_what_the_warm_up_settled_is_where_the_next_stream_begins(tmp_path: Path) -> None:
@@ -253,7 +252,7 @@ def test_what_the_warm_up_settled_is_where_the_next_stream_begins(tmp_path: Path
     other = model_of(0.0, -1).load_pretrained(tmp_path)
     assert other.memory_decay == settled.decay
     for each in (other, model):
-        # What it foretells is counted anew.
+        # What it predicts is counted anew.
         each.clear_memory()
         each(FRAMES[0])
         assert length(each) == settled
@@ -273,8 +272,7 @@ def test_after_a_halving_the_votes_of_the_longer_memory_are_gone() -> None:
     for frame in FRAMES[2:]:
         before = length(model).halvings
         model(frame)
-        state = model._stream.state
-        assert state is not None
+        state = state_of(model)
         begun.append(before > 0 and state.trial is not None and state.trial.frames == 1)
     # Once a halving, but for the last, after which nothing is left to be tested.
     assert sum(begun) == min(length(model).halvings, 2)
@@ -289,8 +287,7 @@ def test_another_model_is_tested_on_its_own_labels() -> None:
     # What the warm-up told of the image model is not counted for the adapted one.
     assert after(model, FRAMES[6:7]).differences == ()
     assert len(after(model, FRAMES[7:10]).differences) == 2
-    state = model._stream.state
-    assert state is not None
+    state = state_of(model)
     assert state.trial is not None
     assert state.trial.adapted
     assert state.monitor is not None
@@ -299,7 +296,6 @@ def test_another_model_is_tested_on_its_own_labels() -> None:
     model._stream.state = replace(state, monitor=monitor)
     found = after(model, FRAMES[10:11])
     assert found.differences == ()
-    state = model._stream.state
-    assert state is not None
-    assert state.trial is not None
-    assert (state.trial.adapted, state.trial.frames) == (False, 1)
+    trial = state_of(model).trial
+    assert trial is not None
+    assert (trial.adapted, trial.frames) == (False, 1)

@@ -23,8 +23,7 @@ def look_twice(
 
     Returns:
         The warm-up with its looks, if the model can be shown frames otherwise; the configuration
-        with the scales that are left, to be looked at while streaming, too; and in plain words
-        what is not looked at.
+        with the scales that are left, also of the stream; and in plain words what is not looked at.
 
     Raises:
         SegmenterError: the model's output breaks its contract.
@@ -32,18 +31,20 @@ def look_twice(
     assert config.look is not None
     looking = warm_up.looking(config.look)
     assert looking.looks is not None
-    doubted: tuple[float, ...] = ()
+    looks, doubted = looking.looks, tuple[float, ...]()
     if isinstance(config.safety, Checks):
-        doubted = _doubted(looking, looking.looks)
-    missing = looking.looks.missing
+        doubted = _doubted(looking, looks)
     if doubted:
-        fewer = _without(config.look, doubted, missing)
-        config = replace(config, look=fewer)
-        if fewer is None:
-            return warm_up, config, _note(None, missing, doubted)
-        looking = looking.looking(fewer)
+        fewer = _without(config.look, doubted)
+        config, looking = replace(config, look=fewer), looking.looking(fewer)
     looked = looking.looked_at(progress)
-    return looked, config, _note(looked.looks, missing, doubted)
+    if looked.looks is None:
+        return looked, config, _NO_SIZE
+    missing = dict.fromkeys((*looks.missing, *looked.looks.missing))
+    return looked, config, _note(tuple(missing), doubted)
+
+
+_NO_SIZE = "there was no second look, since the model can be shown frames at no other size"
 
 
 def _doubted(looking: WarmUp, looks: WarmUpLooks) -> tuple[float, ...]:
@@ -59,36 +60,19 @@ def _doubted(looking: WarmUp, looks: WarmUpLooks) -> tuple[float, ...]:
     return doubted_scales(usual, views, looking.segmenter.num_classes)
 
 
-def _without(
-    look: SecondLook, doubted: Sequence[float], missing: Sequence[float]
-) -> SecondLook | None:
-    """Looks at the other sizes; at the mirrored frame if none is left, unless that is not wanted.
-
-    If all that is left are sizes that the model did not take, none is.
-    """
+def _without(look: SecondLook, doubted: Sequence[float]) -> SecondLook:
+    """Looks at the other sizes; if none of them was meant for the stream, at the smallest one."""
     kept, streamed = (
         tuple(scale for scale in scales if scale not in doubted)
         for scales in (look.warmup_scales, look.scales)
     )
-    if set(kept) <= set(missing):
-        kept = streamed = ()
-    if not look.warmup_mirror:
-        if not kept:
-            return None
-        streamed = streamed or (min(kept),)
-    return replace(look, warmup_scales=kept, scales=streamed)
+    return replace(look, warmup_scales=kept, scales=streamed or (min(kept),))
 
 
-def _note(looks: WarmUpLooks | None, missing: Sequence[float], doubted: Sequence[float]) -> str:
-    if looks is None and not doubted:
-        return "there was no second look, since the model can be shown frames at no other size"
-    late = () if looks is None else looks.missing
+def _note(missing: Sequence[float], doubted: Sequence[float]) -> str:
     reasons = {
-        "which the model did not take": dict.fromkeys((*missing, *late)),
+        "which the model did not take": missing,
         "where the model's other looks speak against what it says": doubted,
     }
     left_out = [f"scale {', '.join(map(str, s))}, {why}" for why, s in reasons.items() if s]
-    instead = ""
-    if doubted and (looks is None or looks.sizes == 1):
-        instead = "; there is none" if looks is None else "; the mirrored frame is seen instead"
-    return f"second looks go without {', and '.join(left_out)}{instead}" if left_out else ""
+    return f"second looks go without {', and '.join(left_out)}" if left_out else ""
