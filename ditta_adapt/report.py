@@ -122,5 +122,5 @@ def report_of(
         model_hash=weight_hash(segmenter),
         propagator=type(propagator).__name__,
         verdict=trained.verdict,
-        look_passes=0.0 if warm_up.looks is None else warm_up.looks.passes,
+        look_passes=warm_up.look_passes,
     )

@@ -16,14 +16,18 @@ def look_twice(
 ) -> tuple[WarmUp, AdaptConfig, str]:
     """Look at every frame of the warm-up a second time, but for scales that are doubted.
 
+    If only larger ones than the usual size are left there is no look, and nothing is learned that
+    was not asked for by name: a larger image shows nothing that the usual one does not, and larger
+    ones that agree may err alike; what is doubted does less.
+
     Args:
         warm_up: without looks.
         config: with looks; unless its `safety` checks, no scale is doubted.
         progress: called after every frame.
 
     Returns:
-        The warm-up with its looks, if the model can be shown frames otherwise; the configuration
-        with the scales that are left, also of the stream; and in plain words what is not looked at.
+        The warm-up with its looks, if there are any; the configuration with the scales that are
+        left, also of the stream; and in plain words what is not looked at.
 
     Raises:
         SegmenterError: the model's output breaks its contract.
@@ -35,7 +39,11 @@ def look_twice(
     if isinstance(config.safety, Checks):
         doubted = _doubted(looking, looks)
     if doubted:
-        fewer = _without(config.look, doubted)
+        fewer = _without(config.look, doubted, looks.missing)
+        if fewer is None:
+            targets = None if config.targets == "auto" else config.targets
+            config = replace(config, look=None, targets=targets)
+            return looking.without_looks(), config, _no_look(doubted)
         config, looking = replace(config, look=fewer), looking.looking(fewer)
     looked = looking.looked_at(progress)
     if looked.looks is None:
@@ -45,6 +53,7 @@ def look_twice(
 
 
 _NO_SIZE = "there was no second look, since the model can be shown frames at no other size"
+_AGAINST = "the model's other looks speak against what it says"
 
 
 def _doubted(looking: WarmUp, looks: WarmUpLooks) -> tuple[float, ...]:
@@ -60,19 +69,32 @@ def _doubted(looking: WarmUp, looks: WarmUpLooks) -> tuple[float, ...]:
     return doubted_scales(usual, views, looking.segmenter.num_classes)
 
 
-def _without(look: SecondLook, doubted: Sequence[float]) -> SecondLook:
+def _without(
+    look: SecondLook, doubted: Sequence[float], missing: Sequence[float]
+) -> SecondLook | None:
     """Looks at the other sizes; if none of them was meant for the stream, at the smallest one."""
     kept, streamed = (
         tuple(scale for scale in scales if scale not in doubted)
         for scales in (look.warmup_scales, look.scales)
     )
-    return replace(look, warmup_scales=kept, scales=streamed or (min(kept),))
+    smallest = min((scale for scale in kept if scale not in missing), default=1.0)
+    if smallest >= 1:
+        return None
+    return replace(look, warmup_scales=kept, scales=streamed or (smallest,))
 
 
 def _note(missing: Sequence[float], doubted: Sequence[float]) -> str:
-    reasons = {
-        "which the model did not take": missing,
-        "where the model's other looks speak against what it says": doubted,
-    }
-    left_out = [f"scale {', '.join(map(str, s))}, {why}" for why, s in reasons.items() if s]
+    reasons = {"which the model did not take": missing, f"where {_AGAINST}": doubted}
+    left_out = [f"scale {_named(scales)}, {why}" for why, scales in reasons.items() if scales]
     return f"second looks go without {', and '.join(left_out)}" if left_out else ""
+
+
+def _no_look(doubted: Sequence[float]) -> str:
+    return (
+        f"there was no second look, since {_AGAINST} at scale {_named(doubted)}, and larger ones "
+        "alone are not trusted"
+    )
+
+
+def _named(scales: Sequence[float]) -> str:
+    return ", ".join(map(str, scales))

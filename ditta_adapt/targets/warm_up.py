@@ -35,6 +35,7 @@ class WarmUp:
         normalizer: of the reliability in `predictions`.
         space: where more of the frames may be kept.
         looks: second looks at the frames; none where there are none.
+        spent: what looks cost that are not used, in passes of the image model.
     """
 
     frames: Sequence[UInt8[Tensor, "3 H W"]]
@@ -44,6 +45,7 @@ class WarmUp:
     normalizer: Normalizer
     space: CacheSpace
     looks: WarmUpLooks | None = None
+    spent: float = 0.0
 
     @classmethod
     def from_frames(
@@ -81,10 +83,13 @@ class WarmUp:
     def looking(self, options: SecondLook) -> "WarmUp":
         """The same with other second looks, taken when they are asked for; none so far is kept."""
         looks = WarmUpLooks(self.segmenter, self.frames, self.grid_logits, options, self.space)
+        return replace(self.without_looks(), looks=looks)
+
+    def without_looks(self) -> "WarmUp":
+        """The same without second looks; what is known of their cost."""
         if self.looks is not None:
-            looks.passes = self.looks.passes
             self.looks.clear()
-        return replace(self, looks=looks)
+        return replace(self, looks=None, spent=self.look_passes)
 
     def looked_at(self, progress: ProgressCallback) -> "WarmUp":
         """The same with its second looks taken, if the model can be shown frames otherwise."""
@@ -93,7 +98,7 @@ class WarmUp:
         for t in range(len(self.frames)):
             looks[t]
             if not looks.possible:
-                return replace(self, looks=None)
+                return self.without_looks()
             progress(Progress("look", t + 1, len(self.frames)))
         return self
 
@@ -101,6 +106,11 @@ class WarmUp:
     def predictions(self) -> Sequence[FrozenPrediction]:
         """Labels and reliability of what teaches, on every frame, at frame size."""
         return predict_frozen(self.teaching_logits, len(self.frames), self.size, self.normalizer)
+
+    @property
+    def look_passes(self) -> float:
+        """What all second looks cost so far, in passes of the image model."""
+        return self.spent + (0.0 if self.looks is None else self.looks.passes)
 
     @property
     def size(self) -> tuple[int, int]:

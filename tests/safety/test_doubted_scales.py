@@ -10,7 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ditta_adapt import AdaptConfig, CacheBudget, SecondLook, SegmenterOutput, wrap
+from ditta_adapt import (
+    AdaptConfig,
+    CacheBudget,
+    SecondLook,
+    SegmenterOutput,
+    SelfLabels,
+    wrap,
+)
 from ditta_adapt.io.frames import frame_to_tensor
 from ditta_adapt.models.second_look import second_look
 from ditta_adapt.progress import silent
@@ -183,6 +190,34 @@ def test_streamed_frames_are_seen_at_the_smallest_size_that_is_left() -> None:
     assert report.config.look.scales == (0.5,)
 
 
+def test_larger_sizes_alone_are_not_trusted() -> None:
+    model, report = adapted(OneSize(blind=(64,)))
+    assert report.config.look is None
+    assert report.config.targets is None
+    assert not report.adapted
+    assert "speak against what it says at scale 0.5, and larger ones alone" in str(report)
+    # What was seen before was paid for.
+    assert report.look_passes == pytest.approx(6 * (0.25 + 2.25 + 4))
+    for frame in VIDEO[6:8]:
+        model(frame)
+    assert model.state.plan is None
+    # Targets that were asked for by name are trained on, with what is said at the usual size.
+    _, report = adapted(OneSize(blind=(64,)), targets=SelfLabels())
+    assert report.config.look is None
+    assert report.config.targets == SelfLabels()
+    assert report.losses
+
+
+@pytest.mark.parametrize("smaller", [(), (0.5,)])
+def test_nor_are_they_where_a_smaller_one_is_not_taken(smaller: tuple[float, ...]) -> None:
+    look = replace(LOOK, warmup_scales=(*smaller, 1.5, 2.0, 2.5))
+    _, report = adapted(OneSize(blind=(256,), refused=(64,)), look=look)
+    assert report.config.look is None
+    # If nothing speaks against them they are what was asked for.
+    _, report = adapted(OneSize(blind=(), refused=(64,)), look=look)
+    assert report.config.look == look
+
+
 def test_what_is_left_is_read_again(tmp_path: Path) -> None:
     model, report = adapted(OneSize(blind=(256,)))
     model.save_pretrained(tmp_path)
@@ -202,7 +237,7 @@ def test_looks_that_are_not_used_leave_no_trace_but_their_cost() -> None:
     assert torch.equal(looked.looks[0], expected.looks[0])
     assert looked.space._left == alone.space._left
     # Six frames at all three sizes, and again at those that are left.
-    assert looked.looks.passes == pytest.approx(6 * (0.25 + 2.25 + 4) + expected.looks.passes)
+    assert looked.look_passes == pytest.approx(6 * (0.25 + 2.25 + 4) + expected.looks.passes)
 
 
 def test_a_scale_of_one_is_no_view() -> None:
@@ -219,8 +254,8 @@ def test_a_scale_of_one_is_no_view() -> None:
 
 
 def test_sizes_that_the_model_does_not_take() -> None:
-    _, report = adapted(OneSize(blind=(256,), refused=(64,)))
-    assert "scale 0.5, which the model did not take" in str(report)
+    _, report = adapted(OneSize(blind=(256,), refused=(192,)))
+    assert "scale 1.5, which the model did not take" in str(report)
     # A model that takes none is not looked at.
     _, report = adapted(OneSize(blind=(), refused=(64, 192, 256)))
     assert "there was no second look" in str(report)

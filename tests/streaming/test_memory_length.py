@@ -288,8 +288,7 @@ def test_another_model_is_tested_on_its_own_labels() -> None:
     assert after(model, FRAMES[6:7]).differences == ()
     assert len(after(model, FRAMES[7:10]).differences) == 2
     state = state_of(model)
-    assert state.trial is not None
-    assert state.trial.adapted
+    assert getattr(state.trial, "adapted", False)
     assert state.monitor is not None
     # The image model speaks from here on, and nothing is charged that it did not say.
     monitor = replace(state.monitor, collapsed=True)
