@@ -9,20 +9,23 @@ import torch
 from jaxtyping import Integer, UInt8
 from torch import Tensor
 
-from ditta_adapt.config import SecondLook
 from ditta_adapt.domain.source_clips import LabelledFrame, nearest
 from ditta_adapt.errors import InputError
-from ditta_adapt.io.frames import FrameLike, frame_to_tensor
 from ditta_adapt.models.forward import decode_checked, encode_frame
-from ditta_adapt.models.second_look import second_look
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.safety.agreement import agreement
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """A frame, its labels by the image model, and what these are compared with."""
+class Judged:
+    """A frame that is not learned.
+
+    Attributes:
+        frame: RGB.
+        plain: its labels by the image model, on the model's grid.
+        reference: what labels are compared with, on the same grid; below 0 where nothing is known.
+    """
 
     frame: UInt8[Tensor, "3 H W"]
     plain: Integer[Tensor, "h w"]
@@ -38,38 +41,12 @@ class HeldOut:
     what the plain one says of the frame at other sizes, or what is true.
 
     Args:
-        videos: frames of each, with their references; made by `by_looks` and `by_labels`.
+        videos: frames of each, with their references; made by `look_at_held_out` and `by_labels`.
         num_classes: of the model.
     """
 
-    def __init__(self, videos: Sequence[Sequence[_Judged]], num_classes: int) -> None:
+    def __init__(self, videos: Sequence[Sequence[Judged]], num_classes: int) -> None:
         self._videos, self._classes = videos, num_classes
-
-    @classmethod
-    def by_looks(
-        cls,
-        source: Segmenter,
-        videos: Sequence[Sequence[FrameLike]],
-        frames: int,
-        look: SecondLook,
-    ) -> "HeldOut":
-        """Against second looks of the image model.
-
-        Args:
-            source: the image model with its pre-trained weights.
-            videos: that are held out.
-            frames: of each, spread evenly.
-            look: at which sizes a second look is.
-
-        Raises:
-            InputError: a video has no frame; or the model can be shown frames at no other size, so
-                that nothing could be judged.
-        """
-        judged: list[list[_Judged]] = []
-        for number, video in enumerate(videos):
-            chosen = np.unique(np.linspace(0, len(video) - 1, frames).round().astype(int))
-            judged.append([_seen(source, video[int(t)], number, look) for t in chosen])
-        return cls(judged, source.num_classes)
 
     @classmethod
     def by_labels(cls, source: Segmenter, videos: Iterable[Sequence[LabelledFrame]]) -> "HeldOut":
@@ -87,7 +64,7 @@ class HeldOut:
         """`a(y_t) - a(y^0_t)` by video and frame."""
         return [[self._gain(adapted, each) for each in video] for video in self._videos]
 
-    def _gain(self, adapted: Segmenter, judged: _Judged) -> float:
+    def _gain(self, adapted: Segmenter, judged: Judged) -> float:
         grid = judged.plain.shape[0], judged.plain.shape[1]
         pair = _labels(adapted, judged.frame, grid).cpu(), judged.plain
         # Only where something is known, as one row.
@@ -111,23 +88,10 @@ def bounds(gains: Sequence[Sequence[float]]) -> tuple[float, float]:
     return mean - 2 * error, mean + 2 * error
 
 
-def _known(source: Segmenter, labelled: LabelledFrame) -> _Judged:
+def _known(source: Segmenter, labelled: LabelledFrame) -> Judged:
     plain = _labels(source, labelled.frame).cpu()
     grid = (plain.shape[0], plain.shape[1])
-    return _Judged(labelled.frame, plain, nearest(labelled.labels, grid))
-
-
-def _seen(source: Segmenter, frame: FrameLike, number: int, look: SecondLook) -> _Judged:
-    tensor = frame_to_tensor(frame, name=f"a frame of held-out video {number}").clone()
-    with torch.no_grad():
-        logits = decode_checked(source, encode_frame(source, tensor)).logits.float()
-    found = second_look(source, tensor, logits, look.warmup_scales)
-    if found.labels is None:
-        raise InputError(
-            "the model can be shown frames at no other size, so that nothing could judge what it "
-            "learned. Adapt it to each video on its own."
-        )
-    return _Judged(tensor.cpu(), logits[0].argmax(dim=0).cpu(), found.labels.cpu())
+    return Judged(labelled.frame, plain, nearest(labelled.labels, grid))
 
 
 def _labels(

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ditta_adapt.config import CacheBudget, DomainConfig
+from ditta_adapt.config import CacheBudget, DomainConfig, SecondLook
 from ditta_adapt.domain.label_quality import LabelQuality
 from ditta_adapt.domain.sampling import RareClasses
 from ditta_adapt.domain.steps import StudentSteps
@@ -75,6 +75,7 @@ class Lesson:
         clip: Sequence[FrameLike],
         truth: Sequence[np.ndarray | None],
         quality: LabelQuality,
+        look: SecondLook | None,
     ) -> Learned:
         """Learn a clip of a video.
 
@@ -83,6 +84,7 @@ class Lesson:
             clip: its frames.
             truth: what is true of each, or none; it teaches nothing.
             quality: is told it, and the labels.
+            look: at which sizes the teacher looks, too; none: at the usual one alone.
 
         Raises:
             InputError: targets, or labels of the source, that do not fit.
@@ -92,6 +94,8 @@ class Lesson:
         warm_up = WarmUp.from_frames(
             self.teacher.segmenter, frames, silent, normalizer=normalizer, budget=CacheBudget()
         )
+        if look is not None:
+            warm_up = warm_up.looking(look)
         with resolve(self._config.adapt, self._propagator, warm_up) as resolution:
             targets = self._build_targets(self._propagator, warm_up, resolution.config, silent)
             check_targets(targets, warm_up)

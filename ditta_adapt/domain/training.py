@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ditta_adapt.config import DomainConfig
+from ditta_adapt.config import DomainConfig, SecondLook
 from ditta_adapt.datasets.labelled_video import LabelledVideo
 from ditta_adapt.domain.checkpoint import Checkpoint
 from ditta_adapt.domain.feature_distance import DistanceTerm
 from ditta_adapt.domain.held_out import HeldOut, bounds
 from ditta_adapt.domain.label_quality import LabelQuality
 from ditta_adapt.domain.lesson import Learned, Lesson
+from ditta_adapt.domain.looks import DomainLooks, look_at_held_out
 from ditta_adapt.domain.report import DomainReport, DomainRound, in_words
 from ditta_adapt.domain.sampling import RareClasses, split_videos
 from ditta_adapt.domain.source_clips import SourceClips
@@ -117,24 +118,26 @@ class DomainTraining:
     def run(self) -> tuple[Segmenter, dict[str, Tensor], DomainReport]:
         """All rounds that are left; the adapted model, its learned weights, what was done."""
         config = self._config
-        assert config.adapt.look is not None
         model, frames = frozen_copy(self._segmenter), config.judged_frames
         videos = [frames_of(self._videos[index]) for index in self._held_out]
-        by_looks = HeldOut.by_looks(model, videos, frames, config.adapt.look)
+        looks = look_at_held_out(model, videos, frames, config.adapt)
         by_labels: HeldOut | None = None
         if self._judging is not None:
             by_labels = HeldOut.by_labels(model, self._judging.spread(frames))
+        elif looks.trusted is None:
+            self._lesson.nothing = looks.note
+            return *self._adapted({}), self._report(looks)
         self._restore()
         course = self._course
         while len(course.rounds) < config.rounds:
             if not course.order and not course.clips:
                 course.order = self._classes.draw(len(self._learned), self._random)
             while course.order:
-                self._learn(course.order.pop(0))
-            self._judge(by_looks, by_labels)
-        return *self._adapted(self._kept), self._report()
+                self._learn(course.order.pop(0), looks.trusted)
+            self._judge(looks.judge, by_labels)
+        return *self._adapted(self._kept), self._report(looks)
 
-    def _learn(self, index: int) -> None:
+    def _learn(self, index: int, look: SecondLook | None) -> None:
         video = self._videos[self._learned[index]]
         frames = frames_of(video)
         length = min(self._config.clip, len(frames))
@@ -153,7 +156,7 @@ class DomainTraining:
             self._classes.visit(index)
             course.clips.append(Learned(0.0, 0.0))
         else:
-            course.clips.append(self._lesson.learn(index, clip, truth, self._quality))
+            course.clips.append(self._lesson.learn(index, clip, truth, self._quality, look))
         if time.perf_counter() - self._written >= CHECKPOINT_SECONDS:
             self._write()
         done = len(course.rounds) * count + len(course.clips)
@@ -204,12 +207,13 @@ class DomainTraining:
             learned = {name: tensor.clone() for name, tensor in own.items()}
         return as_model(adapted), learned
 
-    def _report(self) -> DomainReport:
+    def _report(self, looks: DomainLooks) -> DomainReport:
         course = self._course
-        best = int(np.argmax(course.bounds)) if course.best is None else course.best
+        best = int(np.argmax(course.bounds or [0.0])) if course.best is None else course.best
         if self._lesson.steps:
             kept, learned = course.best is not None, len(self._learned)
             reason = in_words(kept, course.rounds[best], best, learned)
+            reason += f"; {looks.note}" if looks.note else ""
         else:
             reason = f"nothing was learned: {self._lesson.nothing}"
         return DomainReport(

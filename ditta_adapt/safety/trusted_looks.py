@@ -39,21 +39,59 @@ def look_twice(
     if isinstance(config.safety, Checks):
         doubted = _doubted(looking, looks)
     if doubted:
-        fewer = _without(config.look, doubted, looks.missing)
+        fewer = without_scales(config.look, doubted, looks.missing)
         if fewer is None:
             targets = None if config.targets == "auto" else config.targets
             config = replace(config, look=None, targets=targets)
-            return looking.without_looks(), config, _no_look(doubted)
+            return looking.without_looks(), config, no_look(doubted)
         config, looking = replace(config, look=fewer), looking.looking(fewer)
     looked = looking.looked_at(progress)
     if looked.looks is None:
         return looked, config, _NO_SIZE
     missing = dict.fromkeys((*looks.missing, *looked.looks.missing))
-    return looked, config, _note(tuple(missing), doubted)
+    return looked, config, left_out(tuple(missing), doubted)
 
 
 _NO_SIZE = "there was no second look, since the model can be shown frames at no other size"
 _AGAINST = "the model's other looks speak against what it says"
+
+
+def without_scales(
+    look: SecondLook, doubted: Sequence[float], missing: Sequence[float]
+) -> SecondLook | None:
+    """Looks at the sizes that are not doubted; if none is meant for the stream, at the smallest.
+
+    Args:
+        look: all sizes.
+        doubted: of which at least one is left out.
+        missing: scales that the model did not take.
+
+    Returns:
+        None if there is none left below the usual size, see `look_twice`.
+    """
+    kept, streamed = (
+        tuple(scale for scale in scales if scale not in doubted)
+        for scales in (look.warmup_scales, look.scales)
+    )
+    smallest = min((scale for scale in kept if scale not in missing), default=1.0)
+    if smallest >= 1:
+        return None
+    return replace(look, warmup_scales=kept, scales=streamed or (smallest,))
+
+
+def left_out(missing: Sequence[float], doubted: Sequence[float]) -> str:
+    """In plain words, at which scales there is no look, and why; `""` if at all."""
+    reasons = {"which the model did not take": missing, f"where {_AGAINST}": doubted}
+    without = [f"scale {_named(scales)}, {why}" for why, scales in reasons.items() if scales]
+    return f"second looks go without {', and '.join(without)}" if without else ""
+
+
+def no_look(doubted: Sequence[float]) -> str:
+    """In plain words, why there is none where larger sizes are left alone."""
+    return (
+        f"there was no second look, since {_AGAINST} at scale {_named(doubted)}, and larger ones "
+        "alone are not trusted"
+    )
 
 
 def _doubted(looking: WarmUp, looks: WarmUpLooks) -> tuple[float, ...]:
@@ -67,33 +105,6 @@ def _doubted(looking: WarmUp, looks: WarmUpLooks) -> tuple[float, ...]:
         # A size at which numbers are not finite says what the usual one does, see `second_look`.
         views.append({scale: each for scale, each in seen.items() if (each != plain).any()})
     return doubted_scales(usual, views, looking.segmenter.num_classes)
-
-
-def _without(
-    look: SecondLook, doubted: Sequence[float], missing: Sequence[float]
-) -> SecondLook | None:
-    """Looks at the other sizes; if none of them was meant for the stream, at the smallest one."""
-    kept, streamed = (
-        tuple(scale for scale in scales if scale not in doubted)
-        for scales in (look.warmup_scales, look.scales)
-    )
-    smallest = min((scale for scale in kept if scale not in missing), default=1.0)
-    if smallest >= 1:
-        return None
-    return replace(look, warmup_scales=kept, scales=streamed or (smallest,))
-
-
-def _note(missing: Sequence[float], doubted: Sequence[float]) -> str:
-    reasons = {"which the model did not take": missing, f"where {_AGAINST}": doubted}
-    left_out = [f"scale {_named(scales)}, {why}" for why, scales in reasons.items() if scales]
-    return f"second looks go without {', and '.join(left_out)}" if left_out else ""
-
-
-def _no_look(doubted: Sequence[float]) -> str:
-    return (
-        f"there was no second look, since {_AGAINST} at scale {_named(doubted)}, and larger ones "
-        "alone are not trusted"
-    )
 
 
 def _named(scales: Sequence[float]) -> str:

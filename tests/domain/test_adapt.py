@@ -223,16 +223,6 @@ def test_a_folder_that_cannot_be_written(approved: None, tmp_path: Path) -> None
 # The judge.
 
 
-def test_the_model_itself_gains_nothing() -> None:
-    segmenter = toy_segmenter()
-    look = AdaptConfig().look
-    assert look is not None
-    held_out = HeldOut.by_looks(segmenter, videos(2), 3, look)
-    gains = held_out.gains(segmenter)
-    assert [len(video) for video in gains] == [3, 3]
-    assert all(gain == 0 for video in gains for gain in video)
-
-
 def test_the_bounds_by_hand() -> None:
     # Over videos: means .1 and .3, so .2 less and plus twice sqrt(.02) / sqrt(2) = .1.
     assert bounds([[0.0, 0.2], [0.3]]) == pytest.approx((0.0, 0.4))
