@@ -124,7 +124,7 @@ class DomainConfig(Record):
             large and as fast as before.
         adapt: its `targets` and `training` say where labels come from and how they are learned
             (of `training` all but passes, rate and mode of the modules), and the warm-up scales of
-            its `look`, what judges.
+            its `look`, at which sizes the teacher looks, too, and what judges.
         seed: of everything random; the caller's random state is not touched.
 
     Raises:

@@ -79,12 +79,13 @@ def adapt_to_domain(
 ) -> DomainResult:
     """Learn what many unlabelled videos have in common; each can be adapted to from there.
 
-    A teacher labels clips by votes of neighbouring frames along the propagator's warps. A student
-    learns them, balanced over classes, and the teacher follows it slowly. Videos of rare classes
-    come more often. After every round the teacher is compared with the image model on videos that
-    are held out, by second looks. These do not teach: what judges must not be what is learned, or
-    the two only come to agree. The best round is kept if it is better by more than two
-    standard errors; else nothing is.
+    A teacher labels clips by votes of neighbouring frames along the propagator's warps, and of its
+    second looks at the sizes that are trusted, see `look_at_held_out`. A student learns them,
+    balanced over classes, and the teacher follows it slowly. Videos of rare classes come more
+    often. After every round the teacher is compared with the image model on videos that are held
+    out, by second looks of the image model. The best round is kept if it is better by more than two
+    standard errors; else nothing is. Where only sizes larger than the usual one are left, which
+    alone are not trusted, nothing is learned without a source.
 
     Args:
         model: a model of a known type, or any `Segmenter`; stays as it is.

@@ -1,7 +1,7 @@
 """Second looks at the videos that are not learned: they judge, and tell at which sizes to look."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ class DomainLooks:
 
     Attributes:
         judge: of adapted models, by the scales that are not doubted.
-        trusted: at which sizes looks may teach; None where only larger ones than usual are left,
+        trusted: at which sizes looks may teach, not mirrored; None where only larger ones than usual are left,
             which alone are not trusted, see `look_twice`.
         note: in plain words, what is not looked at.
     """
@@ -50,8 +50,9 @@ def look_at_held_out(
         InputError: a video has no frame; or the model can be shown frames at no other size, so that
             nothing could be judged.
     """
-    look = config.look
-    assert look is not None
+    assert config.look is not None
+    # Mirrored ones cost as much again, and taught nothing more where it was measured.
+    look = replace(config.look, warmup_mirror=False)
     shown = [
         [
             frame_to_tensor(video[int(t)], name=f"a frame of held-out video {number}").clone()

@@ -1,0 +1,1 @@
+"""Does a domain of unlabelled videos teach a model something for videos it has not seen?"""
