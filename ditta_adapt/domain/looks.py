@@ -25,8 +25,8 @@ class DomainLooks:
 
     Attributes:
         judge: of adapted models, by the scales that are not doubted.
-        trusted: at which sizes looks may teach, not mirrored; None where only larger ones than usual are left,
-            which alone are not trusted, see `look_twice`.
+        trusted: at which sizes looks may teach, not mirrored; None where only larger ones than
+            usual are left, which alone are not trusted, see `look_twice`.
         note: in plain words, what is not looked at.
     """
 
