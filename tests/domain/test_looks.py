@@ -22,6 +22,11 @@ VIDEOS = [VIDEO[:8], VIDEO[2:10], VIDEO[4:]]
 ADAPT = AdaptConfig(look=LOOK)
 
 
+@pytest.fixture
+def trusted() -> None:
+    """Scales are doubted here, other than in the tests beside."""
+
+
 def test_the_model_itself_gains_nothing() -> None:
     segmenter = toy_segmenter()
     videos = [toy_video(8, (32, 40), seed) for seed in range(2)]
