@@ -190,7 +190,7 @@ def collect(case: Case, folder: Path) -> Path:
         "opinions": {} if judge is None else dict(judge.opinions),
         "opinions of looks": opinions,
         "look_passes": 0.0 if plan is None else plan.spent,
-        "warmup_passes": 0.0 if done.warm_up.looks is None else done.warm_up.looks.passes,
+        "warmup_passes": done.warm_up.look_passes,
         "mvc8": {name: tally.mvc8() for name, tally in tallies.items()},
         "seconds": time.perf_counter() - start,
     }
