@@ -82,8 +82,11 @@ class Collected:
     def replayed(self, checks: Checks) -> float:
         """The change if a judge with other numbers had decided, each candidate remembering its own.
 
-        The stream itself has one memory, of whoever speaks, so it differs a little.
+        The stream itself has one memory, of whoever speaks, so it differs a little. Where there was
+        no look nobody judged, and it is what it was.
         """
+        if not self.about["opinions"]:
+            return self.change("default")
         found = {name: tuple(values) for name, values in self.about["opinions"].items()}
         judge = Judge(checks, found)  # type: ignore[arg-type]
         frames = []

@@ -88,6 +88,8 @@ def collected(
             {0: {"memory": 0.2, "adapted": -0.3}},
             0.5,
         ),
+        # There were no looks, so that nobody judged.
+        ({}, {}, 0.5),
     ],
 )
 def test_the_judge_is_replayed(warm_up, looks, change):
