@@ -80,7 +80,7 @@ def adapt_to_domain(
     """Learn what many unlabelled videos have in common; each can be adapted to from there.
 
     A teacher labels clips by votes of neighbouring frames along the propagator's warps, and of its
-    second looks at the sizes that are trusted, see `look_at_held_out`. A student learns them,
+    second looks at the sizes that are trusted, see `look_at_videos`. A student learns them,
     balanced over classes, and the teacher follows it slowly. Videos of rare classes come more
     often. After every round the teacher is compared with the image model on videos that are held
     out, by second looks of the image model. The best round is kept if it is better by more than two

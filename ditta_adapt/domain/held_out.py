@@ -41,7 +41,7 @@ class HeldOut:
     what the plain one says of the frame at other sizes, or what is true.
 
     Args:
-        videos: frames of each, with their references; made by `look_at_held_out` and `by_labels`.
+        videos: frames of each, with their references; made by `look_at_videos` and `by_labels`.
         num_classes: of the model.
     """
 

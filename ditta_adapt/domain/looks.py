@@ -1,6 +1,7 @@
-"""Second looks at the videos that are not learned: they judge, and tell at which sizes to look."""
+"""Second looks at videos: they tell at which sizes to look, and judge where nothing is learned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,13 +16,12 @@ from ditta_adapt.io.frames import FrameLike, frame_to_tensor
 from ditta_adapt.models.forward import decode_checked, encode_frame
 from ditta_adapt.models.second_look import second_look
 from ditta_adapt.models.segmenter import Segmenter
-from ditta_adapt.safety.doubted_scales import doubted_scales
-from ditta_adapt.safety.trusted_looks import left_out, no_look, without_scales
+from ditta_adapt.safety.trust import Trust, trust
 
 
 @dataclass(frozen=True, slots=True)
 class DomainLooks:
-    """What second looks at held-out videos say.
+    """What second looks at videos say.
 
     Attributes:
         judge: of adapted models, by the scales that are not doubted.
@@ -35,45 +35,97 @@ class DomainLooks:
     note: str
 
 
-def look_at_held_out(
-    source: Segmenter, videos: Sequence[Sequence[FrameLike]], frames: int, config: AdaptConfig
+def look_at_videos(
+    source: Segmenter,
+    held_out: Sequence[Sequence[FrameLike]],
+    learned: Sequence[Sequence[FrameLike]],
+    frames: int,
+    config: AdaptConfig,
 ) -> DomainLooks:
-    """Look at frames of every video at all sizes, and leave those out that are doubted.
+    """Look at frames of many videos at all sizes, and leave those out that are doubted.
+
+    All videos tell which ones these are, by `doubted_scales` over means of videos; of two videos,
+    over frames. Those that are held out judge.
 
     Args:
         source: the image model with its pre-trained weights.
-        videos: that are held out.
-        frames: of each, spread evenly. All together tell which scales are doubted.
-        config: with looks; unless its `safety` checks, no scale is doubted.
+        held_out: videos that judge.
+        learned: others; 32 of them are looked at, spread evenly, and frames that cannot be read are
+            passed over.
+        frames: of each, spread evenly.
+        config: with looks; unless its `safety` checks, no scale is doubted, nor are videos looked
+            at that are learned.
 
     Raises:
-        InputError: a video has no frame; or the model can be shown frames at no other size, so that
-            nothing could be judged.
+        InputError: a frame of a held-out video cannot be read; or the model can be shown frames at
+            no other size, so that nothing could be judged.
     """
     assert config.look is not None
     # Mirrored ones cost as much again, and taught nothing more where it was measured.
     look = replace(config.look, warmup_mirror=False)
     shown = [
-        [
-            frame_to_tensor(video[int(t)], name=f"a frame of held-out video {number}").clone()
-            for t in np.unique(np.linspace(0, len(video) - 1, frames).round().astype(int))
-        ]
-        for number, video in enumerate(videos)
+        [_frame(video, t, number) for t in _spread(len(video), frames)]
+        for number, video in enumerate(held_out)
     ]
     seen = [[_seen(source, frame, look.warmup_scales) for frame in video] for video in shown]
-    every = [each for video in seen for each in video]
-    missing = tuple(dict.fromkeys(scale for each in every for scale in each.missing))
-    doubted: tuple[float, ...] = ()
+    trusted = Trust(look)
     if isinstance(config.safety, Checks):
-        views = [each.views for each in every]
-        doubted = doubted_scales([each.labels for each in every], views, source.num_classes)
-    if not doubted:
-        return DomainLooks(_judge(source, shown, seen), look, left_out(missing, doubted))
-    scales = tuple(scale for scale in look.warmup_scales if scale not in doubted)
-    again = [[_seen(source, frame, scales) for frame in video] for video in shown]
-    trusted = without_scales(look, doubted, missing)
-    note = no_look(doubted) if trusted is None else left_out(missing, doubted)
-    return DomainLooks(_judge(source, shown, again), trusted, note)
+        others = [learned[index] for index in _spread(len(learned), _OTHERS)]
+        more = [
+            [_seen(source, frame, look.warmup_scales) for frame in _readable(video, frames)]
+            for video in others
+        ]
+        trusted = _trusted(look, [*seen, *more], source.num_classes)
+    missing = tuple(dict.fromkeys(s for video in seen for each in video for s in each.missing))
+    if trusted.doubted:
+        scales = [scale for scale in look.warmup_scales if scale not in trusted.doubted]
+        seen = [[_seen(source, frame, scales) for frame in video] for video in shown]
+    judged = [
+        [
+            Judged(frame, each.labels, each.beside)
+            for frame, each in zip(*video, strict=True)
+            if each.beside is not None
+        ]
+        for video in zip(shown, seen, strict=True)
+    ]
+    if not any(judged):
+        raise InputError(
+            "the model can be shown frames at no other size, so that nothing could judge what it "
+            "learned. Adapt it to each video on its own."
+        )
+    judge = HeldOut([video for video in judged if video], source.num_classes)
+    return DomainLooks(judge, trusted.look, trusted.note(missing))
+
+
+_OTHERS = 32
+
+
+def _spread(length: int, count: int) -> list[int]:
+    chosen = np.linspace(0, length - 1, min(count, length)).round()
+    return sorted({int(t) for t in chosen})
+
+
+def _frame(video: Sequence[FrameLike], t: int, number: int) -> UInt8[Tensor, "3 H W"]:
+    return frame_to_tensor(video[t], name=f"a frame of held-out video {number}").clone().cpu()
+
+
+def _readable(video: Sequence[FrameLike], frames: int) -> Iterator[UInt8[Tensor, "3 H W"]]:
+    for t in _spread(len(video), frames):
+        # What is malformed is said where it is learned.
+        with suppress(InputError):
+            yield frame_to_tensor(video[t])
+
+
+def _trusted(look: SecondLook, seen: Sequence[Sequence["_Seen"]], num_classes: int) -> Trust:
+    every = [(each, number) for number, video in enumerate(seen) for each in video]
+    return trust(
+        look,
+        [each.labels for each, _ in every],
+        [each.views for each, _ in every],
+        num_classes,
+        # Two videos could never be sure.
+        [number for _, number in every] if len(seen) > 2 else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +133,7 @@ class _Seen:
     """Labels of a frame: as usual, by all other scales together and by each alone."""
 
     labels: Integer[Tensor, "h w"]
-    beside: Integer[Tensor, "h w"]
+    beside: Integer[Tensor, "h w"] | None
     views: Mapping[float, Integer[Tensor, "h w"]]
     missing: tuple[float, ...]
 
@@ -90,27 +142,13 @@ def _seen(source: Segmenter, frame: UInt8[Tensor, "3 H W"], scales: Sequence[flo
     with torch.no_grad():
         logits = decode_checked(source, encode_frame(source, frame)).logits.float()
     found = second_look(source, frame, logits, scales, views=True)
-    if found.labels is None:
-        raise InputError(
-            "the model can be shown frames at no other size, so that nothing could judge what it "
-            "learned. Adapt it to each video on its own."
-        )
-    labels = _small(logits[0].argmax(dim=0))
-    views = {scale: _small(each) for scale, each in found.views.items()}
-    # A size at which numbers are not finite says what the usual one does, see `second_look`.
-    views = {scale: each for scale, each in views.items() if (each != labels).any()}
-    return _Seen(labels, _small(found.labels), views, found.missing)
+    return _Seen(
+        _small(logits[0].argmax(dim=0)),
+        None if found.labels is None else _small(found.labels),
+        {scale: _small(each) for scale, each in found.views.items()},
+        found.missing,
+    )
 
 
 def _small(labels: Integer[Tensor, "h w"]) -> Integer[Tensor, "h w"]:
     return labels.to("cpu", torch.int16)
-
-
-def _judge(
-    source: Segmenter, shown: Sequence[Sequence[Tensor]], seen: Sequence[Sequence[_Seen]]
-) -> HeldOut:
-    judged = [
-        [Judged(frame, each.labels, each.beside) for frame, each in zip(*video, strict=True)]
-        for video in zip(shown, seen, strict=True)
-    ]
-    return HeldOut(judged, source.num_classes)

@@ -16,7 +16,7 @@ from ditta_adapt.domain.feature_distance import DistanceTerm
 from ditta_adapt.domain.held_out import HeldOut, bounds
 from ditta_adapt.domain.label_quality import LabelQuality
 from ditta_adapt.domain.lesson import Learned, Lesson
-from ditta_adapt.domain.looks import DomainLooks, look_at_held_out
+from ditta_adapt.domain.looks import DomainLooks, look_at_videos
 from ditta_adapt.domain.report import DomainReport, DomainRound, in_words
 from ditta_adapt.domain.sampling import RareClasses, split_videos
 from ditta_adapt.domain.source_clips import SourceClips
@@ -119,15 +119,19 @@ class DomainTraining:
         """All rounds that are left; the adapted model, its learned weights, what was done."""
         config = self._config
         model, frames = frozen_copy(self._segmenter), config.judged_frames
-        videos = [frames_of(self._videos[index]) for index in self._held_out]
-        looks = look_at_held_out(model, videos, frames, config.adapt)
+        held_out, learned = (
+            [frames_of(self._videos[index]) for index in each]
+            for each in (self._held_out, self._learned)
+        )
+        looks = look_at_videos(model, held_out, learned, frames, config.adapt)
         by_labels: HeldOut | None = None
         if self._judging is not None:
             by_labels = HeldOut.by_labels(model, self._judging.spread(frames))
-        elif looks.trusted is None:
+        self._restore()
+        if by_labels is None and looks.trusted is None:
+            # Nothing could be judged.
             self._lesson.nothing = looks.note
             return *self._adapted({}), self._report(looks)
-        self._restore()
         course = self._course
         while len(course.rounds) < config.rounds:
             if not course.order and not course.clips:

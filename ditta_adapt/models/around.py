@@ -7,6 +7,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from ditta_adapt.models.segmenter import Encoded, Segmenter, SegmenterOutput
+from ditta_adapt.models.shown_at import shown_at
 
 S = TypeVar("S", bound=Segmenter)
 
@@ -34,9 +35,11 @@ class Around(Generic[S]):
         """Of the segmenter."""
         return self.segmenter.feature_dim
 
-    def preprocess(self, frames: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H2 W2"]:
-        """As the segmenter."""
-        return self.segmenter.preprocess(frames)
+    def preprocess(
+        self, frames: UInt8[Tensor, "B 3 H W"], *, scale: float = 1.0
+    ) -> Float[Tensor, "B 3 H2 W2"]:
+        """As the segmenter, at another size, too; see `shown_at`."""
+        return shown_at(self.segmenter, frames, scale)
 
     def encode(self, images: Float[Tensor, "B 3 H2 W2"]) -> Encoded:
         """As the segmenter."""

@@ -1,6 +1,5 @@
 """A second look: the frozen model on the same frame at other sizes, its opinions averaged."""
 
-import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,10 +9,10 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from ditta_adapt.errors import DittaError, SegmenterError
-from ditta_adapt.models.forward import decode, encode, model_errors, preprocess_frame
-from ditta_adapt.models.parameters import device_of
+from ditta_adapt.models.forward import decode, encode, preprocess_frame
 from ditta_adapt.models.preprocessing import resize_frames
 from ditta_adapt.models.segmenter import Segmenter, all_finite, check_finite, check_form
+from ditta_adapt.models.shown_at import shown_at
 from ditta_adapt.ops.later import answers_late
 from ditta_adapt.ops.resize import resize_logits
 from ditta_adapt.ops.soft_votes import soft_votes
@@ -118,7 +117,7 @@ def _views(
     Raises:
         SegmenterError: it cannot be shown the frame at this size.
     """
-    images = _scaled(segmenter, frame, scale)
+    images = shown_at(segmenter, frame.unsqueeze(0), scale)
     if images.shape != usual.shape:
         return [(images, WHOLE)]
     if scale < 1:
@@ -127,24 +126,6 @@ def _views(
     starts = [k * (1 - side) / (count - 1) for k in range(count)]
     windows = [(top, left, side, side) for top in starts for left in starts]
     return [(preprocess_frame(segmenter, _part(frame, window)), window) for window in windows]
-
-
-def _scaled(segmenter: Segmenter, frame: Tensor, scale: float) -> Tensor:
-    if takes_scale(segmenter):
-        with model_errors(segmenter, f"preprocess at scale {scale}"):
-            batch = frame.unsqueeze(0).to(device_of(segmenter))
-            return segmenter.preprocess(batch, scale=scale)  # type: ignore[call-arg]
-    # Sides stay multiples of what they are multiples of, since a model may ask for that.
-    height, width = (max(round(n * scale / (k := math.gcd(n, 32))), 1) * k for n in frame.shape[1:])
-    return preprocess_frame(segmenter, _resized(frame, (height, width)))
-
-
-def takes_scale(segmenter: Segmenter) -> bool:
-    """Whether `preprocess` takes `scale=`, and so can show the model more detail of a frame."""
-    try:
-        return "scale" in inspect.signature(segmenter.preprocess).parameters
-    except (TypeError, ValueError):
-        return False
 
 
 def _seen(
@@ -180,11 +161,8 @@ def _part(frame: Tensor, window: Window) -> Tensor:
     """A window, as large as the frame was."""
     height, width = frame.shape[1:]
     top, bottom, left, right = _bounds(window, (height, width))
-    return _resized(frame[:, top:bottom, left:right], (height, width))
-
-
-def _resized(frame: Tensor, size: tuple[int, int]) -> Tensor:
-    return resize_frames(frame.unsqueeze(0), size, "bilinear")[0]
+    part = frame[:, top:bottom, left:right].unsqueeze(0)
+    return resize_frames(part, (height, width), "bilinear")[0]
 
 
 def _bounds(window: Window, size: Sequence[int]) -> tuple[int, int, int, int]:

@@ -14,6 +14,7 @@ from ditta_adapt.models.caller_state import OWN_LAYER, seeded
 from ditta_adapt.models.parameters import device_of
 from ditta_adapt.models.preprocessing import resize_frames
 from ditta_adapt.models.segmenter import Encoded, Segmenter, SegmenterOutput
+from ditta_adapt.models.shown_at import shown_at
 
 S = TypeVar("S", bound=Segmenter)
 
@@ -82,14 +83,16 @@ class WithDetail(Around[S]):
             attention = ScaleAttention(segmenter.feature_dim, segmenter.num_classes)
         self.attention = attention.to(device_of(segmenter))
 
-    def preprocess(self, frames: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H2 W2"]:
+    def preprocess(
+        self, frames: UInt8[Tensor, "B 3 H W"], *, scale: float = 1.0
+    ) -> Float[Tensor, "B 3 H2 W2"]:
         """The images of the frame and of its parts, each as large as the frame was."""
         height, width = frames.shape[2:]
         shown = [frames]
         for top, left in _PARTS:
             rows, columns = _span(top, height), _span(left, width)
             shown.append(resize_frames(frames[:, :, rows, columns], (height, width), "bilinear"))
-        return torch.cat([self.segmenter.preprocess(each) for each in shown], dim=2)
+        return torch.cat([shown_at(self.segmenter, each, scale) for each in shown], dim=2)
 
     def encode(self, images: Float[Tensor, "B 3 H2 W2"]) -> Encoded:
         """As the segmenter, of all five."""

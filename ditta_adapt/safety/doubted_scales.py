@@ -13,9 +13,10 @@ _Gains = dict[tuple[float, float], float]
 
 
 def doubted_scales(
-    usual: Sequence[Integer[Tensor, "h w"]],
-    views: Sequence[Mapping[float, Integer[Tensor, "h w"]]],
+    usual: Sequence[Integer[Tensor, "_ _"]],
+    views: Sequence[Mapping[float, Integer[Tensor, "_ _"]]],
     num_classes: int,
+    groups: Sequence[int] | None = None,
 ) -> tuple[float, ...]:
     r"""Scales at which a model says what its other looks surely speak against.
 
@@ -35,6 +36,8 @@ def doubted_scales(
         usual: labels of some frames at the usual size, `y_1`.
         views: of each of them, labels by scale, on the same grid; a scale may be missing.
         num_classes: `C`.
+        groups: numbers of the videos that the frames are of: frames of a video resemble one
+            another, so means over videos are compared. By default each frame stands for itself.
 
     Returns:
         Scales in the order in which they went.
@@ -45,7 +48,8 @@ def doubted_scales(
     while True:
         refuted = {}
         for scale in kept:
-            differences = _differences(gains, scale, [other for other in kept if other != scale])
+            others = [other for other in kept if other != scale]
+            differences = _means(_differences(gains, scale, others), groups)
             if surely_worse(differences):
                 refuted[scale] = fmean(differences)
         if not refuted:
@@ -70,7 +74,17 @@ def _gains(
     return gains
 
 
-def _differences(gains: Sequence[_Gains], scale: float, others: Sequence[float]) -> list[float]:
-    """`d` of every frame in which there is another view."""
+def _differences(
+    gains: Sequence[_Gains], scale: float, others: Sequence[float]
+) -> dict[int, float]:
+    """`d` of every frame in which there is another view, by its number."""
     found = [[each[scale, u] for u in others if (scale, u) in each] for each in gains]
-    return [fmean(each) for each in found if each]
+    return {t: fmean(each) for t, each in enumerate(found) if each}
+
+
+def _means(differences: Mapping[int, float], groups: Sequence[int] | None) -> list[float]:
+    """Of every group."""
+    found: dict[int, list[float]] = {}
+    for t, difference in differences.items():
+        found.setdefault(t if groups is None else groups[t], []).append(difference)
+    return [fmean(each) for each in found.values()]

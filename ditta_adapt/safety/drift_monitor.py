@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from jaxtyping import UInt8
 from torch import Tensor
 
-from ditta_adapt.config import AdaptConfig, Checks
+from ditta_adapt.config import AdaptConfig, Checks, WarpedVotes
 from ditta_adapt.safety.guarded_training import Trained
 
 
@@ -78,8 +78,8 @@ class DriftMonitor:
 def monitor_of(trained: Trained, config: AdaptConfig) -> DriftMonitor | None:
     """The monitor of what was trained; none where nothing is checked.
 
-    Where nothing was trained there is one only for the sake of second looks, which start anew in
-    another scene.
+    Where nothing was trained there is one only for the sake of what is remembered, and of second
+    looks, which start anew in another scene.
 
     The adapted model may change `drift_factor` times the temporal inconsistency of the warm-up, at
     least `least_drift`, see `Checks`.
@@ -88,6 +88,7 @@ def monitor_of(trained: Trained, config: AdaptConfig) -> DriftMonitor | None:
     if not isinstance(checks, Checks):
         return None
     if not trained.adapted or verdict is None:
-        return None if config.look is None else DriftMonitor(checks, checks.least_drift)
+        starts_anew = config.look is not None or isinstance(config.memory, WarpedVotes)
+        return DriftMonitor(checks, checks.least_drift) if starts_anew else None
     limit = checks.drift_factor * verdict.temporal_inconsistency
     return DriftMonitor(checks, max(checks.least_drift, limit))

@@ -1,12 +1,14 @@
 """Second looks at the warm-up, at the sizes at which the model can be trusted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
-from ditta_adapt.config import AdaptConfig, Checks, SecondLook
+from torch import Tensor
+
+from ditta_adapt.config import AdaptConfig, Checks
 from ditta_adapt.progress import ProgressCallback
 from ditta_adapt.safety.disagreement import labels_of
-from ditta_adapt.safety.doubted_scales import doubted_scales
+from ditta_adapt.safety.trust import Trust, trust
 from ditta_adapt.targets.looks import WarmUpLooks
 from ditta_adapt.targets.warm_up import WarmUp
 
@@ -17,8 +19,8 @@ def look_twice(
     """Look at every frame of the warm-up a second time, but for scales that are doubted.
 
     If only larger ones than the usual size are left there is no look, and nothing is learned that
-    was not asked for by name: a larger image shows nothing that the usual one does not, and larger
-    ones that agree may err alike; what is doubted does less.
+    was not asked for by name: larger ones that agree may err alike, since all of them see less
+    around a place and all of the noise; what is doubted does less.
 
     Args:
         warm_up: without looks.
@@ -35,77 +37,32 @@ def look_twice(
     assert config.look is not None
     looking = warm_up.looking(config.look)
     assert looking.looks is not None
-    looks, doubted = looking.looks, tuple[float, ...]()
+    looks, trusted = looking.looks, Trust(config.look)
     if isinstance(config.safety, Checks):
-        doubted = _doubted(looking, looks)
-    if doubted:
-        fewer = without_scales(config.look, doubted, looks.missing)
-        if fewer is None:
-            targets = None if config.targets == "auto" else config.targets
-            config = replace(config, look=None, targets=targets)
-            return looking.without_looks(), config, no_look(doubted)
-        config, looking = replace(config, look=fewer), looking.looking(fewer)
+        plain, views = _seen(looking, looks)
+        trusted = trust(config.look, plain, views, warm_up.segmenter.num_classes)
+    if trusted.look is None:
+        targets = None if config.targets == "auto" else config.targets
+        config = replace(config, look=None, targets=targets)
+        return looking.without_looks(), config, trusted.note()
+    if trusted.doubted:
+        config, looking = replace(config, look=trusted.look), looking.looking(trusted.look)
     looked = looking.looked_at(progress)
     if looked.looks is None:
         return looked, config, _NO_SIZE
     missing = dict.fromkeys((*looks.missing, *looked.looks.missing))
-    return looked, config, left_out(tuple(missing), doubted)
+    return looked, config, trusted.note(tuple(missing))
 
 
 _NO_SIZE = "there was no second look, since the model can be shown frames at no other size"
-_AGAINST = "the model's other looks speak against what it says"
 
 
-def without_scales(
-    look: SecondLook, doubted: Sequence[float], missing: Sequence[float]
-) -> SecondLook | None:
-    """Looks at the sizes that are not doubted; if none is meant for the stream, at the smallest.
-
-    Args:
-        look: all sizes.
-        doubted: of which at least one is left out.
-        missing: scales that the model did not take.
-
-    Returns:
-        None if there is none left below the usual size, see `look_twice`.
-    """
-    kept, streamed = (
-        tuple(scale for scale in scales if scale not in doubted)
-        for scales in (look.warmup_scales, look.scales)
-    )
-    smallest = min((scale for scale in kept if scale not in missing), default=1.0)
-    if smallest >= 1:
-        return None
-    return replace(look, warmup_scales=kept, scales=streamed or (smallest,))
-
-
-def left_out(missing: Sequence[float], doubted: Sequence[float]) -> str:
-    """In plain words, at which scales there is no look, and why; `""` if at all."""
-    reasons = {"which the model did not take": missing, f"where {_AGAINST}": doubted}
-    without = [f"scale {_named(scales)}, {why}" for why, scales in reasons.items() if scales]
-    return f"second looks go without {', and '.join(without)}" if without else ""
-
-
-def no_look(doubted: Sequence[float]) -> str:
-    """In plain words, why there is none where larger sizes are left alone."""
-    return (
-        f"there was no second look, since {_AGAINST} at scale {_named(doubted)}, and larger ones "
-        "alone are not trusted"
-    )
-
-
-def _doubted(looking: WarmUp, looks: WarmUpLooks) -> tuple[float, ...]:
-    usual, views = [], []
+def _seen(looking: WarmUp, looks: WarmUpLooks) -> tuple[list[Tensor], list[Mapping[float, Tensor]]]:
+    """Labels of some frames as usual, and by every scale; nothing where no look is possible."""
+    plain, views = list[Tensor](), list[Mapping[float, Tensor]]()
     for t in looks.compared:
-        plain = labels_of(looking.grid_logits(t))
-        seen = looks.views(t)
+        views.append(looks.views(t))
         if not looks.possible:
-            return ()
-        usual.append(plain)
-        # A size at which numbers are not finite says what the usual one does, see `second_look`.
-        views.append({scale: each for scale, each in seen.items() if (each != plain).any()})
-    return doubted_scales(usual, views, looking.segmenter.num_classes)
-
-
-def _named(scales: Sequence[float]) -> str:
-    return ", ".join(map(str, scales))
+            return [], []
+        plain.append(labels_of(looking.grid_logits(t)))
+    return plain, views

@@ -37,7 +37,7 @@ def build_targets(
     # Decided in `resolve`, and short forms are written out by the configuration itself.
     assert not isinstance(options, str)
     if options is None:
-        return Targets([], [], {}, False, "the configuration asks for no targets")
+        return Targets([], [], {}, False, "there are no targets")
     if isinstance(options, SelfLabels):
         return self_labels(warm_up.predictions)
     with torch.no_grad(), ExitStack() as stack:

@@ -215,7 +215,7 @@ class TestThreeVerbs:
         model = accel(config=told(None))
         report = model.adapt(FRAMES[:4])
         assert not report.adapted
-        assert report.reason == "not adapted: the configuration asks for no targets"
+        assert report.reason == "not adapted: there are no targets"
         assert same(labels_of(model, FRAMES[4:]), labels_of(wrap(toy_segmenter()), FRAMES[4:]))
 
     def test_every_session_sees_two_frames_and_is_closed(self) -> None:

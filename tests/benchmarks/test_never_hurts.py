@@ -109,7 +109,7 @@ def test_the_constant_is_chosen_without_the_case_itself():
 @pytest.fixture
 def trusted(monkeypatch):
     """Looks at all sizes, which this network's other looks would speak against."""
-    monkeypatch.setattr("ditta_adapt.safety.trusted_looks.doubted_scales", lambda *known: ())
+    monkeypatch.setattr("ditta_adapt.safety.trust.doubted_scales", lambda *known: ())
 
 
 @pytest.mark.usefixtures("trusted")

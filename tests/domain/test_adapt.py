@@ -130,8 +130,8 @@ def test_frames_are_read_when_they_are_needed() -> None:
         config=SHORT,
         propagator="flow",
     )
-    # Two rounds of two clips of four frames, and three judged ones.
-    assert Counted.read == 2 * 2 * 4 + 3
+    # Two rounds of two clips of four frames, and looks at three of every video.
+    assert Counted.read == 2 * 2 * 4 + 3 * 3
 
 
 class Broken(list):  # type: ignore[type-arg]

@@ -106,7 +106,9 @@ PROGRAM = """
 import sys
 from ditta_adapt.cli import main
 from ditta_adapt.domain import training
+from ditta_adapt.safety import trust
 training.CHECKPOINT_SECONDS = 0.0
+trust.doubted_scales = lambda *known: ()
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -5,7 +5,7 @@ import torch
 
 from ditta_adapt import AdaptConfig, HookedSegmenter, wrap
 from ditta_adapt.models.compiled import CompiledSegmenter
-from ditta_adapt.models.second_look import takes_scale
+from ditta_adapt.models.shown_at import takes_scale
 from ditta_adapt.testing import check_segmenter
 from tests.toys import ToyNet, toy_segmenter, toy_video
 

@@ -9,8 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ditta_adapt import HookedSegmenter, SegmenterOutput
+from ditta_adapt.models.around import Around
 from ditta_adapt.models.forward import frame_output
-from ditta_adapt.models.second_look import second_look, takes_scale
+from ditta_adapt.models.second_look import second_look
+from ditta_adapt.models.shown_at import takes_scale
+from ditta_adapt.models.with_detail import WithDetail
 from tests.toys import NUM_CLASSES, ToyNet, ToySegmenter, toy_segmenter, toy_video
 
 FRAME = torch.from_numpy(toy_video(1, (64, 128))[0]).permute(2, 0, 1)
@@ -87,6 +90,19 @@ def test_a_segmenter_without_the_argument_is_shown_resized_frames() -> None:
     look = second_look(segmenter, FRAME, usual(segmenter), (0.5, 2.0))
     assert look.logits is not None
     assert look.passes == pytest.approx(0.25 + 4)
+
+
+def test_a_segmenter_around_another_sees_the_same_detail() -> None:
+    # Its images are of one size, so that without the argument there were none at half of it.
+    inner = hooked(size=(16, 20))
+    for around in (Around(inner), Around(toy_segmenter())):
+        expected = second_look(around.segmenter, FRAME, usual(around.segmenter), (0.5, 2.0))
+        found = second_look(around, FRAME, usual(around), (0.5, 2.0))
+        assert expected.logits is not None
+        assert found.logits is not None
+        assert found.missing == expected.missing == ()
+        assert torch.equal(found.logits, expected.logits)
+    assert second_look(WithDetail(inner), FRAME, usual(WithDetail(inner)), (0.5,)).missing == ()
 
 
 class FixedSegmenter(ToySegmenter):

@@ -52,7 +52,7 @@ CONFIG = AdaptConfig(
 @pytest.fixture(autouse=True)
 def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network that was never trained sees little at any size; it is looked at all the same."""
-    monkeypatch.setattr("ditta_adapt.safety.trusted_looks.doubted_scales", lambda *known: ())
+    monkeypatch.setattr("ditta_adapt.safety.trust.doubted_scales", lambda *known: ())
 
 
 def adapted(config: AdaptConfig = CONFIG, segmenter: ToySegmenter | None = None) -> VideoSegmenter:
