@@ -1,6 +1,6 @@
 """Second looks at videos: they tell at which sizes to look, and judge where nothing is learned."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ from ditta_adapt.io.frames import FrameLike, frame_to_tensor
 from ditta_adapt.models.forward import decode_checked, encode_frame
 from ditta_adapt.models.second_look import second_look
 from ditta_adapt.models.segmenter import Segmenter
-from ditta_adapt.safety.trust import Trust, trust
+from ditta_adapt.safety.trust import Trust, Views, trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class DomainLooks:
 
     Attributes:
         judge: of adapted models, by the scales that are not doubted.
-        trusted: at which sizes looks may teach, not mirrored; None where only larger ones than
-            usual are left, which alone are not trusted, see `look_twice`.
+        trusted: at which sizes looks may teach, not mirrored; None where none is trusted, see
+            `trust`.
         note: in plain words, what is not looked at.
     """
 
@@ -44,8 +44,8 @@ def look_at_videos(
 ) -> DomainLooks:
     """Look at frames of many videos at all sizes, and leave those out that are doubted.
 
-    All videos tell which ones these are, by `doubted_scales` over means of videos; of two videos,
-    over frames. Those that are held out judge.
+    All videos tell which ones these are, by `trust` over means of videos; of two videos, over
+    frames. Those that are held out judge.
 
     Args:
         source: the image model with its pre-trained weights.
@@ -82,7 +82,7 @@ def look_at_videos(
         seen = [[_seen(source, frame, scales) for frame in video] for video in shown]
     judged = [
         [
-            Judged(frame, each.labels, each.beside)
+            Judged(frame, each.views.usual, each.beside)
             for frame, each in zip(*video, strict=True)
             if each.beside is not None
         ]
@@ -117,24 +117,18 @@ def _readable(video: Sequence[FrameLike], frames: int) -> Iterator[UInt8[Tensor,
 
 
 def _trusted(look: SecondLook, seen: Sequence[Sequence["_Seen"]], num_classes: int) -> Trust:
-    every = [(each, number) for number, video in enumerate(seen) for each in video]
-    return trust(
-        look,
-        [each.labels for each, _ in every],
-        [each.views for each, _ in every],
-        num_classes,
-        # Two videos could never be sure.
-        [number for _, number in every] if len(seen) > 2 else None,
-    )
+    every = [(each.views, number) for number, video in enumerate(seen) for each in video]
+    # Two videos could never be sure.
+    groups = [number for _, number in every] if len(seen) > 2 else None
+    return trust(look, [views for views, _ in every], num_classes, groups)
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """Labels of a frame: as usual, by all other scales together and by each alone."""
+    """A frame at several sizes; and its labels by all but the usual one together."""
 
-    labels: Integer[Tensor, "h w"]
+    views: Views
     beside: Integer[Tensor, "h w"] | None
-    views: Mapping[float, Integer[Tensor, "h w"]]
     missing: tuple[float, ...]
 
 
@@ -142,10 +136,10 @@ def _seen(source: Segmenter, frame: UInt8[Tensor, "3 H W"], scales: Sequence[flo
     with torch.no_grad():
         logits = decode_checked(source, encode_frame(source, frame)).logits.float()
     found = second_look(source, frame, logits, scales, views=True)
+    others = {scale: _small(each) for scale, each in found.views.items()}
     return _Seen(
-        _small(logits[0].argmax(dim=0)),
+        Views(_small(logits[0].argmax(dim=0)), others, found.confidences),
         None if found.labels is None else _small(found.labels),
-        {scale: _small(each) for scale, each in found.views.items()},
         found.missing,
     )
 

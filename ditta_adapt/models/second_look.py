@@ -36,6 +36,8 @@ class Look:
         sizes: at how many sizes the frame was seen, the usual one among them.
         missing: scales that the model did not take.
         views: `(h, w)` labels by each scale alone, if asked for.
+        confidences: likewise the mean over cells of the largest probability, in [0, 1], by scale;
+            1 is the usual one.
     """
 
     logits: Float[Tensor, "1 C h w"] | None
@@ -44,6 +46,7 @@ class Look:
     sizes: int
     missing: tuple[float, ...] = ()
     views: Mapping[float, Int64[Tensor, "h w"]] = field(default_factory=dict)
+    confidences: Mapping[float, float] = field(default_factory=dict)
 
     def votes(self) -> Float[Tensor, "C h w"]:
         """What it adds to votes: one for each size; see `soft_votes`."""
@@ -79,11 +82,12 @@ def second_look(
         usual: its logits on the frame at its usual size.
         scales: how many times as large as usual, beside 1.
         mirror: whether to look at the mirrored frame too.
-        views: whether to keep what each scale says alone.
+        views: whether to keep what each scale says alone, and how surely.
     """
     plain, passes = usual.float().softmax(dim=1), 0.0
     own, others = [plain], list[Tensor]()
     alone: dict[float, Tensor] = {}
+    confidences = {1.0: _confidence(plain)} if views else {}
     missing: list[float] = []
     with torch.no_grad():
         images = preprocess_frame(segmenter, frame)
@@ -98,15 +102,21 @@ def second_look(
                 continue
             (own if scale == 1 else others).extend(seen)
             if views and scale != 1:
-                alone[scale] = torch.stack(seen).mean(dim=0)[0].argmax(dim=0)
-            pixels = sum(view.shape[2] * view.shape[3] for view, _ in shown)
+                view = torch.stack(seen).mean(dim=0)
+                alone[scale], confidences[scale] = view[0].argmax(dim=0), _confidence(view)
+            pixels = sum(each.shape[2] * each.shape[3] for each, _ in shown)
             passes += len(seen) * pixels / (images.shape[2] * images.shape[3])
     sizes = 1 + len(scales) - len(set(missing) - {1.0})
     if not others:
         return Look(None, None, passes, sizes, tuple(missing))
     beside = torch.stack(others).mean(dim=0)
     mean = torch.stack([*own, *others]).mean(dim=0).clamp(min=torch.finfo(torch.float32).tiny)
-    return Look(mean.log(), beside[0].argmax(dim=0), passes, sizes, tuple(missing), alone)
+    labels = beside[0].argmax(dim=0)
+    return Look(mean.log(), labels, passes, sizes, tuple(missing), alone, confidences)
+
+
+def _confidence(probabilities: Float[Tensor, "1 C h w"]) -> float:
+    return float(probabilities.amax(dim=1).mean())
 
 
 def _views(

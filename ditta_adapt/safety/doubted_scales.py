@@ -36,8 +36,7 @@ def doubted_scales(
         usual: labels of some frames at the usual size, `y_1`.
         views: of each of them, labels by scale, on the same grid; a scale may be missing.
         num_classes: `C`.
-        groups: numbers of the videos that the frames are of: frames of a video resemble one
-            another, so means over videos are compared. By default each frame stands for itself.
+        groups: of frames, see `surely_worse`.
 
     Returns:
         Scales in the order in which they went.
@@ -49,8 +48,9 @@ def doubted_scales(
         refuted = {}
         for scale in kept:
             others = [other for other in kept if other != scale]
-            differences = _means(_differences(gains, scale, others), groups)
-            if surely_worse(differences):
+            found = _differences(gains, scale, others)
+            differences = list(found.values())
+            if surely_worse(differences, groups and [groups[t] for t in found]):
                 refuted[scale] = fmean(differences)
         if not refuted:
             return tuple(doubted)
@@ -80,11 +80,3 @@ def _differences(
     """`d` of every frame in which there is another view, by its number."""
     found = [[each[scale, u] for u in others if (scale, u) in each] for each in gains]
     return {t: fmean(each) for t, each in enumerate(found) if each}
-
-
-def _means(differences: Mapping[int, float], groups: Sequence[int] | None) -> list[float]:
-    """Of every group."""
-    found: dict[int, list[float]] = {}
-    for t, difference in differences.items():
-        found.setdefault(t if groups is None else groups[t], []).append(difference)
-    return [fmean(each) for each in found.values()]

@@ -9,7 +9,7 @@ _QUANTILES = (4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.2
 _LARGE = 2.0
 
 
-def surely_worse(differences: Sequence[float]) -> bool:
+def surely_worse(differences: Sequence[float], groups: Sequence[int] | None = None) -> bool:
     r"""Whether differences are below 0 on average, beyond what their scatter leaves open.
 
     .. math:: \bar d + t_{n-1} \frac{s}{\sqrt n} < 0, \qquad
@@ -19,7 +19,14 @@ def surely_worse(differences: Sequence[float]) -> bool:
 
     Args:
         differences: `d`; of fewer than three nothing is sure.
+        groups: numbers of the groups that they are of, such as videos, whose frames resemble one
+            another: then `d` are the means of groups. By default each stands for itself.
     """
+    if groups is not None:
+        found: dict[int, list[float]] = {}
+        for difference, group in zip(differences, groups, strict=True):
+            found.setdefault(group, []).append(difference)
+        differences = [fmean(each) for each in found.values()]
     place = len(differences) - 3
     if place < 0:
         return False

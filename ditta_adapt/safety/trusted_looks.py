@@ -1,14 +1,11 @@
 """Second looks at the warm-up, at the sizes at which the model can be trusted."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-
-from torch import Tensor
 
 from ditta_adapt.config import AdaptConfig, Checks
 from ditta_adapt.progress import ProgressCallback
 from ditta_adapt.safety.disagreement import labels_of
-from ditta_adapt.safety.trust import Trust, trust
+from ditta_adapt.safety.trust import Trust, Views, trust
 from ditta_adapt.targets.looks import WarmUpLooks
 from ditta_adapt.targets.warm_up import WarmUp
 
@@ -18,9 +15,8 @@ def look_twice(
 ) -> tuple[WarmUp, AdaptConfig, str]:
     """Look at every frame of the warm-up a second time, but for scales that are doubted.
 
-    If only larger ones than the usual size are left there is no look, and nothing is learned that
-    was not asked for by name: larger ones that agree may err alike, since all of them see less
-    around a place and all of the noise; what is doubted does less.
+    If none is trusted, see `trust`, there is no look, and nothing is learned that was not asked for
+    by name: what is doubted does less.
 
     Args:
         warm_up: without looks.
@@ -39,8 +35,7 @@ def look_twice(
     assert looking.looks is not None
     looks, trusted = looking.looks, Trust(config.look)
     if isinstance(config.safety, Checks):
-        plain, views = _seen(looking, looks)
-        trusted = trust(config.look, plain, views, warm_up.segmenter.num_classes)
+        trusted = trust(config.look, _seen(looking, looks), warm_up.segmenter.num_classes)
     if trusted.look is None:
         targets = None if config.targets == "auto" else config.targets
         config = replace(config, look=None, targets=targets)
@@ -57,12 +52,13 @@ def look_twice(
 _NO_SIZE = "there was no second look, since the model can be shown frames at no other size"
 
 
-def _seen(looking: WarmUp, looks: WarmUpLooks) -> tuple[list[Tensor], list[Mapping[float, Tensor]]]:
-    """Labels of some frames as usual, and by every scale; nothing where no look is possible."""
-    plain, views = list[Tensor](), list[Mapping[float, Tensor]]()
+def _seen(looking: WarmUp, looks: WarmUpLooks) -> list[Views]:
+    """Some frames at all sizes; none where no look is possible."""
+    found = []
     for t in looks.compared:
-        views.append(looks.views(t))
+        seen = looks.views(t)
         if not looks.possible:
-            return [], []
-        plain.append(labels_of(looking.grid_logits(t)))
-    return plain, views
+            return []
+        if seen is not None:
+            found.append(Views(labels_of(looking.grid_logits(t)), *seen))
+    return found

@@ -47,7 +47,7 @@ class WarmUpLooks:
         self._options = options
         self._cache = FrameCache(self._look, len(frames), device_of(segmenter), space)
         self._labels: dict[int, Tensor] = {}
-        self._views: dict[int, Mapping[float, Tensor]] = {}
+        self._views: dict[int, tuple[Mapping[float, Tensor], Mapping[float, float]]] = {}
         last, count = len(frames) - 1, min(len(frames), _COMPARED)
         self.compared = sorted({round(k * last / max(count - 1, 1)) for k in range(count)})
 
@@ -67,11 +67,16 @@ class WarmUpLooks:
         """Labels of frame `t`, which was looked at, by the other sizes alone; see `Look`."""
         return self._labels[t]
 
-    def views(self, t: int) -> Mapping[float, Integer[Tensor, "h w"]]:
-        """Labels of frame `t`, one of those `compared`, by each scale alone; see `Look`."""
+    def views(
+        self, t: int
+    ) -> tuple[Mapping[float, Integer[Tensor, "h w"]], Mapping[float, float]] | None:
+        """Labels of frame `t`, one of those `compared`, by each scale alone, and confidences.
+
+        See `Look`. None where the model took no scale.
+        """
         if t not in self._views:
             self[t]
-        return self._views.get(t, {})
+        return self._views.get(t)
 
     def clear(self) -> None:
         """Keep nothing, so that other looks find space."""
@@ -105,5 +110,6 @@ class WarmUpLooks:
         if look.labels is not None:
             self._labels[t] = look.labels.to(dtype)
         if look.views:
-            self._views[t] = {scale: labels.to(dtype) for scale, labels in look.views.items()}
+            small = {scale: labels.to(dtype) for scale, labels in look.views.items()}
+            self._views[t] = small, look.confidences
         return (usual if look.logits is None else look.logits).half()

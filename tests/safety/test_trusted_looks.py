@@ -193,7 +193,7 @@ def test_a_scale_of_one_is_no_view() -> None:
 
 
 def test_sizes_that_the_model_does_not_take() -> None:
-    _, report = adapted(OneSize(blind=(256,), refused=(192,)))
+    _, report = adapted(OneSize(blind=(), refused=(192,)))
     assert "scale 1.5, which the model did not take" in str(report)
     # A model that takes none is not looked at.
     _, report = adapted(OneSize(blind=(), refused=(64, 192, 256)))
