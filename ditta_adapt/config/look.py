@@ -16,8 +16,8 @@ class SecondLook(Record):
     Attributes:
         warmup_scales: how many times as large as usual a warm-up frame is seen, beside 1. Some on
             both sides of 1: larger ones find what is small, and lose what fills the frame.
-            Those that the others speak against are left out, see `doubted_scales`; larger ones
-            alone are not trusted then, see `look_twice`.
+            Those that the others speak against are left out, and what is left may not be trusted
+            alone, see `trust`.
         warmup_mirror: whether it is seen mirrored, too.
         scales: the same of a streamed frame; fewer, since they cost more often.
         first: the streamed frames that get the first looks, counted from 1; after a cut again.

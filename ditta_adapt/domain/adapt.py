@@ -84,8 +84,8 @@ def adapt_to_domain(
     balanced over classes, and the teacher follows it slowly. Videos of rare classes come more
     often. After every round the teacher is compared with the image model on videos that are held
     out, by second looks of the image model. The best round is kept if it is better by more than two
-    standard errors; else nothing is. Where only sizes larger than the usual one are left, which
-    alone are not trusted, nothing is learned without a source.
+    standard errors; else nothing is. Where no size is trusted but the usual one, nothing is learned
+    without a source.
 
     Args:
         model: a model of a known type, or any `Segmenter`; stays as it is.
