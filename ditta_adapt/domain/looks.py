@@ -14,9 +14,9 @@ from ditta_adapt.domain.held_out import HeldOut, Judged
 from ditta_adapt.errors import InputError
 from ditta_adapt.io.frames import FrameLike, frame_to_tensor
 from ditta_adapt.models.forward import decode_checked, encode_frame
-from ditta_adapt.models.second_look import second_look
+from ditta_adapt.models.second_look import Views, second_look
 from ditta_adapt.models.segmenter import Segmenter
-from ditta_adapt.safety.trust import Trust, Views, trust
+from ditta_adapt.safety.trust import Trust, trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +136,6 @@ def _seen(source: Segmenter, frame: UInt8[Tensor, "3 H W"], scales: Sequence[flo
     with torch.no_grad():
         logits = decode_checked(source, encode_frame(source, frame)).logits.float()
     found = second_look(source, frame, logits, scales, views=True)
-    others = {scale: _small(each) for scale, each in found.views.items()}
-    return _Seen(
-        Views(_small(logits[0].argmax(dim=0)), others, found.confidences),
-        None if found.labels is None else _small(found.labels),
-        found.missing,
-    )
-
-
-def _small(labels: Integer[Tensor, "h w"]) -> Integer[Tensor, "h w"]:
-    return labels.to("cpu", torch.int16)
+    assert found.views is not None
+    beside = None if found.labels is None else found.labels.to("cpu", torch.int16)
+    return _Seen(found.views.to(torch.int16, "cpu"), beside, found.missing)

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64, Integer, UInt8
 from torch import Tensor
 
 from ditta_adapt.errors import DittaError, SegmenterError
@@ -24,6 +24,27 @@ WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
+class Views:
+    """A frame as the model sees it at several sizes, each alone.
+
+    Attributes:
+        usual: `(h, w)` labels at the usual one.
+        others: likewise by scale, without those that the model did not take.
+        confidences: mean over cells of the largest probability, in [0, 1], by scale; 1 is the usual
+            one.
+    """
+
+    usual: Integer[Tensor, "h w"]
+    others: Mapping[float, Integer[Tensor, "h w"]]
+    confidences: Mapping[float, float]
+
+    def to(self, dtype: torch.dtype, device: torch.device | str | None = None) -> "Views":
+        """Labels of another type, and on another device if one is given."""
+        others = {scale: each.to(device, dtype) for scale, each in self.others.items()}
+        return Views(self.usual.to(device, dtype), others, self.confidences)
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What the frozen model says of a frame after a second look.
 
@@ -35,9 +56,7 @@ class Look:
         passes: what it cost, in passes of the model at its usual size.
         sizes: at how many sizes the frame was seen, the usual one among them.
         missing: scales that the model did not take.
-        views: `(h, w)` labels by each scale alone, if asked for.
-        confidences: likewise the mean over cells of the largest probability, in [0, 1], by scale;
-            1 is the usual one.
+        views: of each size alone, if asked for.
     """
 
     logits: Float[Tensor, "1 C h w"] | None
@@ -45,8 +64,7 @@ class Look:
     passes: float
     sizes: int
     missing: tuple[float, ...] = ()
-    views: Mapping[float, Int64[Tensor, "h w"]] = field(default_factory=dict)
-    confidences: Mapping[float, float] = field(default_factory=dict)
+    views: Views | None = None
 
     def votes(self) -> Float[Tensor, "C h w"]:
         """What it adds to votes: one for each size; see `soft_votes`."""
@@ -86,7 +104,7 @@ def second_look(
     """
     plain, passes = usual.float().softmax(dim=1), 0.0
     own, others = [plain], list[Tensor]()
-    alone: dict[float, Tensor] = {}
+    others_alone: dict[float, Tensor] = {}
     confidences = {1.0: _confidence(plain)} if views else {}
     missing: list[float] = []
     with torch.no_grad():
@@ -103,16 +121,17 @@ def second_look(
             (own if scale == 1 else others).extend(seen)
             if views and scale != 1:
                 view = torch.stack(seen).mean(dim=0)
-                alone[scale], confidences[scale] = view[0].argmax(dim=0), _confidence(view)
+                others_alone[scale], confidences[scale] = view[0].argmax(dim=0), _confidence(view)
             pixels = sum(each.shape[2] * each.shape[3] for each, _ in shown)
             passes += len(seen) * pixels / (images.shape[2] * images.shape[3])
     sizes = 1 + len(scales) - len(set(missing) - {1.0})
+    alone = Views(plain[0].argmax(dim=0), others_alone, confidences) if views else None
     if not others:
-        return Look(None, None, passes, sizes, tuple(missing))
+        return Look(None, None, passes, sizes, tuple(missing), alone)
     beside = torch.stack(others).mean(dim=0)
     mean = torch.stack([*own, *others]).mean(dim=0).clamp(min=torch.finfo(torch.float32).tiny)
     labels = beside[0].argmax(dim=0)
-    return Look(mean.log(), labels, passes, sizes, tuple(missing), alone, confidences)
+    return Look(mean.log(), labels, passes, sizes, tuple(missing), alone)
 
 
 def _confidence(probabilities: Float[Tensor, "1 C h w"]) -> float:

@@ -1,31 +1,14 @@
 """At which sizes second looks are trusted, and in plain words at which they are not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from jaxtyping import Integer
-from torch import Tensor
-
 from ditta_adapt.config import SecondLook
+from ditta_adapt.models.second_look import Views
 from ditta_adapt.safety.doubted_scales import doubted_scales
 from ditta_adapt.safety.surely_worse import surely_worse
 
 _AGAINST = "the model's other looks speak against what it says"
-
-
-@dataclass(frozen=True, slots=True)
-class Views:
-    """A frame as the model sees it at several sizes.
-
-    Attributes:
-        usual: labels at the usual one.
-        others: by scale; one may be missing.
-        confidences: by scale, 1 among them, see `Look`.
-    """
-
-    usual: Integer[Tensor, "h w"]
-    others: Mapping[float, Integer[Tensor, "h w"]]
-    confidences: Mapping[float, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from ditta_adapt.config import AdaptConfig, Checks
+from ditta_adapt.models.second_look import Views
 from ditta_adapt.progress import ProgressCallback
-from ditta_adapt.safety.disagreement import labels_of
-from ditta_adapt.safety.trust import Trust, Views, trust
+from ditta_adapt.safety.trust import Trust, trust
 from ditta_adapt.targets.looks import WarmUpLooks
 from ditta_adapt.targets.warm_up import WarmUp
 
@@ -35,7 +35,7 @@ def look_twice(
     assert looking.looks is not None
     looks, trusted = looking.looks, Trust(config.look)
     if isinstance(config.safety, Checks):
-        trusted = trust(config.look, _seen(looking, looks), warm_up.segmenter.num_classes)
+        trusted = trust(config.look, _seen(looks), warm_up.segmenter.num_classes)
     if trusted.look is None:
         targets = None if config.targets == "auto" else config.targets
         config = replace(config, look=None, targets=targets)
@@ -52,13 +52,11 @@ def look_twice(
 _NO_SIZE = "there was no second look, since the model can be shown frames at no other size"
 
 
-def _seen(looking: WarmUp, looks: WarmUpLooks) -> list[Views]:
+def _seen(looks: WarmUpLooks) -> list[Views]:
     """Some frames at all sizes; none where no look is possible."""
     found = []
     for t in looks.compared:
-        seen = looks.views(t)
+        found.append(looks.views(t))
         if not looks.possible:
             return []
-        if seen is not None:
-            found.append(Views(labels_of(looking.grid_logits(t)), *seen))
     return found

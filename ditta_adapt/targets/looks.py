@@ -1,6 +1,6 @@
 """Second looks at the frames of the warm-up: they teach in place of the plain predictions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float, Integer, UInt8
@@ -9,7 +9,7 @@ from torch import Tensor
 from ditta_adapt.config import SecondLook
 from ditta_adapt.models.encodings import CacheSpace, FrameCache
 from ditta_adapt.models.parameters import device_of
-from ditta_adapt.models.second_look import second_look
+from ditta_adapt.models.second_look import Views, second_look
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.ops.soft_votes import soft_votes
 
@@ -47,7 +47,7 @@ class WarmUpLooks:
         self._options = options
         self._cache = FrameCache(self._look, len(frames), device_of(segmenter), space)
         self._labels: dict[int, Tensor] = {}
-        self._views: dict[int, tuple[Mapping[float, Tensor], Mapping[float, float]]] = {}
+        self._views: dict[int, Views] = {}
         last, count = len(frames) - 1, min(len(frames), _COMPARED)
         self.compared = sorted({round(k * last / max(count - 1, 1)) for k in range(count)})
 
@@ -67,16 +67,11 @@ class WarmUpLooks:
         """Labels of frame `t`, which was looked at, by the other sizes alone; see `Look`."""
         return self._labels[t]
 
-    def views(
-        self, t: int
-    ) -> tuple[Mapping[float, Integer[Tensor, "h w"]], Mapping[float, float]] | None:
-        """Labels of frame `t`, one of those `compared`, by each scale alone, and confidences.
-
-        See `Look`. None where the model took no scale.
-        """
+    def views(self, t: int) -> Views:
+        """Of frame `t`, one of those `compared`."""
         if t not in self._views:
             self[t]
-        return self._views.get(t)
+        return self._views[t]
 
     def clear(self) -> None:
         """Keep nothing, so that other looks find space."""
@@ -109,7 +104,6 @@ class WarmUpLooks:
         dtype = torch.uint8 if usual.shape[1] <= 256 else torch.int16
         if look.labels is not None:
             self._labels[t] = look.labels.to(dtype)
-        if look.views:
-            small = {scale: labels.to(dtype) for scale, labels in look.views.items()}
-            self._views[t] = small, look.confidences
+        if look.views is not None:
+            self._views[t] = look.views.to(dtype)
         return (usual if look.logits is None else look.logits).half()

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from ditta_adapt import SecondLook
-from ditta_adapt.safety.trust import Trust, Views, trust
+from ditta_adapt.models.second_look import Views
+from ditta_adapt.safety.trust import Trust, trust
 
 CLASSES = 4
 LOOK = SecondLook(warmup_scales=(0.75, 1.5, 2.0), scales=(0.75, 1.5))

@@ -188,8 +188,9 @@ def test_a_scale_of_one_is_no_view() -> None:
         look = second_look(
             cast(Any, segmenter), frame, plain, (1.0, 2.0), mirror=mirror, views=True
         )
-        assert list(look.views) == [2.0]
-    assert not second_look(cast(Any, segmenter), frame, plain, (2.0,)).views
+        assert look.views is not None
+        assert list(look.views.others) == [2.0]
+    assert second_look(cast(Any, segmenter), frame, plain, (2.0,)).views is None
 
 
 def test_sizes_that_the_model_does_not_take() -> None:
