@@ -47,4 +47,4 @@ def safe_name(text: str) -> str:
         for sign in unicodedata.normalize("NFC", text)
     )
     short = kept.strip(" .-").encode()[:_LONGEST].decode(errors="ignore")
-    return check_name(short.strip())
+    return check_name(short.rstrip(" .-"))

@@ -39,6 +39,11 @@ def test_any_text_becomes_one_component_or_is_refused(text: str) -> None:
     assert safe_name(name) == name
 
 
+def test_what_is_cut_ends_as_if_it_had_been_short() -> None:
+    assert safe_name("x" * 199 + ": more") == "x" * 199
+    assert safe_name("x" * 198 + " : more") == "x" * 198
+
+
 def test_parts_of_a_path_are_told_apart() -> None:
     assert safe_name("day 1/clip?7") == "day 1-clip-7"
     assert safe_name("../../etc/passwd") == "etc-passwd"
