@@ -36,8 +36,11 @@ def test_every_command_parses_and_names_what_exists(row: TableRow) -> None:
     if program == "python":
         assert arguments[0] == "-m"
         source = importlib.import_module(arguments[1])
+        path = Path(str(source.__file__))
+        if path.name == "__init__.py":
+            path = path.with_name("__main__.py")
         for option in (word for word in arguments[2:] if word.startswith("--")):
-            assert f'"{option}"' in Path(str(source.__file__)).read_text("utf-8")
+            assert f'"{option}"' in path.read_text("utf-8")
         for name in _named(arguments, "--teachers"):
             assert re.fullmatch(
                 r"[a-z0-9-]+(\+(mask_cycle|entropy|mask_autoencoder)(:\d+)?)?", name
