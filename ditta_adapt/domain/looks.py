@@ -18,6 +18,9 @@ from ditta_adapt.models.second_look import Views, second_look
 from ditta_adapt.models.segmenter import Segmenter
 from ditta_adapt.safety.trust import Trust, trust
 
+# Videos that are learned, of which it is asked at which sizes to look.
+_OTHERS = 32
+
 
 @dataclass(frozen=True, slots=True)
 class DomainLooks:
@@ -95,9 +98,6 @@ def look_at_videos(
         )
     judge = HeldOut([video for video in judged if video], source.num_classes)
     return DomainLooks(judge, trusted.look, trusted.note(missing))
-
-
-_OTHERS = 32
 
 
 def _spread(length: int, count: int) -> list[int]:

@@ -37,11 +37,11 @@ class Around(Generic[S]):
 
     def preprocess(
         self, frames: UInt8[Tensor, "B 3 H W"], *, scale: float = 1.0
-    ) -> Float[Tensor, "B 3 H2 W2"]:
+    ) -> Float[Tensor, "B *image"]:
         """As the segmenter, at another size, too; see `shown_at`."""
         return shown_at(self.segmenter, frames, scale)
 
-    def encode(self, images: Float[Tensor, "B 3 H2 W2"]) -> Encoded:
+    def encode(self, images: Float[Tensor, "B *image"]) -> Encoded:
         """As the segmenter."""
         return self.segmenter.encode(images)
 

@@ -1,17 +1,17 @@
 """An image model for streaming, its encoder and decoder each as one CUDA graph."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from ditta_adapt.models.around import Around
 from ditta_adapt.models.segmenter import Encoded, Segmenter, SegmenterOutput
 from ditta_adapt.ops.captured import Captured
 
 
-class CompiledSegmenter:
+class CompiledSegmenter(Around[Segmenter]):
     """A segmenter whose `encode` and `decode` are captured, see `Captured`.
 
     Weights may be written in place. Where a gradient is wanted, on a CPU, and where the model
@@ -22,21 +22,9 @@ class CompiledSegmenter:
     """
 
     def __init__(self, segmenter: Segmenter) -> None:
-        self.segmenter = segmenter
-        # Not a method, so that its signature is the segmenter's.
-        self.preprocess = segmenter.preprocess
+        super().__init__(segmenter)
         self._encode = Captured(segmenter.encode)
         self._decode = Captured(self._decoded)
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes `C`."""
-        return self.segmenter.num_classes
-
-    @property
-    def feature_dim(self) -> int:
-        """Number of feature channels `D`."""
-        return self.segmenter.feature_dim
 
     @property
     def problem(self) -> str:
@@ -55,10 +43,6 @@ class CompiledSegmenter:
         """See the segmenter's own."""
         features, logits = self._decode(encoded)
         return SegmenterOutput(features=features, logits=logits)
-
-    def adaptable_modules(self) -> Mapping[str, nn.Module]:
-        """See the segmenter's own."""
-        return self.segmenter.adaptable_modules()
 
     def __getattr__(self, name: str) -> Any:
         if name == "segmenter":

@@ -36,7 +36,7 @@ class Trust:
             if self.left is not None:
                 why = f"it is less sure of itself at {self.left}, which is left, than as usual"
             at = f"{_AGAINST} at scale {_named(self.doubted)}"
-            return f"there was no second look, since {at}, and {why}"
+            return f"there was no second look, so that nobody judges, since {at}, and {why}"
         reasons = {"which the model did not take": missing, f"where {_AGAINST}": self.doubted}
         without = [f"scale {_named(scales)}, {why}" for why, scales in reasons.items() if scales]
         return f"second looks go without {', and '.join(without)}" if without else ""

@@ -84,9 +84,9 @@ def test_larger_sizes_alone_teach_nothing() -> None:
     assert not eyes.scales
     assert (report.kept, report.rounds, report.best) == (False, (), 0)
     assert report.reason == (
-        "nothing was learned: there was no second look, since the model's other looks speak "
-        "against what it says at scale 0.5, and no size below the usual one is left; larger ones "
-        "alone are not trusted"
+        "nothing was learned: there was no second look, so that nobody judges, since the model's "
+        "other looks speak against what it says at scale 0.5, and no size below the usual one is "
+        "left; larger ones alone are not trusted"
     )
     assert report.to_dict()["rounds"] == ()
     assert weight_hash(result.segmenter) == weight_hash(segmenter)  # type: ignore[arg-type]

@@ -79,7 +79,7 @@ def test_nor_a_single_one_at_which_the_model_is_less_sure(
 
 
 def test_frames_of_a_video_count_once_for_how_sure_it_is() -> None:
-    # Surely less on the frames of two videos; of four videos with means of .0 or less it is not.
+    # Less on the frames of two videos out of three, which tell nothing for sure by their means.
     shares = {0.75: 0.1, 1.5: 0.85, 2.0: 0.9}
     surer = [-0.05, -0.05, -0.05, -0.05, -0.05, -0.05, 0.001, 0.001]
     seen = frames(shares, {0.75: surer})
