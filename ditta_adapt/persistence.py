@@ -37,7 +37,14 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 _STATE = "state.safetensors"
 
 
-def save(path: str | Path, stream: Stream, segmenter: Segmenter, *, state: bool = False) -> None:
+def save(
+    path: str | Path,
+    stream: Stream,
+    segmenter: Segmenter,
+    asked: AdaptConfig,
+    *,
+    state: bool = False,
+) -> None:
     """Write what a stream was adapted to, and the hash of the image model.
 
     All files are complete before one replaces an older one.
@@ -46,6 +53,7 @@ def save(path: str | Path, stream: Stream, segmenter: Segmenter, *, state: bool 
         path: a folder.
         stream: whose student, and what it begins with, are written.
         segmenter: the image model.
+        asked: what the next video is adapted with; what was decided for this one is the stream's.
         state: whether to write the state after the frame last seen, too, if there is one.
 
     Raises:
@@ -65,6 +73,7 @@ def save(path: str | Path, stream: Stream, segmenter: Segmenter, *, state: bool 
         "length": None if stream.length is None else stream.length.to_values(),
         "opinions": None if stream.judge is None else dict(stream.judge.opinions),
         "config": stream.config.to_dict(),
+        "asked": asked.to_dict(),
         "state": None,
     }
     # Not by safetensors' own `save_file`, whose files only their owner can read.
@@ -86,10 +95,10 @@ def load(
     propagator: Callable[[], Propagator],
     *,
     compile: bool = False,
-) -> Stream:
-    """Read what was adapted of an image model, ready for the next frame of a stream.
+) -> tuple[Stream, AdaptConfig]:
+    """Read what was adapted of an image model, and what the next video is to be adapted with.
 
-    That is the first one, or the one after the state that was written.
+    The stream is ready for the first frame, or for the one after the state that was written.
 
     Args:
         path: folder written by `save`.
@@ -105,6 +114,7 @@ def load(
     check_model(folder, description, segmenter)
     try:
         config = AdaptConfig.from_dict(description["config"])
+        asked = AdaptConfig.from_dict(description.get("asked", description["config"]))
         monitor = _monitor(description["monitor"], config)
         judge = _judge(description["opinions"], config)
         # Before lengths were tested, they were not kept.
@@ -112,8 +122,7 @@ def load(
         length = None if kept is None else MemoryLength.from_values(kept)
         memory = config.memory if description["has_memory"] else None
         addon = memory if description["has_addon"] else None
-        full_precision = bool(description["full_precision"])
-        adapted = bool(description["adapted"])
+        full_precision, adapted = (bool(description[key]) for key in ("full_precision", "adapted"))
         if isinstance(memory, str) or not (addon is None or isinstance(addon, AttentionAddon)):
             raise ConfigError(f"memory is {memory!r}, which is none that could have been used.")
     except (ConfigError, AttributeError, KeyError, TypeError, ValueError) as error:
@@ -131,10 +140,8 @@ def load(
         student = replace(student, addon=module)
     copy_weights(folder / WEIGHTS, student)
     warper = propagator() if isinstance(memory, WarpedVotes) else None
-    if not adapted:
-        student = frozen
     stream = Stream(
-        student,
+        student if adapted else frozen,
         frozen,
         config,
         memory=memory,
@@ -146,7 +153,7 @@ def load(
     stream.length = length or stream.length
     if description["state"] is not None:
         stream.resume(_state(folder / _STATE, description["state"], stream))
-    return stream
+    return stream, asked
 
 
 def check_model(folder: Path, description: dict[str, Any], segmenter: Segmenter) -> None:

@@ -49,7 +49,8 @@ def folder(adapted: VideoSegmenter, tmp_path: Path) -> Path:
 def test_round_trip_is_bit_identical(adapted: VideoSegmenter, folder: Path) -> None:
     loaded = wrap(toy_segmenter())
     assert loaded.load_pretrained(folder) is loaded
-    assert loaded.config == adapted.report.config
+    assert loaded.config == adapted.config
+    assert loaded._stream.config == adapted.report.config
     adapted.clear_memory()
     for frame in FRAMES[4:]:
         ours, theirs = adapted.predict(frame), loaded.predict(frame)

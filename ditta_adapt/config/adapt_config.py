@@ -38,10 +38,10 @@ class AdaptConfig(Record):
     weights, second looks, and a judge of what is used.
     `AdaptConfig.paper()` is the released program instead.
 
-    `"auto"` is decided by the propagator, once, at the beginning of `adapt`; reports and saved
-    folders hold what was decided. Other words are short for the defaults of a record:
-    `targets="dense" | "masks" | "self" | "none"`, `memory="warped" | "residual" | "paper" |
-    "none"`, `safety="checked" | "none"`.
+    `"auto"` is decided by the propagator, once, at the beginning of each `adapt`; reports hold what
+    was decided, saved folders that and what was asked for. Other words are short for the defaults
+    of a record: `targets="dense" | "masks" | "self" | "none"`, `memory="warped" | "residual" |
+    "paper" | "none"`, `safety="checked" | "none"`.
 
     Attributes:
         targets: where labels come from (stage B). `"auto"`: `DenseVote()` where the propagator can

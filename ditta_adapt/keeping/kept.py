@@ -54,8 +54,8 @@ class Kept(ABC):
     def save_pretrained(self, path: str | Path, *, state: bool = False) -> None:
         """Write the adapted modules to a folder: `model.safetensors` and `config.json`.
 
-        The frozen encoder is not written; the configuration has `"auto"` decided. If nothing was
-        adapted, these are the pre-trained weights, and the configuration as it was given.
+        The frozen encoder is not written; the configuration is, as it was given and as it was
+        decided for this video. If nothing was adapted, these are the pre-trained weights.
 
         With `state` what is remembered of the video is written, too, to `state.safetensors`: what
         loads it goes on with the next frame as if nothing had happened. What a propagator was
@@ -73,11 +73,12 @@ class Kept(ABC):
                 "state=False, or adapt without it."
             )
         with self._alone:
-            persistence.save(path, self._stream, self.segmenter, state=state)
+            persistence.save(path, self._stream, self.segmenter, self.config, state=state)
 
     def load_pretrained(self: KeptT, path: str | Path) -> KeptT:
         """This video model with what `save_pretrained` wrote, its config and memory, if any.
 
+        The stream goes on as was decided for that video; the next one is adapted to as was asked.
         Of what was learned of a domain, see `adapt_to_domain`: its image model is a copy with that
         from now on, and each video is adapted to from there.
 
@@ -98,8 +99,8 @@ class Kept(ABC):
                 return self
             with own_gradient_mode():
                 own = self.segmenter, lambda: self.propagator
-                stream = persistence.load(folder, *own, compile=self._compile)
-            self.config, self.report = stream.config, None
+                stream, asked = persistence.load(folder, *own, compile=self._compile)
+            self.config, self.report = asked, None
             self._set_stream(stream)
         return self
 

@@ -56,7 +56,8 @@ def test_pushed_and_fetched(hub: dict[str, Any]) -> None:
     assert address == "https://hub/me/street/commit/1"
     assert hub["private"]
     fetched = VideoSegmenter.from_pretrained(toy_segmenter(), "me/street")
-    assert fetched.config == video_model.report.config
+    assert fetched.config == video_model.config
+    assert fetched._stream.config == video_model.report.config
     video_model.clear_memory()
     for frame in FRAMES[4:]:
         assert torch.equal(video_model(frame), fetched(frame))
@@ -100,7 +101,8 @@ def test_a_folder_comes_before_an_id(
     video_model.save_pretrained("runs/street")
     monkeypatch.delattr(huggingface_hub, "snapshot_download")
     loaded = VideoSegmenter.from_pretrained(toy_segmenter(), "runs/street")
-    assert loaded.config == video_model.report.config
+    assert loaded.config == video_model.config
+    assert loaded._stream.config == video_model.report.config
 
 
 def test_the_card_of_what_was_only_loaded() -> None:

@@ -113,6 +113,19 @@ def test_larger_sizes_alone_are_not_trusted() -> None:
     assert report.losses
 
 
+def test_the_next_video_is_asked_anew(tmp_path: Path) -> None:
+    """What one video spoke against is not held against another, also from a saved folder."""
+    model, report = adapted(OneSize(blind=(64,)))
+    assert report.config.look is None
+    model.save_pretrained(tmp_path)
+    loaded = wrap(OneSize(blind=()), propagator="flow").load_pretrained(tmp_path)
+    loaded(VIDEO[6])
+    assert loaded.state.plan is None
+    for each in (model, loaded):
+        assert each.config.look == LOOK
+    assert loaded.adapt(VIDEO[:6]).config.look == LOOK
+
+
 def test_a_size_of_which_one_frame_was_not_taken_counts() -> None:
     segmenter = OneSize(blind=(256,))
     shown, left = segmenter.preprocess, [2]
@@ -161,7 +174,7 @@ def test_what_is_left_is_read_again(tmp_path: Path) -> None:
     model, report = adapted(OneSize(blind=(256,)))
     model.save_pretrained(tmp_path)
     read = wrap(OneSize(blind=(256,)), propagator="flow").load_pretrained(tmp_path)
-    assert read.config.look == report.config.look
+    assert read._stream.config.look == report.config.look
 
 
 def test_looks_that_are_not_used_leave_no_trace_but_their_cost() -> None:
