@@ -43,15 +43,18 @@ from ditta_adapt.targets.build import build_targets
 NETWORKS = (WIDTHS[1], WIDTHS[3])
 
 
-def cadences(scales: tuple[float, ...]) -> dict[str, SecondLook]:
+def cadences(usual: SecondLook | None) -> dict[str, SecondLook | None]:
     """By name, from none to one on every fourth frame.
 
     Args:
-        scales: at which the model is trusted.
+        usual: at the sizes at which the model is trusted; none if it is at no size, and looks at
+            no frame, whatever the cadence.
     """
-    usual = replace(SecondLook(), scales=scales)
-    cost = sum(scale**2 for scale in scales)
-    found = {"the warm-up alone": replace(usual, first=(), budget=0)}
+    if usual is None:
+        return dict.fromkeys(cadences(SecondLook()))
+    cost = sum(scale**2 for scale in usual.scales)
+    found: dict[str, SecondLook | None] = {}
+    found["the warm-up alone"] = replace(usual, first=(), budget=0)
     found["the first looks alone"] = replace(usual, budget=0)
     found["default"] = usual
     found["default, twice the budget"] = replace(usual, budget=2 * usual.budget)
@@ -85,14 +88,17 @@ def run_case(case: Case, folder: Path) -> dict[str, Any]:
             for name, stream in streams.items():
                 labels = stream.step(frame, predict_labels, known=encoding)
                 tallies[name].add(labels, video.labels[warmup + t])
-        plans = {name: stream.state.plan for name, stream in streams.items()}
+        spent = {
+            name: 0.0 if stream.state.plan is None else stream.state.plan.spent
+            for name, stream in streams.items()
+        }
     base, steady = tallies.pop(CANDIDATES[0]), {}
     plain = (iou(base.confusion), base.mvc8())
     for name, tally in tallies.items():
         steady[name] = {
             "iou": iou(tally.confusion) - plain[0],
             "mvc8": _known(tally.mvc8() - plain[1]),
-            "passes": plans[name].spent / len(frames[warmup:]),
+            "passes": spent[name] / len(frames[warmup:]),
         }
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(steady, indent=2) + "\n", "utf-8")
@@ -110,7 +116,7 @@ def _streams(done: Adaptation, propagator: OpticalFlowPropagator) -> dict[str, S
     frozen, state = stream._frozen, stream.state
     plain = replace(config, look=None, safety=None)
     streams = {CANDIDATES[0]: Stream(frozen, frozen, plain)}
-    for name, look in cadences(config.look.scales).items():
+    for name, look in cadences(config.look).items():
         each = Stream(
             stream.student,
             frozen,

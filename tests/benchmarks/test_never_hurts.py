@@ -18,7 +18,7 @@ from benchmarks.never_hurts.judging import ERRORS, Collected, iou, leave_out
 from benchmarks.never_hurts.lengths import NAMES, compare
 from benchmarks.never_hurts.lengths import table as lengths_table
 from benchmarks.never_hurts.table import report
-from ditta_adapt import Checks
+from ditta_adapt import Checks, SecondLook
 from ditta_adapt.safety.memory_length import MemoryLength
 
 
@@ -138,7 +138,7 @@ def test_a_case_from_end_to_end(tmp_path, capsys, monkeypatch):
 def test_cadences_are_compared_on_the_same_looks(tmp_path):
     case = Case("segformer", "scene-3", warmup=0.05, size=(192, 320), frames=5)
     row = run_case(case, tmp_path)
-    assert set(row) == set(cadences((0.75, 1.5)))
+    assert set(row) == set(cadences(SecondLook()))
     assert run_case(case, tmp_path) == row
     look = 0.75**2 + 1.5**2
     assert {name: found["passes"] for name, found in row.items()} == {
@@ -153,6 +153,14 @@ def test_cadences_are_compared_on_the_same_looks(tmp_path):
     }
     lines = table([row, {name: dict(found, iou=-0.02) for name, found in row.items()}])
     assert lines.splitlines()[2].split("|")[4].strip() == "-0.0200"
+
+
+def test_a_model_that_is_trusted_at_no_size_looks_at_no_frame(tmp_path, monkeypatch):
+    monkeypatch.setattr("ditta_adapt.safety.trust.doubted_scales", lambda *known: (0.75,))
+    row = run_case(Case("segformer", "scene-3", warmup=0.05, size=(192, 320), frames=3), tmp_path)
+    assert set(row) == set(cadences(SecondLook()))
+    assert {found["passes"] for found in row.values()} == {0.0}
+    assert len({found["iou"] for found in row.values()}) == 1
 
 
 def test_lengths_of_the_memory_are_compared(tmp_path):
