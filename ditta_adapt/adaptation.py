@@ -96,7 +96,8 @@ def adapt_to_frames(
         begin_after(stream, warm_up, resolution.session)
     about = getattr(segmenter, "notes", ())
     whole = _whole_model_note(warm_up)
-    short = "" if stream.length is None else stream.length.note
+    length = None if stream.state is None else stream.state.length
+    short = "" if length is None else length.note
     notes = (taught, resolution.note, trained.note, looked, short, whole, not_compiled, *about)
     report = report_of(
         segmenter, propagator, config, warm_up, targets, trained, clock.seconds, notes

@@ -12,8 +12,8 @@ TESTED = 8
 """Streamed frames that are predicted, to begin with and after every change: what comes later says
 the same, and costs."""
 
-# To an eighth; what is left then is hardly a memory.
 _HALVINGS = 3
+_WORSE = "predicted the model's next labels worse than its last ones did"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class MemoryLength:
     for the memory's labels `m`, the model's own labels `y`, and `agreement` `a`. Where the model
     flickers, the memory predicts better; where it is steady, and votes smear over edges or lag
     behind, it predicts worse. If that is sure, see `surely_worse`, the memory is made half as long,
-    `g` to `g^2`, and tested anew, down to an eighth.
+    `g` to `g^2`, and tested anew, down to an eighth. If that is refuted, too, nothing speaks for a
+    memory; where no second look does, either, it has no say.
 
     Attributes:
         decay: `g`.
@@ -51,22 +52,33 @@ class MemoryLength:
         Args:
             differences: `d`, in [-1, 1], of each.
         """
-        found, shorter = (*self.differences, *differences), self.decay**2
-        if self.halvings < _HALVINGS and shorter < self.decay and surely_worse(found):
-            halvings = self.halvings + 1
-            return MemoryLength(shorter, TESTED if halvings < _HALVINGS else 0, halvings=halvings)
+        found = (*self.differences, *differences)
+        if self._can_be_halved and surely_worse(found):
+            return MemoryLength(self.decay**2, halvings=self.halvings + 1)
         return replace(self, left=max(self.left - len(differences), 0), differences=found)
 
     @property
+    def refuted(self) -> bool:
+        """Whether a memory that cannot be made shorter surely predicts worse than none."""
+        return not self._can_be_halved and surely_worse(self.differences)
+
+    @property
+    def _can_be_halved(self) -> bool:
+        return self.halvings < _HALVINGS and self.decay**2 < self.decay
+
+    @property
     def note(self) -> str:
-        """In plain words, that the memory was made shorter, or `""`."""
-        if not self.halvings:
-            return ""
-        part = ("half", "a quarter", "an eighth")[self.halvings - 1]
-        return (
-            f"the memory is {part} as long as asked for (a vote weighs {self.decay:.2f} one frame "
-            "on), since a longer one predicted the model's next labels worse than its last ones did"
-        )
+        """In plain words, that the memory was made shorter, or is refuted, or `""`."""
+        notes = []
+        if self.halvings:
+            part = ("half", "a quarter", "an eighth")[self.halvings - 1]
+            notes.append(
+                f"the memory is {part} as long as asked for (a vote weighs {self.decay:.2f} one "
+                f"frame on), since a longer one {_WORSE}"
+            )
+        if self.refuted:
+            notes.append(f"the memory has no say but by second looks, since it {_WORSE}")
+        return "; ".join(notes)
 
     def to_values(self) -> list[Any]:
         """As values that JSON can hold."""

@@ -19,7 +19,7 @@ from ditta_adapt.ops.photometric import colours_on_grid
 from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.safety.drift_monitor import DriftMonitor
 from ditta_adapt.safety.judge import Judge, Speaker
-from ditta_adapt.safety.memory_length import length_of
+from ditta_adapt.safety.memory_length import MemoryLength, length_of
 from ditta_adapt.streaming.candidates import Candidates
 from ditta_adapt.streaming.capture import capture
 from ditta_adapt.streaming.decodings import Decodings
@@ -31,7 +31,7 @@ from ditta_adapt.streaming.memory import update_memory
 from ditta_adapt.streaming.past import Past
 from ditta_adapt.streaming.prediction import Evidence
 from ditta_adapt.streaming.second_opinion import second_opinion
-from ditta_adapt.streaming.speaking import who_speaks
+from ditta_adapt.streaming.speaking import has_a_say, who_speaks
 from ditta_adapt.streaming.state import StreamState
 from ditta_adapt.streaming.watching import watch
 from ditta_adapt.teachers.propagator import Propagator
@@ -101,9 +101,10 @@ class Stream:
     @property
     def speaker(self) -> Speaker:
         """Whose labels the next frame gets, unless it shows another scene or is looked at twice."""
-        if self.state is None:
-            return self._speaking(self.judge, self.monitor)
-        return self._speaking(self.state.judged, self.state.watched)
+        known = self.state
+        if known is None:
+            return self._speaking(self.judge, self.monitor, self.length)
+        return self._speaking(known.judged, known.watched, known.remembering)
 
     def __str__(self) -> str:
         adapted = "adapted" if self.adapted else "not adapted"
@@ -207,7 +208,8 @@ class Stream:
         if plan is not None and not known.taught:
             plan = plan.next(cut=cut)
         addon, last = self.student.addon, before.output
-        candidates = Candidates(self.config, self.memory, addon, past, last, fuse)
+        heeded = fuse and has_a_say(length, judge)
+        candidates = Candidates(self.config, self.memory, addon, past, last, heeded)
         looked, seen, hearing = known.votes, None, None
         if plan is not None and plan.due and fuse and not known.taught:
             carried = None
@@ -219,14 +221,14 @@ class Stream:
             looked = None if seen.logits is None else seen.votes()
             if hearing is not None and judge is not None and not answers_late(frame):
                 judge, hearing = hearing.verdict(judge), None
-        speaker = self._speaking(judge, monitor)
+        speaker = self._speaking(judge, monitor, length)
         student = self.student_of(speaker)
         asked = monitor if judge is None else None
         opinion = second_opinion(asked, decodings, self._running, self._frozen)
         if opinion is not None and monitor is not None and not answers_late(frame):
             monitor, opinion = monitor.with_second_opinion(*opinion.read()), None
         # If the next frame is decoded by other weights, these are to remember their own.
-        next_student = self.student_of(self._speaking(judge, monitor))
+        next_student = self.student_of(self._speaking(judge, monitor, length))
         evidence = candidates.evidence(speaker, output_of(speaker), frame_size(frame), looked)
         evidence = replace(evidence, image_model=lambda: output_of("image model").logits)
         trial = None
@@ -284,9 +286,10 @@ class Stream:
             plan=self.plan,
         )
 
-    def _speaking(self, judge: Judge | None, monitor: DriftMonitor | None) -> Speaker:
-        remembers = self._past is not None
-        return who_speaks(judge, monitor, adapted=self.adapted, remembers=remembers)
+    def _speaking(
+        self, judge: Judge | None, monitor: DriftMonitor | None, length: MemoryLength | None
+    ) -> Speaker:
+        return who_speaks(judge, monitor, length, adapted=self.adapted)
 
     def student_of(self, speaker: Speaker) -> Student:
         """Who decodes for a candidate."""

@@ -61,17 +61,29 @@ def test_one_by_one_or_all_at_once() -> None:
 
 def test_after_a_change_it_is_tested_anew_down_to_an_eighth() -> None:
     length = MemoryLength(0.8)
-    for decay, left in ((0.8**2, 8), (0.8**4, 8), (0.8**8, 0)):
+    for decay in (0.8**2, 0.8**4, 0.8**8):
         length = length.after(-0.1, -0.1, -0.1)
         assert length.decay == pytest.approx(decay)
-        assert (length.left, length.differences) == (left, ())
-    assert length.after(-0.1, -0.1, -0.1).decay == length.decay
+        assert (length.left, length.differences) == (8, ())
+        assert not length.refuted
+    assert "an eighth as long" in length.note
+    assert "has no say" not in length.note
+    # Shorter it does not get; but it can be refuted, and then is no longer heeded.
+    assert not length.after(-0.1, -0.1).refuted
+    assert not length.after(-0.1, 0.1, -0.1).refuted
+    last = length.after(-0.1, -0.1, -0.1)
+    assert last.refuted
+    assert last.decay == length.decay
+    assert last.note.startswith(length.note + "; the memory has no say but by second looks")
 
 
 @pytest.mark.parametrize("decay", [0.0, 1.0])
-def test_what_cannot_be_halved_stays(decay: float) -> None:
+def test_what_cannot_be_halved_is_refuted_at_once(decay: float) -> None:
     found = MemoryLength(decay).after(-0.1, -0.1, -0.1)
     assert found == MemoryLength(decay, 5, (-0.1, -0.1, -0.1))
+    assert found.refuted
+    assert found.note.startswith("the memory has no say but by second looks")
+    assert not MemoryLength(decay).after(0.1, 0.1, 0.1).refuted
 
 
 @quick

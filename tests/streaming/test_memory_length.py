@@ -20,7 +20,9 @@ from ditta_adapt import (
     WarpedVotes,
     wrap,
 )
+from ditta_adapt.safety.judge import Judge
 from ditta_adapt.safety.memory_length import MemoryLength
+from ditta_adapt.streaming.speaking import has_a_say, who_speaks
 from ditta_adapt.streaming.state import StreamState
 from ditta_adapt.streaming.trial import Trial
 from tests.baselines.shift_propagator import ShiftPropagator
@@ -32,6 +34,8 @@ CONFIG = AdaptConfig(
     memory=WarpedVotes(decay=0.8, tolerance=1e6),
     safety=Checks(warp_margin=1.0),
 )
+ENDLESS = replace(CONFIG, memory=WarpedVotes(decay=1.0, tolerance=1e6))
+"""Of a memory that cannot be made shorter."""
 
 
 class Shades:
@@ -259,7 +263,7 @@ def test_what_the_warm_up_settled_is_where_the_next_stream_begins(tmp_path: Path
 
 
 def test_a_memory_that_forgets_nothing_is_not_said_to_be_shorter() -> None:
-    model = model_of(0.0, -1, replace(CONFIG, memory=WarpedVotes(decay=1.0, tolerance=1e6)))
+    model = model_of(0.0, -1, ENDLESS)
     report = model.adapt(FRAMES[:8])
     assert after(model, FRAMES[8:]).halvings == 0
     assert "as long as asked for" not in str(report)
@@ -274,8 +278,55 @@ def test_after_a_halving_the_votes_of_the_longer_memory_are_gone() -> None:
         model(frame)
         state = state_of(model)
         begun.append(before > 0 and state.trial is not None and state.trial.frames == 1)
-    # Once a halving, but for the last, after which nothing is left to be tested.
-    assert sum(begun) == min(length(model).halvings, 2)
+    # Once a halving.
+    assert sum(begun) == length(model).halvings == 2
+
+
+def test_a_memory_that_is_refuted_at_its_shortest_has_no_say() -> None:
+    """What nobody judges is heeded as long as it predicts no worse than nothing remembered."""
+    model = model_of(0.0, -1, ENDLESS)
+    model.adapt(FRAMES[:2])
+    image_model = wrap(Shades(0.0), config=AdaptConfig(targets=None, look=None, memory=None))
+    silenced = 0
+    for frame in FRAMES[2:]:
+        before = model.speaker
+        labels = model(frame)
+        log = state_of(model).log
+        assert log is not None
+        assert log.speaker == before == ("image model" if silenced else "memory")
+        if silenced:
+            assert torch.equal(labels, image_model(frame))
+        silenced = max(silenced, length(model).refuted)
+        assert bool(silenced) == length(model).refuted
+    assert silenced
+    # Votes go on being counted, and what is refuted in one scene may be right in another.
+    assert state_of(model).votes is not None
+    model.clear_memory()
+    assert model.speaker == "memory"
+
+
+def test_one_that_wavers_keeps_what_it_remembers() -> None:
+    model = model_of(0.6, 1)
+    model.adapt(FRAMES[:2])
+    assert not after(model, FRAMES[2:]).refuted
+    assert model.speaker == "memory"
+
+
+def test_who_is_judged_is_heeded_although_it_is_refuted() -> None:
+    refuted = MemoryLength(1.0).after(-0.1, -0.1, -0.1)
+    assert not has_a_say(refuted, None)
+    assert has_a_say(refuted, Judge(Checks(), {"memory": (0.1, 0.1)}))
+    assert has_a_say(None, None)
+    spoken = [who_speaks(None, None, each, adapted=False) for each in (refuted, None)]
+    assert spoken == ["image model", "image model"]
+    assert who_speaks(None, None, MemoryLength(1.0), adapted=False) == "memory"
+    assert who_speaks(None, None, refuted, adapted=True) == "adapted"
+
+
+def test_a_warm_up_that_refutes_it_is_told() -> None:
+    model = model_of(0.0, -1, ENDLESS)
+    assert "the memory has no say but by second looks" in str(model.adapt(FRAMES[:8]))
+    assert model.speaker == "image model"
 
 
 def test_another_model_is_tested_on_its_own_labels() -> None:
