@@ -91,7 +91,7 @@ class Compared:
             length = replace(length, differences=tuple(seen[:, length.halvings]))
             total = []
             for t in range(self.confusion.shape[1]):
-                total.append(self.confusion[0 if length.refuted else 1 + length.halvings, t])
+                total.append(self.confusion[0 if length.doubted else 1 + length.halvings, t])
                 if length.left:
                     length = length.after(self.differences[self.warmup - 1 + t, length.halvings])
         return iou(np.stack(total)) - iou(self.confusion[0])

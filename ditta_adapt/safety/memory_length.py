@@ -6,7 +6,7 @@ from typing import Any
 
 from ditta_adapt.config import AdaptConfig, Checks, WarpedVotes
 from ditta_adapt.errors import ConfigError
-from ditta_adapt.safety.surely_worse import surely_worse
+from ditta_adapt.safety.surely_worse import rather_worse, surely_worse
 
 TESTED = 8
 """Streamed frames that are predicted, to begin with and after every change: what comes later says
@@ -28,8 +28,8 @@ class MemoryLength:
     for the memory's labels `m`, the model's own labels `y`, and `agreement` `a`. Where the model
     flickers, the memory predicts better; where it is steady, and votes smear over edges or lag
     behind, it predicts worse. If that is sure, see `surely_worse`, the memory is made half as long,
-    `g` to `g^2`, and tested anew, down to an eighth. If that is refuted, too, nothing speaks for a
-    memory; where no second look does, either, it has no say.
+    `g` to `g^2`, and tested anew, down to an eighth. Where no second look judges, less is enough
+    for a memory to have no say, see `doubted`: silence costs less than a mistake.
 
     Attributes:
         decay: `g`.
@@ -53,22 +53,24 @@ class MemoryLength:
             differences: `d`, in [-1, 1], of each.
         """
         found = (*self.differences, *differences)
-        if self._can_be_halved and surely_worse(found):
-            return MemoryLength(self.decay**2, halvings=self.halvings + 1)
+        shorter = self.decay**2
+        if self.halvings < _HALVINGS and shorter < self.decay and surely_worse(found):
+            return MemoryLength(shorter, halvings=self.halvings + 1)
         return replace(self, left=max(self.left - len(differences), 0), differences=found)
 
     @property
-    def refuted(self) -> bool:
-        """Whether a memory that cannot be made shorter surely predicts worse than none."""
-        return not self._can_be_halved and surely_worse(self.differences)
+    def doubted(self) -> bool:
+        """Whether it predicts rather worse than the last frame alone, see `rather_worse`.
 
-    @property
-    def _can_be_halved(self) -> bool:
-        return self.halvings < _HALVINGS and self.decay**2 < self.decay
+        One that was made shorter is doubted until three frames were predicted.
+        """
+        if len(self.differences) < 3:
+            return self.halvings > 0
+        return rather_worse(self.differences)
 
     @property
     def note(self) -> str:
-        """In plain words, that the memory was made shorter, or is refuted, or `""`."""
+        """In plain words, that the memory was made shorter, or is doubted, or `""`."""
         notes = []
         if self.halvings:
             part = ("half", "a quarter", "an eighth")[self.halvings - 1]
@@ -76,7 +78,7 @@ class MemoryLength:
                 f"the memory is {part} as long as asked for (a vote weighs {self.decay:.2f} one "
                 f"frame on), since a longer one {_WORSE}"
             )
-        if self.refuted:
+        if self.doubted:
             notes.append(f"the memory has no say but by second looks, since it {_WORSE}")
         return "; ".join(notes)
 

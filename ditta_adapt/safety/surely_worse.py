@@ -33,3 +33,17 @@ def surely_worse(differences: Sequence[float], groups: Sequence[int] | None = No
     quantile = _QUANTILES[place] if place < len(_QUANTILES) else _LARGE
     error: float = stdev(differences) / len(differences) ** 0.5
     return fmean(differences) + quantile * error < 0
+
+
+def rather_worse(differences: Sequence[float]) -> bool:
+    r"""Whether differences are below 0 on average by more than their standard error.
+
+    .. math:: \bar d + \frac{s}{\sqrt n} < 0
+
+    Args:
+        differences: `d`; of fewer than three, whose error is hardly known, nothing is said.
+    """
+    if len(differences) < 3:
+        return False
+    error: float = stdev(differences) / len(differences) ** 0.5
+    return fmean(differences) + error < 0

@@ -29,5 +29,5 @@ def who_speaks(
 
 
 def has_a_say(length: MemoryLength | None, judge: Judge | None) -> bool:
-    """Whether what is remembered counts: unless it is refuted, and nobody judges it."""
-    return judge is not None or length is None or not length.refuted
+    """Whether what is remembered counts: unless it is doubted, and nobody judges it."""
+    return judge is not None or length is None or not length.doubted

@@ -282,12 +282,12 @@ def test_after_a_halving_the_votes_of_the_longer_memory_are_gone() -> None:
     assert sum(begun) == length(model).halvings == 2
 
 
-def test_a_memory_that_is_refuted_at_its_shortest_has_no_say() -> None:
+def test_a_memory_that_is_doubted_has_no_say() -> None:
     """What nobody judges is heeded as long as it predicts no worse than nothing remembered."""
     model = model_of(0.0, -1, ENDLESS)
     model.adapt(FRAMES[:2])
     image_model = wrap(Shades(0.0), config=AdaptConfig(targets=None, look=None, memory=None))
-    silenced = 0
+    silenced = False
     for frame in FRAMES[2:]:
         before = model.speaker
         labels = model(frame)
@@ -296,10 +296,9 @@ def test_a_memory_that_is_refuted_at_its_shortest_has_no_say() -> None:
         assert log.speaker == before == ("image model" if silenced else "memory")
         if silenced:
             assert torch.equal(labels, image_model(frame))
-        silenced = max(silenced, length(model).refuted)
-        assert bool(silenced) == length(model).refuted
+        silenced = length(model).doubted
     assert silenced
-    # Votes go on being counted, and what is refuted in one scene may be right in another.
+    # Votes go on being counted, and what is wrong in one scene may be right in another.
     assert state_of(model).votes is not None
     model.clear_memory()
     assert model.speaker == "memory"
@@ -308,22 +307,22 @@ def test_a_memory_that_is_refuted_at_its_shortest_has_no_say() -> None:
 def test_one_that_wavers_keeps_what_it_remembers() -> None:
     model = model_of(0.6, 1)
     model.adapt(FRAMES[:2])
-    assert not after(model, FRAMES[2:]).refuted
+    assert not after(model, FRAMES[2:]).doubted
     assert model.speaker == "memory"
 
 
-def test_who_is_judged_is_heeded_although_it_is_refuted() -> None:
-    refuted = MemoryLength(1.0).after(-0.1, -0.1, -0.1)
-    assert not has_a_say(refuted, None)
-    assert has_a_say(refuted, Judge(Checks(), {"memory": (0.1, 0.1)}))
+def test_who_is_judged_is_heeded_although_it_is_doubted() -> None:
+    doubted = MemoryLength(1.0).after(-0.1, -0.1, -0.1)
+    assert not has_a_say(doubted, None)
+    assert has_a_say(doubted, Judge(Checks(), {"memory": (0.1, 0.1)}))
     assert has_a_say(None, None)
-    spoken = [who_speaks(None, None, each, adapted=False) for each in (refuted, None)]
+    spoken = [who_speaks(None, None, each, adapted=False) for each in (doubted, None)]
     assert spoken == ["image model", "image model"]
     assert who_speaks(None, None, MemoryLength(1.0), adapted=False) == "memory"
-    assert who_speaks(None, None, refuted, adapted=True) == "adapted"
+    assert who_speaks(None, None, doubted, adapted=True) == "adapted"
 
 
-def test_a_warm_up_that_refutes_it_is_told() -> None:
+def test_a_warm_up_that_speaks_against_it_is_told() -> None:
     model = model_of(0.0, -1, ENDLESS)
     assert "the memory has no say but by second looks" in str(model.adapt(FRAMES[:8]))
     assert model.speaker == "image model"
