@@ -176,9 +176,11 @@ def test_lengths_of_the_memory_are_compared(tmp_path):
     assert found.differences[1:].any()
     lines = lengths_table([found, found]).splitlines()
     assert len(lines) == 2 + len(NAMES) + 4
-    # Never refuted, it is as long as asked for.
+    # Never refuted, it is as long as asked for; doubted, as it is in the warm-up, it has no say.
     with patch.object(MemoryLength, "after", lambda length, *found: length):
-        assert found.replayed(1.0) == found.change("decay 0.85")
+        assert found.replayed(1.0) == 0.0
+        with patch.object(MemoryLength, "doubted", False):
+            assert found.replayed(1.0) == found.change("decay 0.85") != 0.0
 
 
 def test_corrupted_frames_are_the_same_each_time(tmp_path: Path):
