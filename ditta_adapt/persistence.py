@@ -114,10 +114,10 @@ def load(
     check_model(folder, description, segmenter)
     try:
         config = AdaptConfig.from_dict(description["config"])
+        # Folders from before they were kept have neither `asked` nor `length`.
         asked = AdaptConfig.from_dict(description.get("asked", description["config"]))
         monitor = _monitor(description["monitor"], config)
         judge = _judge(description["opinions"], config)
-        # Before lengths were tested, they were not kept.
         kept = description.get("length")
         length = None if kept is None else MemoryLength.from_values(kept)
         memory = config.memory if description["has_memory"] else None

@@ -168,6 +168,20 @@ def test_an_entry_that_is_missing(folder: Path, key: str) -> None:
     refuses(folder, "no valid config")
 
 
+def test_what_was_asked_for_may_be_missing_but_not_without_sense(
+    adapted: VideoSegmenter, folder: Path
+) -> None:
+    """Folders of before it was kept tell what was decided."""
+    path = folder / "config.json"
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps(written | {"asked": {"targets": 3}}))
+    refuses(folder, "no valid config")
+    del written["asked"]
+    path.write_text(json.dumps(written))
+    loaded = wrap(toy_segmenter()).load_pretrained(folder)
+    assert loaded.config == adapted.report.config
+
+
 def test_the_drift_monitor_keeps_its_measure(tmp_path: Path) -> None:
     """In a noisy video trust is low everywhere: without the usual one, every frame was a cut."""
     noise = np.random.default_rng(0)

@@ -12,6 +12,7 @@ TESTED = 8
 """Streamed frames that are predicted, to begin with and after every change: what comes later says
 the same, and costs."""
 
+# To an eighth; what is left then is hardly a memory.
 _HALVINGS = 3
 _WORSE = "predicted the model's next labels worse than its last ones did"
 

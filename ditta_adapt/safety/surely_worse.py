@@ -30,9 +30,7 @@ def surely_worse(differences: Sequence[float], groups: Sequence[int] | None = No
     place = len(differences) - 3
     if place < 0:
         return False
-    quantile = _QUANTILES[place] if place < len(_QUANTILES) else _LARGE
-    error: float = stdev(differences) / len(differences) ** 0.5
-    return fmean(differences) + quantile * error < 0
+    return _bound(differences, _QUANTILES[place] if place < len(_QUANTILES) else _LARGE) < 0
 
 
 def rather_worse(differences: Sequence[float]) -> bool:
@@ -43,7 +41,10 @@ def rather_worse(differences: Sequence[float]) -> bool:
     Args:
         differences: `d`; of fewer than three, whose error is hardly known, nothing is said.
     """
-    if len(differences) < 3:
-        return False
+    return len(differences) >= 3 and _bound(differences, 1.0) < 0
+
+
+def _bound(differences: Sequence[float], errors: float) -> float:
+    """The mean, and so many standard errors above it."""
     error: float = stdev(differences) / len(differences) ** 0.5
-    return fmean(differences) + error < 0
+    return fmean(differences) + errors * error

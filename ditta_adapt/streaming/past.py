@@ -9,7 +9,7 @@ from torch import Tensor
 from ditta_adapt.config import WarpedVotes
 from ditta_adapt.errors import PropagationError
 from ditta_adapt.ops.photometric import colours_on_grid
-from ditta_adapt.safety.memory_length import MemoryLength
+from ditta_adapt.safety.memory_length import TESTED, MemoryLength
 from ditta_adapt.streaming.carried import Carried, Said, carry
 from ditta_adapt.streaming.memory import past_votes
 from ditta_adapt.streaming.state import StreamState
@@ -111,7 +111,7 @@ class Past:
         trial, tested = before.trial, before.length
         if trial is not None and trial.adapted != adapted:
             # What was predicted of another model's labels says nothing of this one's.
-            length, trial = replace(length, differences=()), None
+            length, trial = replace(length, left=TESTED, differences=()), None
         if tested is None or tested.halvings != length.halvings:
             # The votes of a longer memory would speak for a while.
             trial = None

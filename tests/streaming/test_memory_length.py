@@ -344,7 +344,8 @@ def test_another_model_is_tested_on_its_own_labels() -> None:
     monitor = replace(state.monitor, collapsed=True)
     model._stream.state = replace(state, monitor=monitor)
     found = after(model, FRAMES[10:11])
-    assert found.differences == ()
+    # And it has as many frames to be tested on as the one before had.
+    assert (found.left, found.differences) == (8, ())
     trial = state_of(model).trial
     assert trial is not None
     assert (trial.adapted, trial.frames) == (False, 1)
