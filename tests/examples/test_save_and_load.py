@@ -28,6 +28,8 @@ def test_it_compares_with_a_stream_that_remembers(
 ) -> None:
     """Without the state the labels of the next frames are others, and the example would fail."""
     monkeypatch.setattr(save_and_load, "render_video", partial(render_video, size=(64, 112)))
+    # On frames as small as these the memory is doubted, and nothing of it would be heard.
+    monkeypatch.setattr("ditta_adapt.safety.memory_length.MemoryLength.doubted", False)
     save = save_and_load.wrap(save_and_load.load_demo_model()).__class__.save_pretrained
 
     def forgetful(model: object, path: Path, *, state: bool = False) -> None:
