@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
 
 from ditta_adapt.config import AdaptConfig, Checks, WarpedVotes
@@ -14,6 +14,8 @@ what it remembers."""
 
 # Opinions that count; older ones are of another part of the video.
 _KEPT = 8
+# Opinions of most models and videos spread less than this; and how many opinions that counts for.
+_SPREAD, _WEIGHT = 0.05, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,13 @@ class Judge:
     far as
 
     .. math:: \bar d - z\, \frac{s}{\sqrt n}, \qquad
-              s^2 = \frac{1}{n-1} \sum_i (d_i - \bar d)^2
+              s^2 = \frac{\nu s_0^2 + \sum_i (d_i - \bar d)^2}{\nu + n - 1}, \qquad
+              s_0 = 0.05, \; \nu = 2
 
     is above 0, the mean of its last `n` opinions less `z` standard errors: looks that contradict
-    each other say little, and one alone, whose error is not known, approves of nothing. The one
-    that is approved most speaks; the image model where none is.
+    each other say little. So do a few that agree, which may be chance: until opinions show how far
+    they spread, `s_0` is taken for it, with the weight of `nu` of them. One alone approves of
+    nothing. The candidate that is approved most speaks; the image model where none is.
 
     Attributes:
         checks: `z` is its `standard_errors`.
@@ -62,8 +66,10 @@ class Judge:
             return 0.0
         if len(found) == 1:
             return min(found[0], 0.0)
-        error: float = stdev(found) / len(found) ** 0.5
-        return fmean(found) - self.checks.standard_errors * error
+        mean, count = fmean(found), len(found)
+        squares = _WEIGHT * _SPREAD**2 + sum((each - mean) ** 2 for each in found)
+        error: float = (squares / (_WEIGHT + count - 1) / count) ** 0.5
+        return mean - self.checks.standard_errors * error
 
     @property
     def speaker(self) -> Speaker:

@@ -170,7 +170,7 @@ def test_a_decoder_that_was_ruined_does_not_keep_its_say() -> None:
     with torch.no_grad():
         for parameter in model._stream.student.segmenter.model.decoder[-1].parameters():
             parameter.mul_(-1)
-    say(model, memory=-0.01, adapted=0.01)
+    say(model, memory=-0.01, adapted=0.02)
     model(VIDEO[4])
     assert who_spoke(model) == "adapted"
     # The look that finds it out is at this frame.

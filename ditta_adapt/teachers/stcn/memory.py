@@ -15,11 +15,13 @@ class Remembered:
     """One frame, and some objects in it.
 
     Attributes:
+        t: its index.
         key: `(1, C, h, w)`.
         values: of objects that follow one another in the order in which they began.
         first: the number of the first of these, from 0.
     """
 
+    t: int
     key: Float[Tensor, "1 C h w"]
     values: Float[Tensor, "K V h w"]
     first: int = 0
@@ -41,12 +43,13 @@ class StcnMemory:
         every: `k`.
         most: of every k-th frame, at least 1.
         top_k: see `read`.
+        local: whether an object is looked for only as far as it can have come.
 
     Source: Cheng et al., NeurIPS 2021, whose memory has no bound.
     """
 
-    def __init__(self, *, every: int, most: int, top_k: int) -> None:
-        self._every, self._top_k = every, top_k
+    def __init__(self, *, every: int, most: int, top_k: int, local: bool = True) -> None:
+        self._every, self._top_k, self._local = every, top_k, local
         self.begins: list[Remembered] = []
         self.since: deque[Remembered] = deque(maxlen=most)
 
@@ -54,17 +57,19 @@ class StcnMemory:
         """Whether frame `t` is one of every k."""
         return t % self._every == 0
 
-    def begin(self, key: Float[Tensor, "1 C h w"], values: Float[Tensor, "K V h w"]) -> None:
+    def begin(
+        self, t: int, key: Float[Tensor, "1 C h w"], values: Float[Tensor, "K V h w"]
+    ) -> None:
         """New objects, in the frame in which they begin."""
         first = sum(len(each.values) for each in self.begins)
-        self.begins.append(Remembered(key, values, first))
+        self.begins.append(Remembered(t, key, values, first))
 
-    def add(self, key: Float[Tensor, "1 C h w"], values: Float[Tensor, "K V h w"]) -> None:
+    def add(self, t: int, key: Float[Tensor, "1 C h w"], values: Float[Tensor, "K V h w"]) -> None:
         """All objects so far, in a later frame."""
-        self.since.append(Remembered(key, values))
+        self.since.append(Remembered(t, key, values))
 
-    def read(self, key: Float[Tensor, "1 C h w"]) -> Float[Tensor, "K V h w"]:
-        """What is remembered of each object, where frames look like this one.
+    def read(self, t: int, key: Float[Tensor, "1 C h w"]) -> Float[Tensor, "K V h w"]:
+        """What is remembered of each object, where frames look like frame `t`.
 
         An object is looked for in frames since it began: of others nothing is known.
         """
@@ -72,10 +77,21 @@ class StcnMemory:
         for begun in self.begins:
             own = range(begun.first, begun.first + len(begun.values))
             known = [(each, each.of(own)) for each in (begun, *self.since)]
-            frames = [(each.key, values) for each, values in known if values is not None]
-            keys = torch.stack([frame for frame, _ in frames], dim=2)
+            frames = [(each, values) for each, values in known if values is not None]
+            keys = torch.stack([each.key for each, _ in frames], dim=2)
             values = torch.stack([value for _, value in frames], dim=2)
+            reach = [_reach(abs(t - each.t), key) for each, _ in frames] if self._local else None
             # One affinity for all objects: their values side by side.
-            together = read(key, keys, values.flatten(0, 1)[None], top_k=self._top_k)
+            together = read(key, keys, values.flatten(0, 1)[None], top_k=self._top_k, reach=reach)
             found.append(together.reshape(len(own), -1, *key.shape[2:]))
         return torch.cat(found)
+
+
+def _reach(age: int, key: Float[Tensor, "1 C h w"]) -> float:
+    r"""How far an object can have come in as many frames, in cells; at least to those around.
+
+    .. math:: r = \max(1.5,\; (0.3 + 0.02\, a) \min(h, w))
+
+    What looks like an object and is farther away is another.
+    """
+    return max(1.5, (0.3 + 0.02 * age) * min(key.shape[2:]))

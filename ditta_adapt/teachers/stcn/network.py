@@ -1,5 +1,6 @@
 """The space-time correspondence network: keys of frames, values of masks, and what reads them."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -175,17 +176,21 @@ def read(
     values: Float[Tensor, "B V T h w"],
     *,
     top_k: int | None = None,
+    reach: Sequence[float] | None = None,
 ) -> Float[Tensor, "B V h w"]:
     r"""Values of the remembered cells whose keys are nearest, weighted.
 
     .. math:: S(x, y) = -\frac{|q(x) - k(y)|^2}{\sqrt C}, \qquad
         v(x) = \sum_y softmax_{y \in top(x)} S(x, y)\; v(y)
 
+    `top(x)` are the most similar of those within reach, `|x - y| <= r_t` in frame `t`.
+
     Args:
         query: `q`, keys of the frames that are asked about.
         keys: `k`, of `T >= 1` remembered frames each.
         values: `v`, in the same places.
         top_k: how many of the nearest count; all of them with none.
+        reach: `r_t >= 0` of each remembered frame, in cells; endless with none.
 
     Source: Cheng et al., NeurIPS 2021, negative squared distance; top-k: Cheng et al., "Modular
     Interactive Video Object Segmentation", CVPR 2021.
@@ -194,6 +199,10 @@ def read(
     # The square of the query is the same for all, so the softmax does without it.
     similarity = 2 * asked.transpose(1, 2) @ known - known.square().sum(dim=1, keepdim=True)
     similarity = similarity / query.shape[1] ** 0.5
+    if reach is not None:
+        away = _distances(query.shape[2], query.shape[3], query.device)
+        far = torch.cat([away > radius for radius in reach], dim=1)
+        similarity = similarity.masked_fill(far, float("-inf"))
     if top_k is not None and top_k < similarity.shape[2]:
         best, cells = similarity.topk(top_k, dim=2)
         # Zeros in all other places: reading is then one product of matrices.
@@ -202,6 +211,14 @@ def read(
         weights = similarity.softmax(dim=2)
     found: Tensor = remembered @ weights.transpose(1, 2)
     return found.reshape(*found.shape[:2], *query.shape[2:])
+
+
+def _distances(height: int, width: int, device: torch.device) -> Float[Tensor, "n n"]:
+    """Between all cells of a grid, row by row."""
+    rows, columns = torch.arange(height, device=device), torch.arange(width, device=device)
+    places = torch.cartesian_prod(rows, columns).float()
+    # By products of matrices, which is faster, a cell would not be at distance 0 from itself.
+    return torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def others_of(masks: Float[Tensor, "K H W"]) -> Float[Tensor, "K H W"]:

@@ -45,6 +45,9 @@ class StcnPropagator(BasePropagator[StcnVideo, StcnSession]):
             generated clips of 24 frames.
         most: how many of these are remembered at most, 1 or more.
         top_k: how many remembered cells count for a cell.
+        local: whether only cells count from which an object can have come: within .3 of the
+            frame's shorter side, and .02 more for each frame that has gone by. Published networks
+            look everywhere, and take what looks like the object for it.
 
     Raises:
         InputError: an argument out of range; a file that is not there or holds other weights.
@@ -62,6 +65,7 @@ class StcnPropagator(BasePropagator[StcnVideo, StcnSession]):
         every: int = 2,
         most: int = 12,
         top_k: int = 20,
+        local: bool = True,
     ) -> None:
         super().__init__()
         numbers = (shorter_side, every, most, top_k)
@@ -78,6 +82,7 @@ class StcnPropagator(BasePropagator[StcnVideo, StcnSession]):
         where = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.network = network.to(where).eval().requires_grad_(False)
         self.shorter_side, self.every, self.most, self.top_k = shorter_side, every, most, top_k
+        self.local = local
 
     @classmethod
     def from_pretrained(cls, weights: str | Path) -> "StcnPropagator":
@@ -99,11 +104,12 @@ class StcnPropagator(BasePropagator[StcnVideo, StcnSession]):
             every=self.every,
             most=self.most,
             top_k=self.top_k,
+            local=self.local,
         )
 
     def _watch(self, frames: Sequence[Frame]) -> StcnVideo:
         return StcnVideo(frames, self.network, self.shorter_side)
 
     def _session(self, video: StcnVideo) -> StcnSession:
-        memory = StcnMemory(every=self.every, most=self.most, top_k=self.top_k)
+        memory = StcnMemory(every=self.every, most=self.most, top_k=self.top_k, local=self.local)
         return StcnSession(video, memory)

@@ -51,20 +51,20 @@ class StcnSession(BaseSession[StcnVideo]):
         taken = 1 - new.sum(dim=0, keepdim=True).clamp(max=1)
         self._soft = torch.cat([self._soft.to(device) * taken, new])
         begun = slice(len(self._soft) - len(new), None)
-        self._memory.begin(video.features(t).key, self._values(video, t)[begun])
+        self._memory.begin(t, video.features(t).key, self._values(video, t)[begun])
         return regions
 
     def _follow(self, video: StcnVideo, t: int, to: int) -> Bool[Tensor, "N H W"]:
         with torch.no_grad():
             features = video.features(to)
-            found = self._memory.read(features.key)
+            found = self._memory.read(to, features.key)
             decoded = [
                 video.network.decode(found[some], features.times(len(found[some])))
                 for some in _parts(len(found))
             ]
             self._soft = aggregation_logits(torch.cat(decoded).sigmoid()).softmax(dim=0)[1:]
         if self._memory.wants(to):
-            self._memory.add(features.key, self._values(video, to))
+            self._memory.add(to, features.key, self._values(video, to))
         winner = _winners(self._soft, video.size).cpu()
         return torch.stack([winner == number for number in range(1, len(found) + 1)])
 

@@ -1,6 +1,7 @@
 """Reading a memory by hand, and what the parts of the network see."""
 
 import math
+from itertools import product
 
 import torch
 from hypothesis import given, settings
@@ -25,25 +26,38 @@ def test_reading_by_hand() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 20), st.integers(0, 9)
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 20),
+    st.sampled_from([None, 0.0, 1.2, 2.5]),
+    st.integers(0, 9),
 )
 def test_reading_as_the_formula_has_it(
-    frames: int, height: int, width: int, top_k: int, seed: int
+    frames: int, height: int, width: int, top_k: int, reach: float | None, seed: int
 ) -> None:
     random = torch.Generator().manual_seed(seed)
     query = torch.randn(1, 3, height, width, generator=random, dtype=torch.float64)
     keys = torch.randn(1, 3, frames, height, width, generator=random, dtype=torch.float64)
     values = torch.randn(1, 2, frames, height, width, generator=random, dtype=torch.float64)
-    found = read(query, keys, values, top_k=top_k)
+    # Each frame has a reach of its own.
+    radii = None if reach is None else [reach + t for t in range(frames)]
+    found = read(query, keys, values, top_k=top_k, reach=radii)
+    cells = list(product(range(frames), range(height), range(width)))
     for y in range(height):
         for x in range(width):
             far = (keys[0] - query[0, :, None, y, x, None, None].unsqueeze(1)[:, 0]).square()
             scores = (-far.sum(dim=0) / math.sqrt(3)).flatten()
-            order = sorted(range(len(scores)), key=lambda i: -float(scores[i]))[:top_k]
+            near = [
+                i
+                for i, (t, row, column) in enumerate(cells)
+                if radii is None or math.hypot(row - y, column - x) <= radii[t]
+            ]
+            order = sorted(near, key=lambda i: -float(scores[i]))[:top_k]
             shares = [math.exp(float(scores[i])) for i in order]
-            cells = values[0].flatten(1)
+            known = values[0].flatten(1)
             expected = sum(
-                share * cells[:, i] for share, i in zip(shares, order, strict=True)
+                share * known[:, i] for share, i in zip(shares, order, strict=True)
             ) / sum(shares)
             torch.testing.assert_close(found[0, :, y, x], expected)
 

@@ -11,6 +11,7 @@ from ditta_adapt import InputError, Prompt, wrap
 from ditta_adapt.teachers.registry import find_propagator
 from ditta_adapt.teachers.stcn import StcnPropagator
 from ditta_adapt.teachers.stcn.memory import StcnMemory
+from ditta_adapt.teachers.stcn.training import StcnInTraining
 from ditta_adapt.teachers.test_time import Objective, TrainablePropagator, adapt_propagator
 from ditta_adapt.testing import check_propagator
 from tests.teachers.matching.scenes import background, square
@@ -65,25 +66,46 @@ def values(t: int, objects: int) -> Tensor:
 
 def test_memory_is_bounded_and_keeps_where_objects_began() -> None:
     memory = StcnMemory(every=2, most=3, top_k=9)
-    memory.begin(KEY, values(0, 1))
+    memory.begin(0, KEY, values(0, 1))
     for t in range(2, 20, 2):
-        memory.add(KEY, values(t, 1))
+        memory.add(t, KEY, values(t, 1))
     assert [float(each.values) for each in memory.since] == [14, 16, 18]
     for _ in range(5):
-        memory.begin(KEY, values(30, 1))
+        memory.begin(30, KEY, values(30, 1))
     assert len(memory.begins) == 6
     assert len(memory.since) == 3
 
 
 def test_who_began_late_is_looked_for_since_then_alone() -> None:
     memory = StcnMemory(every=2, most=4, top_k=9)
-    memory.begin(KEY, values(0, 1))
-    memory.add(KEY, values(2, 1))
-    memory.begin(KEY, values(40, 2))
+    memory.begin(0, KEY, values(0, 1))
+    memory.add(2, KEY, values(2, 1))
+    memory.begin(3, KEY, values(40, 2))
     # All keys are the same, so that what is found is the mean of what is remembered.
-    torch.testing.assert_close(memory.read(KEY).flatten(), torch.tensor([1.0, 40.0, 50.0]))
-    memory.add(KEY, values(4, 3))
-    torch.testing.assert_close(memory.read(KEY).flatten(), torch.tensor([2.0, 27.0, 37.0]))
+    torch.testing.assert_close(memory.read(4, KEY).flatten(), torch.tensor([1.0, 40.0, 50.0]))
+    memory.add(4, KEY, values(4, 3))
+    torch.testing.assert_close(memory.read(5, KEY).flatten(), torch.tensor([2.0, 27.0, 37.0]))
+
+
+def test_an_object_is_looked_for_as_far_as_it_can_have_come() -> None:
+    memory = StcnMemory(every=2, most=4, top_k=400)
+    key = torch.zeros(1, 4, 20, 20)
+    marked = torch.zeros(1, 1, 20, 20)
+    marked[..., 10, 10] = 1
+    memory.begin(0, key, marked)
+    # All keys are the same: the mark is found by a share of each cell from which it is in reach.
+    for t, cells in ((1, 6), (5, 8), (35, 20)):  # .32, .4 and 1 of 20 cells
+        found = memory.read(t, key)[0, 0, 10] > 0
+        # Row 10, where the mark is in column 10: as many columns to both sides, if there are.
+        assert found.sum() == min(10, cells) + 1 + min(9, cells)
+        assert (memory.read(-t, key)[0, 0, 10] > 0).equal(found)
+    # On a coarse grid at least in the cells around: a step may end in any of them.
+    coarse = StcnMemory(every=2, most=4, top_k=400)
+    coarse.begin(0, key[..., :3, :5], marked[..., 9:12, 8:13])
+    assert (coarse.read(1, key[..., :3, :5]) > 0).sum() == 9
+    anywhere = StcnMemory(every=2, most=4, top_k=400, local=False)
+    anywhere.begin(0, key, marked)
+    assert (anywhere.read(1, key) > 0).all()
 
 
 def test_what_is_found_does_not_depend_on_how_many_are_decoded_together(
@@ -143,6 +165,13 @@ def test_options_out_of_range() -> None:
     for options in ({"shorter_side": 8}, {"every": 0}, {"most": 0}, {"top_k": 0}, {"every": 2.5}):
         with pytest.raises(InputError, match="expected integers of at least 16"):
             StcnPropagator(tiny(), **options)
+
+
+def test_what_was_trained_follows_as_before() -> None:
+    options = {"shorter_side": 64, "every": 3, "most": 4, "top_k": 5, "local": False}
+    propagator = StcnPropagator(tiny(), **options)  # type: ignore[arg-type]
+    trained = propagator.trained(StcnInTraining(propagator.network, (64, 64)))
+    assert {name: getattr(trained, name) for name in options} == options
 
 
 @pytest.mark.parametrize("objective", ["mask_cycle", "entropy", "mask_autoencoder"])
