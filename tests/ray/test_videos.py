@@ -127,16 +127,18 @@ def test_metrics_that_prometheus_reads(ray: Any, clips: Path, tmp_path: Path) ->
     assert main(["batch", *few, *OPTIONS, "--out", str(tmp_path / "out"), "--engine", "ray"]) == 0
     (node,) = [each for each in ray.nodes() if each["Alive"]]
     address = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
-    end, text = time.monotonic() + 60, ""
-    while "ray_ditta_batch_videos_total" not in text and time.monotonic() < end:
+    values: dict[str, float] = {}
+    end = time.monotonic() + 60
+    # They are exported now and then, so what is read first may be of the second video.
+    while values.get("ray_ditta_batch_videos_total", 0) < 3 and time.monotonic() < end:
         time.sleep(0.5)
         with urllib.request.urlopen(address) as response:
             text = response.read().decode()
-    values = {
-        line.split("{")[0]: float(line.rsplit(" ", 1)[1])
-        for line in text.splitlines()
-        if line.startswith("ray_ditta_batch")
-    }
+        values = {
+            line.split("{")[0]: float(line.rsplit(" ", 1)[1])
+            for line in text.splitlines()
+            if line.startswith("ray_ditta_batch")
+        }
     assert values["ray_ditta_batch_videos_total"] == 3
     assert values["ray_ditta_batch_frames_total"] == 6
     assert values["ray_ditta_batch_unfinished"] == 0
