@@ -37,11 +37,11 @@ def load_network(checkpoint: str | Path | None, device: torch.device | str | Non
             f"{str(checkpoint or WEIGHTS)!r} does not fit Cutie: {reason}. Expected weights of "
             "its authors, such as cutie-base-mega.pth or cutie-small-mega.pth."
         ) from error
-    return network.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+    return network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def build_network(size: str) -> Any:
-    """A `CUTIE`, `"base"` or `"small"`, with random weights; the caller's random state stays.
+    """A frozen `CUTIE`, `"base"` or `"small"`, of random weights; the caller's random state stays.
 
     Raises:
         MissingDependencyError: rf-cutie is not installed.
@@ -56,7 +56,7 @@ def build_network(size: str) -> Any:
             name = resnet.model_urls[kind].rpartition("/")[2]
             torch.save(getattr(resnet, kind)(pretrained=False).state_dict(), Path(folder, name))
         settings.model.resnet_model_path = folder
-        return model.CUTIE(settings).eval()
+        return model.CUTIE(settings).eval().requires_grad_(False)
 
 
 def configuration(size: str) -> Any:

@@ -19,7 +19,7 @@ def small_cutie() -> Any:
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return build_network("small").requires_grad_(False)
+        return build_network("small")
 
 
 def follow_in_package(
