@@ -34,7 +34,7 @@ class Checks(Record):
             photometric consistency, before it is not trusted to warp, see `check_warp`. Strong
             noise costs a working flow about half of this.
         cut: share of the warm-up's mean photometric consistency under which two neighbouring
-            frames show different scenes, see `DriftMonitor`.
+            frames show different scenes, if they also have other colours, see `DriftMonitor`.
         second_opinion_every: frames between two comparisons of adapted and pre-trained weights.
         drift_factor: how many times the temporal inconsistency the adapted weights may change of
             what the image model is sure of, before pre-trained ones take over. On the videos

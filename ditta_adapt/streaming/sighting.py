@@ -17,8 +17,8 @@ class Sighting:
 
     Attributes:
         before: the frame before; none at the start of a stream.
-        fits: mean photometric consistency with it, as warped; where a scene was left, with the last
-            frame of that, too.
+        fits: mean photometric consistency with it, as warped; the share of colours that both have;
+            where a scene was left, photometric consistency with the last frame of that, too.
     """
 
     before: UInt8[Tensor, "3 H W"] | None
@@ -30,6 +30,7 @@ class Sighting:
         before: UInt8[Tensor, "3 H W"] | None,
         frame: UInt8[Tensor, "3 H W"],
         consistency: Float[Tensor, ""] | None,
+        shared: Float[Tensor, ""] | None,
         monitor: DriftMonitor,
     ) -> "Sighting":
         """What a monitor wants to know of a frame.
@@ -38,9 +39,11 @@ class Sighting:
             before: the frame before.
             frame: this frame.
             consistency: of what was warped from one to the other; none if nothing was.
+            shared: share of colours that both have; none if nobody knows.
             monitor: as far as it is known.
         """
-        fits = [torch.ones((), device=frame.device) if consistency is None else consistency]
+        known = (consistency, shared)
+        fits = [torch.ones((), device=frame.device) if fit is None else fit for fit in known]
         if monitor.left is not None:
             tolerance = monitor.checks.tolerance
             fits.append(photometric_consistency_at_rest(frame, monitor.left, tolerance=tolerance))

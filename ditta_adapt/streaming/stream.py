@@ -198,7 +198,7 @@ class Stream:
         length = before.remembering
         if self._past is not None and length is not None:
             past, colours, fit = self._past.look_back(before, frame, length.decay, warp=fuse)
-        watched = watch(before, frame, fit)
+        watched = watch(before, frame, colours, fit)
         monitor, cut = watched.monitor, watched.cut
         past = None if watched.changed else past
         length = length_of(self.config, self.memory) if cut else length

@@ -27,7 +27,7 @@ def likeness(monitor: DriftMonitor, frame: Tensor) -> float:
 def test_nothing_happens_while_colours_fit() -> None:
     monitor = DriftMonitor(CHECKS, limit=0.1, usual=0.9)
     for _ in range(3):
-        monitor = monitor.after(grey(10), 0.9)
+        monitor = monitor.after(grey(10), 0.9, 1.0)
     assert monitor.alarm is None
     assert monitor.frames == 3
 
@@ -37,10 +37,29 @@ def test_a_cut_lasts_until_the_scene_is_back() -> None:
     assert monitor.alarm is not None
     assert "another scene" in monitor.alarm
     # The new scene itself is steady.
-    monitor = monitor.after(grey(200), 1.0, likeness(monitor, grey(201)))
+    monitor = monitor.after(grey(200), 1.0, 1.0, likeness(monitor, grey(201)))
     assert monitor.alarm is not None
-    monitor = monitor.after(grey(201), 0.1, likeness(monitor, grey(11)))
+    assert not monitor.cut
+    monitor = monitor.after(grey(201), 0.1, 0.0, likeness(monitor, grey(11)))
     assert monitor.alarm is None
+    assert monitor.cut
+
+
+def test_every_further_cut_is_seen() -> None:
+    """Before, a second one was not, until the first scene was back."""
+    monitor = DriftMonitor(CHECKS, limit=0.1, usual=0.9).after(grey(10), 0.2)
+    seen = []
+    for frame, consistency, shared in ((200, 1.0, 1.0), (201, 0.1, 0.0), (90, 0.9, 1.0)):
+        monitor = monitor.after(grey(frame), consistency, shared, 0.0)
+        seen.append(monitor.cut)
+        assert monitor.alarm is not None
+    assert seen == [False, True, False]
+
+
+@pytest.mark.parametrize(("shared", "cut"), [(1.0, False), (0.81, False), (0.79, True)])
+def test_what_only_moves_too_fast_is_no_other_scene(shared: float, cut: bool) -> None:
+    monitor = DriftMonitor(CHECKS, limit=0.1, usual=0.9).after(grey(10), 0.1, shared)
+    assert (monitor.cut, monitor.alarm is not None) == (cut, cut)
 
 
 @pytest.mark.parametrize(

@@ -318,6 +318,28 @@ def test_another_scene_is_heard_anew() -> None:
     labels = model(cut)
     assert torch.equal(labels, image_model(cut))
     assert model.speaker == "image model"
+    # And so is a third one, though the first is not back.
+    say(model, memory=0.1, adapted=0.2)
+    assert model.speaker == "memory"
+    model(np.ascontiguousarray(255 - VIDEO[6]))
+    assert model.speaker == "memory"
+    model(np.ascontiguousarray(VIDEO[7] // 4))
+    assert model.speaker == "image model"
+
+
+def test_what_moves_too_fast_to_be_followed_is_no_other_scene() -> None:
+    model = adapted(replace(CONFIG, safety=Checks(cut=0.5, least_drift=1.0)))
+    say(model, memory=0.1, adapted=0.2)
+    model(VIDEO[4])
+    mirrored = np.ascontiguousarray(VIDEO[4][:, ::-1])
+    before, colours = (
+        colours_on_grid(frame_to_tensor(frame), (16, 20)) for frame in (VIDEO[4], mirrored)
+    )
+    # Else it would say nothing: colours do not fit where they are.
+    assert (before - colours).abs().mean() > 2 * Checks().tolerance
+    model(mirrored)
+    assert model.fallback is None
+    assert model.speaker == "adapted"
 
 
 def test_an_error_leaves_the_stream_as_it_was() -> None:
