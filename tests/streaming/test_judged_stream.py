@@ -1,8 +1,6 @@
 """Second looks while streaming: they judge, are remembered, and speak for their own frame."""
 
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,14 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ditta_adapt import (
-    AdaptConfig,
-    CacheBudget,
-    CheckpointError,
     Checks,
-    SecondLook,
-    SelfLabels,
     Training,
-    VideoSegmenter,
     WarpedVotes,
     wrap,
 )
@@ -28,61 +20,24 @@ from ditta_adapt.models.second_look import second_look
 from ditta_adapt.ops.photometric import colours_on_grid
 from ditta_adapt.ops.soft_votes import soft_votes
 from ditta_adapt.safety.agreement import agreement
-from ditta_adapt.safety.judge import Judge, Speaker
+from ditta_adapt.safety.judge import Speaker
 from ditta_adapt.streaming.frame_log import FrameLog
 from ditta_adapt.streaming.memory import past_votes
 from ditta_adapt.streaming.prediction import labels_at
 from tests.baselines.shift_propagator import ShiftPropagator
-from tests.toys import ToyNet, ToySegmenter, toy_segmenter, toy_video
-
-VIDEO = toy_video(12, (32, 40))
-LOOK = SecondLook(
-    warmup_scales=(0.5, 2.0), warmup_mirror=False, scales=(0.5, 2.0), first=(2, 4), budget=0.0
+from tests.streaming.judged import (
+    CONFIG,
+    LOOK,
+    VIDEO,
+    adapted,
+    image_labels,
+    image_model,
+    say,
+    who_spoke,
 )
-CONFIG = AdaptConfig(
-    targets=SelfLabels(),
-    training=Training(learning_rate=3e-3, passes=5),
-    memory=WarpedVotes(decay=1.0),
-    # Nothing but the judge decides.
-    safety=Checks(cut=0.0, least_drift=1.0),
-    look=LOOK,
-)
+from tests.toys import ToyNet, ToySegmenter, toy_segmenter
 
-
-@pytest.fixture(autouse=True)
-def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network that was never trained sees little at any size; it is looked at all the same."""
-    monkeypatch.setattr("ditta_adapt.safety.trust.doubted_scales", lambda *known: ())
-
-
-def adapted(config: AdaptConfig = CONFIG, segmenter: ToySegmenter | None = None) -> VideoSegmenter:
-    model = wrap(segmenter or toy_segmenter(), propagator=ShiftPropagator(step=-2), config=config)
-    assert model.adapt(VIDEO[:4]).adapted
-    return model
-
-
-def say(model: VideoSegmenter, **opinions: float) -> None:
-    """Put words into the judge's mouth."""
-    state = model._stream.state
-    assert state is not None
-    assert state.judge is not None
-    judge = Judge(state.judge.checks, {name: (value, value) for name, value in opinions.items()})
-    model._stream.state = replace(state, judge=judge)
-
-
-def who_spoke(model: VideoSegmenter) -> Speaker:
-    state = model._stream.state
-    assert state is not None
-    assert state.log is not None
-    return state.log.speaker
-
-
-def image_model(frame: np.ndarray) -> Tensor:
-    return wrap(toy_segmenter())(frame)
-
-
-def image_labels(frame: np.ndarray) -> Tensor:
-    return frame_output(toy_segmenter(), frame_to_tensor(frame)).logits[0].argmax(0)
+pytestmark = pytest.mark.usefixtures("trusted")
 
 
 @pytest.mark.parametrize("speaker", ["image model", "memory", "adapted"])
@@ -190,41 +145,6 @@ def test_a_look_at_a_frame_that_the_image_model_speaks_for_changes_nothing() -> 
     assert state.log == FrameLog("image model", looked=True)
 
 
-def test_looks_at_the_warm_up_are_remembered_when_it_is_labelled() -> None:
-    """Whole videos begin with the frames that taught; nobody looks at them again."""
-    config = replace(CONFIG, targets=None, training=Training(), safety=None)
-    segmenter = toy_segmenter()
-    model = wrap(segmenter, propagator=ShiftPropagator(step=-2), config=config)
-    labels = next(model.segment(VIDEO[:5], warmup=4))
-    frame = frame_to_tensor(VIDEO[0])
-    logits = frame_output(segmenter, frame).logits
-    look = second_look(segmenter, frame, logits, LOOK.warmup_scales)
-    # Looks are kept in 16 bits.
-    expected = soft_votes(logits) + 3 * soft_votes(look.logits.half())
-    state = model._stream.state
-    assert state is not None
-    torch.testing.assert_close(state.votes, expected)
-    assert state.log == FrameLog("memory")
-    assert torch.equal(labels, labels_at(expected[None], (32, 40)))
-    assert not torch.equal(labels, labels_at(logits, (32, 40)))
-
-
-def test_looks_at_the_warm_up_that_were_not_kept_are_not_taken_again() -> None:
-    config = replace(CONFIG, targets=None, training=Training(), safety=None)
-    segmenter, frame = toy_segmenter(), frame_to_tensor(VIDEO[0])
-    model = wrap(
-        segmenter,
-        propagator=ShiftPropagator(step=-2),
-        config=config,
-        cache=CacheBudget(device_bytes=0, cpu_bytes=0),
-    )
-    next(model.segment(VIDEO[:5], warmup=4))
-    state = model._stream.state
-    assert state is not None
-    expected = soft_votes(frame_output(segmenter, frame).logits)
-    torch.testing.assert_close(state.votes, expected)
-
-
 def test_looks_cost_what_the_plan_says() -> None:
     segmenter = toy_segmenter()
     segmenter.preprocess(frame_to_tensor(VIDEO[0])[None])
@@ -264,50 +184,6 @@ def test_without_looks_nobody_judges() -> None:
     model.adapt(VIDEO[:4])
     assert model.speaker == "memory"
     assert wrap(toy_segmenter()).speaker == "image model"
-
-
-def test_the_warm_up_is_the_first_to_be_heard() -> None:
-    model = adapted()
-    state = model._stream.state
-    assert state is not None
-    assert state.judge is not None
-    # Of four frames, the first has nothing to remember.
-    assert {name: len(found) for name, found in state.judge.opinions.items()} == {
-        "memory": 3,
-        "adapted": 3,
-    }
-    alone = wrap(toy_segmenter(), propagator=ShiftPropagator(step=-2), config=CONFIG)
-    alone.adapt(VIDEO[:1])
-    assert alone.speaker == "image model"
-
-
-def test_the_warm_up_is_judged_as_a_stream_without_looks() -> None:
-    """The memory's opinions on three frames, by a loop of our own that remembers no look."""
-    state = adapted()._stream.state
-    assert state is not None
-    assert state.judge is not None
-    frames, segmenter = [frame_to_tensor(frame) for frame in VIDEO[:4]], toy_segmenter()
-    logits = [frame_output(segmenter, frame).logits for frame in frames]
-    grid = (logits[0].shape[2], logits[0].shape[3])
-    colours = [colours_on_grid(frame, grid) for frame in frames]
-    votes = soft_votes(logits[0])
-    said = [votes.argmax(0), logits[0][0].argmax(0)]
-    opinions = []
-    with ShiftPropagator(step=-2).open(VIDEO[:4]) as session:
-        for t in range(1, 4):
-            warp = partial(session.warp, t=t - 1, to=t)
-            past, _ = past_votes(warp, votes, colours[t - 1], colours[t], WarpedVotes(decay=1.0))
-            moved = [warp(F.one_hot(each, 4).permute(2, 0, 1).float()) for each in said]
-            votes = past + soft_votes(logits[t])
-            said = [votes.argmax(0), logits[t][0].argmax(0)]
-            look = second_look(segmenter, frames[t], logits[t], LOOK.warmup_scales).labels
-            known = moved[0][1]
-            carried = [each.argmax(0)[known][None] for each, _ in moved]
-            now = agreement(said, look, 4).tolist()
-            before = agreement(carried, look[known][None], 4).tolist()
-            opinions.append((now[0] - now[1] + before[0] - before[1]) / 2)
-    assert any(abs(opinion) > 0.001 for opinion in opinions)
-    assert state.judge.opinions["memory"] == pytest.approx(opinions, abs=1e-5)
 
 
 def test_another_scene_is_heard_anew() -> None:
@@ -368,24 +244,6 @@ def fail(module: object, args: tuple[Tensor, ...]) -> None:
 def fail_on_large_images(module: object, args: tuple[Tensor, ...]) -> None:
     if args[0].shape[2] > 32:
         raise RuntimeError("by intent")
-
-
-def test_what_was_heard_in_the_warm_up_is_saved(tmp_path: Path) -> None:
-    model = adapted()
-    model.save_pretrained(tmp_path)
-    loaded = wrap(toy_segmenter(), propagator=ShiftPropagator(step=-2))
-    loaded.load_pretrained(tmp_path)
-    assert loaded._stream.judge == model._stream.judge
-    assert loaded.config == model._stream.config
-    path = tmp_path / "config.json"
-    text = path.read_text()
-    for wrong in ('{"memory": [2.0]}', '{"somebody": [0.1]}', "3"):
-        start = text.index('"opinions": ')
-        end = text.index('"config"')
-        path.write_text(f'{text[:start]}"opinions": {wrong},\n  {text[end:]}')
-        with pytest.raises(CheckpointError):
-            loaded.load_pretrained(tmp_path)
-    assert loaded._stream.judge == model._stream.judge
 
 
 def test_only_what_the_model_can_be_shown_is_looked_at() -> None:
