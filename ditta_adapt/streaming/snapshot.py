@@ -45,7 +45,7 @@ def snapshot(state: StreamState) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "count": state.count,
         "trial": None if trial is None else [trial.adapted, trial.frames],
         "length": None if length is None else length.to_values(),
-        "monitor": None if monitor is None else [monitor.frames, monitor.collapsed],
+        "monitor": None if monitor is None else [monitor.frames, monitor.collapsed, monitor.cut],
         "opinions": None if judge is None else dict(judge.opinions),
         "plan": None if plan is None else [plan.frames, plan.scene, plan.spent, plan.last],
     }
@@ -84,9 +84,14 @@ def restored(
         votes, labels = tensors["trial votes"], tensors["trial labels"]
         trial = Trial(votes, labels, bool(adapted), int(remembered))
     if monitor is not None:
-        frames, collapsed = entry["monitor"]
+        # Before further cuts were noticed, it was not kept whether the last frame was one.
+        frames, collapsed, *cut = entry["monitor"]
         monitor = replace(
-            monitor, frames=int(frames), collapsed=bool(collapsed), left=tensors.get("left")
+            monitor,
+            frames=int(frames),
+            collapsed=bool(collapsed),
+            cut=any(cut),
+            left=tensors.get("left"),
         )
     if judge is not None:
         opinions = {name: tuple(map(float, found)) for name, found in entry["opinions"].items()}

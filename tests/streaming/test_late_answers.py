@@ -1,6 +1,7 @@
 """As on a GPU: what a device answers is read one frame later. Tried on a CPU, where none waits."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,6 +85,29 @@ def test_a_cut_is_known_one_frame_later(late: None) -> None:
     alone.adapt(VIDEO[:4])
     assert state.votes is not None
     assert float(state.votes.sum(0).max()) <= 1 + 1e-5
+
+
+def test_a_cut_that_nobody_knows_yet_is_kept_with_the_stream(late: None, tmp_path: Path) -> None:
+    """The second of two, after which no weights change: memory and opinions start anew."""
+    third = [np.ascontiguousarray(255 - frame) for frame in toy_video(2, seed=5)]
+    model = adapted(replace(NO_LOOKS, safety=AdaptConfig().safety))
+    for frame in (*VIDEO[4:8], *OTHER[:4], third[0]):
+        model(frame)
+    state = model._stream.state
+    assert state is not None
+    assert state.monitor is not None
+    assert state.watched is not None
+    assert (state.monitor.cut, state.watched.cut) == (False, True)
+    model.save_pretrained(tmp_path, state=True)
+    loaded = wrap(toy_segmenter()).load_pretrained(tmp_path)
+    assert torch.equal(model(third[1]), loaded(third[1]))
+    ours, theirs = model._stream.state, loaded._stream.state
+    assert ours is not None
+    assert theirs is not None
+    assert ours.log == theirs.log
+    assert ours.log is not None
+    assert ours.log.cut
+    torch.testing.assert_close(ours.votes, theirs.votes, rtol=0, atol=0)
 
 
 def test_a_verdict_counts_from_the_next_frame_on(late: None) -> None:
