@@ -8,12 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ditta_adapt import (
-    Checks,
-    Training,
-    WarpedVotes,
-    wrap,
-)
+from ditta_adapt import Checks, Training, WarpedVotes, wrap
 from ditta_adapt.io.frames import frame_to_tensor
 from ditta_adapt.models.forward import frame_output
 from ditta_adapt.models.second_look import second_look

@@ -8,13 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ditta_adapt import (
-    CacheBudget,
-    CheckpointError,
-    Training,
-    WarpedVotes,
-    wrap,
-)
+from ditta_adapt import CacheBudget, CheckpointError, Training, WarpedVotes, wrap
 from ditta_adapt.io.frames import frame_to_tensor
 from ditta_adapt.models.forward import frame_output
 from ditta_adapt.models.second_look import second_look
@@ -25,12 +19,7 @@ from ditta_adapt.streaming.frame_log import FrameLog
 from ditta_adapt.streaming.memory import past_votes
 from ditta_adapt.streaming.prediction import labels_at
 from tests.baselines.shift_propagator import ShiftPropagator
-from tests.streaming.judged import (
-    CONFIG,
-    LOOK,
-    VIDEO,
-    adapted,
-)
+from tests.streaming.judged import CONFIG, LOOK, VIDEO, adapted
 from tests.toys import toy_segmenter
 
 pytestmark = pytest.mark.usefixtures("trusted")
