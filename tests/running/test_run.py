@@ -1,91 +1,39 @@
 """One video from its source to its results."""
 
 import json
-import re
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from ditta_adapt import (
-    AdaptConfig,
     InputError,
-    PropagatorTraining,
-    SecondLook,
-    VideoSegmenter,
     wrap,
 )
 from ditta_adapt.baselines import ImageModel
 from ditta_adapt.io.probe import probe_video
 from ditta_adapt.io.video import read_timed_video
-from ditta_adapt.progress import Progress
 from ditta_adapt.reporting.pictures import overlay
-from ditta_adapt.running import labelling
 from ditta_adapt.running.classes import classes_of
 from ditta_adapt.running.excerpt import Excerpt
 from ditta_adapt.running.label_files import decode_labels
 from ditta_adapt.running.request import Request, warmup_frames
-from ditta_adapt.running.run import Outcome, run_video
+from ditta_adapt.running.run import run_video
 from ditta_adapt.running.source import open_source
 from ditta_adapt.running.stopping import Stop
-from ditta_adapt.teachers.matching import MatchingPropagator
 from tests.running.clips import write_images, write_with_sound
+from tests.running.runs import REQUEST, WARMUP, run, video_model
 from tests.toys import toy_segmenter, toy_video
-
-WARMUP = 4
-REQUEST = Request(warmup=WARMUP)
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     """Sums are the same whenever they are made."""
     torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("clip")
-    write_images(folder, toy_video(14, size=(40, 56)))
-    return folder
-
-
-def video_model() -> VideoSegmenter:
-    # A first look early, so that what it leaves behind has to outlive a stop.
-    return wrap(toy_segmenter(), config=AdaptConfig(look=SecondLook(first=(1, 3, 6)), seed=1))
-
-
-def run(clip: Path, out: Path, request: Request = REQUEST, **more: Any) -> Outcome:
-    return run_video(open_source([str(clip)]), video_model(), request, out, **more)
-
-
-def files_of(out: Path) -> dict[str, bytes]:
-    """All results but the clock."""
-    found = {}
-    for path in sorted(out.rglob("*")):
-        if path.is_file():
-            found[str(path.relative_to(out))] = path.read_bytes()
-    report = json.loads(found.pop("report.json"))
-    report.pop("seconds")
-    report["adaptation"].pop("seconds")
-    found["report"] = json.dumps(report).encode()
-    page = found.pop("report.html", b"").decode()
-    page, tables = re.subn("<table><caption>Time</caption>.*?</table>", "", page)
-    assert tables <= 1
-    found["page"] = page.encode()
-    return found
-
-
-@pytest.fixture(scope="module")
-def whole(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
-    out = tmp_path_factory.mktemp("out") / "whole"
-    assert run(clip, out).status == "done"
-    return out
 
 
 def test_labels_are_those_of_the_library(clip: Path, whole: Path) -> None:
@@ -131,76 +79,6 @@ def test_the_report_says_what_was_done(clip: Path, whole: Path) -> None:
     page = (whole / "report.html").read_text()
     assert "<title>" in page
     assert "class 2" in page
-
-
-@pytest.mark.parametrize("at", [1, 4, 5, 7, 13])
-def test_a_run_that_was_stopped_ends_with_the_same_files(
-    clip: Path, whole: Path, tmp_path: Path, at: int
-) -> None:
-    stop = Stop()
-
-    def ask(done: int, total: int | None) -> None:
-        assert total == 14
-        stop.asked = done == at
-
-    stopped = run(clip, tmp_path / "out", stop=stop, tick=ask)
-    assert stopped.status == "stopped"
-    # In the warm-up there is nothing yet to go on with.
-    assert stopped.frames == (at if at >= WARMUP else 0)
-    assert not (tmp_path / "out" / "overlay.mp4").exists()
-    assert run(clip, tmp_path / "out").status == "done"
-    assert files_of(tmp_path / "out") == files_of(whole)
-
-
-def test_a_run_that_was_stopped_at_every_frame(clip: Path, whole: Path, tmp_path: Path) -> None:
-    for _ in range(14 - WARMUP):
-        stop = Stop()
-
-        def ask(done: int, total: int | None, stop: Stop = stop) -> None:
-            stop.asked = done >= WARMUP
-
-        assert run(clip, tmp_path / "out", stop=stop, tick=ask).status == "stopped"
-    assert run(clip, tmp_path / "out").status in ("done", "stopped")
-    assert run(clip, tmp_path / "out").status in ("done", "was done")
-    assert files_of(tmp_path / "out") == files_of(whole)
-
-
-def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(
-    clip: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(labelling, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-
-    def kill(done: int, total: int | None) -> None:
-        if done == 9:
-            raise MemoryError("killed")
-
-    with pytest.raises(MemoryError):
-        run(clip, tmp_path / "out", tick=kill)
-    seen: list[int] = []
-    run(clip, tmp_path / "out", tick=lambda done, total: seen.append(done))
-    assert seen[0] == 9
-    assert files_of(tmp_path / "out") == files_of(whole)
-
-
-def test_stopped_while_adapting(clip: Path, tmp_path: Path) -> None:
-    stop = Stop()
-
-    def ask(progress: Progress) -> None:
-        stop.asked = True
-
-    assert run(clip, tmp_path / "out", stop=stop, progress=ask).frames == 0
-
-
-def test_done_is_done(clip: Path, whole: Path) -> None:
-    before = files_of(whole)
-    outcome = run(clip, whole)
-    assert outcome.status == "was done"
-    assert outcome.frames == 14
-    assert files_of(whole) == before
-    with pytest.raises(InputError, match="holds something else"):
-        run(clip, whole, Request(warmup=WARMUP, excerpt=Excerpt(stride=2)))
-    with pytest.raises(InputError, match="holds something else"):
-        run(clip, whole, settings={"device": "other"})
 
 
 def test_one_compressed_file(clip: Path, whole: Path, tmp_path: Path) -> None:
@@ -263,47 +141,6 @@ def test_nothing_to_label(clip: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_live_video_ends_when_it_is_stopped(clip: Path, tmp_path: Path) -> None:
-    write_with_sound(tmp_path / "clip.mp4", 20)
-    source, stop = open_source([(tmp_path / "clip.mp4").as_uri()]), Stop()
-
-    def ask(done: int, total: int | None) -> None:
-        assert total is None
-        stop.asked = done == 8
-
-    outcome = run_video(
-        source, video_model(), Request(warmup=3), tmp_path / "out", stop=stop, tick=ask
-    )
-    assert outcome.status == "done"
-    assert outcome.frames == 8
-    assert len(list(read_timed_video(tmp_path / "out" / "overlay.mp4"))) == 8
-    with pytest.raises(InputError, match="whose length is not known; give a number of frames"):
-        run_video(source, video_model(), Request(warmup=0.1), tmp_path / "other")
-
-
-def test_a_disk_that_is_full_leaves_what_was_whole(
-    clip: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(labelling, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    real, opened = Path.open, list[Path]()
-
-    def open_file(path: Path, mode: str = "r", **options: Any) -> Any:
-        if mode == "wb" and path.parent.name == "labels":
-            opened.append(path)
-            if len(opened) == 10:
-                raise OSError(28, "No space left on device")
-        return real(path, mode, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", open_file)
-        with pytest.raises(InputError, match=r"cannot be written: .*No space left"):
-            run(clip, tmp_path / "out")
-    assert not list((tmp_path / "out" / "labels").glob(".*"))
-    assert not list((tmp_path / "out").glob("*.mp4"))
-    run(clip, tmp_path / "out")
-    assert files_of(tmp_path / "out") == files_of(whole)
-
-
 def test_labels_that_are_gone_are_said(clip: Path, tmp_path: Path) -> None:
     stop = Stop()
 
@@ -344,24 +181,3 @@ def test_the_users_model_is_as_it_was(clip: Path, tmp_path: Path) -> None:
     run_video(open_source([str(clip)]), wrap(segmenter), REQUEST, tmp_path / "out")
     after: Sequence[tuple[str, torch.Tensor]] = list(segmenter.model.state_dict().items())
     assert all(torch.equal(before[name], value) for name, value in after)
-
-
-def test_a_run_that_trains_its_propagator_begins_anew(clip: Path, tmp_path: Path) -> None:
-    """What a propagator learned is not kept, so a stopped run must leave nothing half."""
-
-    def trained(out: Path, **more: Any) -> Outcome:
-        training = PropagatorTraining(iterations=2)
-        config = AdaptConfig(look=None, seed=1, propagator_training=training)
-        model = wrap(toy_segmenter(), propagator=MatchingPropagator(cells=16), config=config)
-        return run_video(open_source([str(clip)]), model, REQUEST, out, **more)
-
-    stop = Stop()
-
-    def ask(done: int, total: int | None) -> None:
-        stop.asked = done == 9
-
-    stopped = trained(tmp_path / "out", stop=stop, tick=ask)
-    assert (stopped.status, stopped.frames) == ("stopped", 0)
-    assert trained(tmp_path / "out").status == "done"
-    assert trained(tmp_path / "whole").status == "done"
-    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
