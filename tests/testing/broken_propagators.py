@@ -9,122 +9,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ditta_adapt import Frame, Masks, Prompt
-from ditta_adapt.adapters.optical_flow import OpticalFlowPropagator
-
-
-class Session:
-    """Passes everything on."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-
-    def prompt(self, t: int, prompts: Sequence[Prompt]) -> Any:
-        return self.inner.prompt(t, prompts)
-
-    def propagate(self, t: int, to: int) -> Any:
-        return self.inner.propagate(t, to)
-
-    def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
-        return self.inner.warp(maps, t, to)
-
-
-class GoodPropagator:
-    """The flow teacher; sessions are of a class of one's choice."""
-
-    def __init__(self, session: Callable[[Any], Any] = Session) -> None:
-        self.flow, self.session = OpticalFlowPropagator(), session
-
-    @contextmanager
-    def open(self, frames: Sequence[Frame]) -> Iterator[Any]:
-        with self.flow.open(frames) as inner:
-            yield self.session(inner)
+from tests.testing.bent_answers import (
+    DropsAtTheBorder,
+    EvenSizes,
+    FillsFromTheBorder,
+    FloatMasks,
+    HalfSize,
+    PlainTuple,
+    Random,
+    ShortIds,
+    SortedIds,
+    SqueezesPadding,
+)
+from tests.testing.good_propagator import GoodPropagator, Session
 
 
 class NoPropagate:
     def __init__(self, inner: Any) -> None:
         self.prompt = inner.prompt
-
-
-class Answers(Session):
-    """Bends every answer alike."""
-
-    def bend(self, masks: Masks) -> Any:
-        return masks
-
-    def prompt(self, t: int, prompts: Sequence[Prompt]) -> Any:
-        return self.bend(super().prompt(t, prompts))
-
-    def propagate(self, t: int, to: int) -> Any:
-        return self.bend(super().propagate(t, to))
-
-
-class FloatMasks(Answers):
-    def bend(self, masks: Masks) -> Any:
-        return Masks(masks.object_ids, masks.masks.float())
-
-
-class HalfSize(Answers):
-    def bend(self, masks: Masks) -> Any:
-        return Masks(masks.object_ids, masks.masks[:, ::2, ::2])
-
-
-class PlainTuple(Answers):
-    def bend(self, masks: Masks) -> Any:
-        # Has the attributes, so that only the type is wrong.
-        return type("Answer", (), {"object_ids": masks.object_ids, "masks": masks.masks})()
-
-
-class SortedIds(Answers):
-    def bend(self, masks: Masks) -> Any:
-        order = masks.object_ids.argsort()
-        return Masks(masks.object_ids[order], masks.masks[order])
-
-
-class ShortIds(Answers):
-    def bend(self, masks: Masks) -> Any:
-        return Masks(masks.object_ids.int(), masks.masks)
-
-
-class DropsAtTheBorder(Answers):
-    def bend(self, masks: Masks) -> Any:
-        seen = ~masks.masks[:, :, 0].any(1)
-        return Masks(masks.object_ids[seen], masks.masks[seen])
-
-
-class FillsFromTheBorder(Answers):
-    def bend(self, masks: Masks) -> Any:
-        lost = masks.masks[:, :, 0].any(1)
-        return Masks(masks.object_ids, masks.masks | lost[:, None, None])
-
-
-class EvenSizes(Answers):
-    def bend(self, masks: Masks) -> Any:
-        height, width = (side // 2 * 2 for side in masks.masks.shape[1:])
-        return Masks(masks.object_ids, masks.masks[:, :height, :width])
-
-
-class SqueezesPadding(Answers):
-    """Pads frames to a multiple of 32, and resizes what comes of them without a crop."""
-
-    @staticmethod
-    def squeezed(maps: Tensor) -> Tensor:
-        height, width = maps.shape[1:]
-        if not len(maps):
-            return maps
-        padded = F.pad(maps, (0, -width % 32, 0, -height % 32))
-        return F.interpolate(padded[None], (height, width))[0]
-
-    def bend(self, masks: Masks) -> Any:
-        return Masks(masks.object_ids, self.squeezed(masks.masks.float()) > 0)
-
-    def warp(self, maps: Tensor, t: int, to: int) -> tuple[Tensor, Tensor]:
-        moved, valid = super().warp(maps, t, to)
-        return self.squeezed(moved), valid
-
-
-class Random(Answers):
-    def bend(self, masks: Masks) -> Any:
-        return Masks(masks.object_ids, masks.masks ^ (torch.rand(masks.masks.shape) < 1e-4))
 
 
 class NeedsAPrompt(Session):
@@ -399,4 +301,6 @@ BROKEN: dict[str, tuple[Callable[[], object], set[str]]] = {
     "looks ahead": (_with(LooksAhead), {"live_frames"}),
     "keeps tensors": (KeepsTensors, {"closing_frees"}),
 }
+
+
 """Factory, and the checks that must fail, no more and no fewer."""

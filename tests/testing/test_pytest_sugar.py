@@ -9,8 +9,8 @@ from ditta_adapt import InputError, MissingDependencyError
 from ditta_adapt.testing import parametrize_with_checks
 from ditta_adapt.testing.propagator_suite import PROPAGATOR_RULES
 from ditta_adapt.testing.segmenter_suite import SEGMENTER_RULES
-from tests.testing.broken_propagators import GoodPropagator
 from tests.testing.broken_segmenters import GoodSegmenter, Grey, raises
+from tests.testing.good_propagator import GoodPropagator
 from tests.toys import ToyNet
 
 

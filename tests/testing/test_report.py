@@ -19,7 +19,6 @@ from ditta_adapt.testing import (
 )
 from ditta_adapt.testing.propagator_suite import PROPAGATOR_RULES
 from ditta_adapt.testing.segmenter_suite import SEGMENTER_RULES
-from tests.testing.broken_propagators import GoodPropagator
 from tests.testing.broken_segmenters import (
     GoodSegmenter,
     Grey,
@@ -27,6 +26,7 @@ from tests.testing.broken_segmenters import (
     WrongFeatureCount,
     raises,
 )
+from tests.testing.good_propagator import GoodPropagator
 from tests.toys import toy_video
 
 
