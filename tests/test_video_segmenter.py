@@ -24,14 +24,8 @@ from tests.toys import StillPropagator, ToySegmenter, prompting, toy_segmenter, 
 
 # What can be learned on toys is mostly wrong: the checks, which have their own tests, are off.
 RAW = AdaptConfig(safety=None, look=None)
-
-
 RESIDUAL, WARPED = replace(RAW, memory=AttentionAddon()), replace(RAW, memory=WarpedVotes())
-
-
 MASKS = replace(RAW, targets=MaskVote(prompt_threshold=0.3))
-
-
 PAPER = prompting(AdaptConfig.paper(), 0.3)
 
 

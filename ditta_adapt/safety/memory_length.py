@@ -12,6 +12,8 @@ TESTED = 8
 """Streamed frames that are predicted, to begin with and after every change: what comes later says
 the same, and costs."""
 
+# Of the warm-up and of the stream: what was long ago is of another part of the video.
+_KEPT = 2 * TESTED
 # To an eighth; what is left then is hardly a memory.
 _HALVINGS = 3
 _WORSE = "predicted the model's next labels worse than its last ones did"
@@ -30,12 +32,13 @@ class MemoryLength:
     flickers, the memory predicts better; where it is steady, and votes smear over edges or lag
     behind, it predicts worse. If that is sure, see `surely_worse`, the memory is made half as long,
     `g` to `g^2`, and tested anew, down to an eighth. Where no second look judges, less is enough
-    for a memory to have no say, see `doubted`: silence costs less than a mistake.
+    for a memory to have no say, see `doubted`: silence costs less than a mistake. A few frames are
+    not to silence it for good, so it goes on being tested as long as it is doubted.
 
     Attributes:
         decay: `g`.
-        left: streamed frames still to be predicted.
-        differences: `d` of the frames that were predicted at this length.
+        left: streamed frames still to be predicted in any case.
+        differences: `d` of the last 16 frames that were predicted at this length.
         halvings: how often it was made shorter.
 
     Source: smoothing chosen by the error of its one-step forecast, as in exponential smoothing
@@ -53,7 +56,7 @@ class MemoryLength:
         Args:
             differences: `d`, in [-1, 1], of each.
         """
-        found = (*self.differences, *differences)
+        found = (*self.differences, *differences)[-_KEPT:]
         shorter = self.decay**2
         if self.halvings < _HALVINGS and shorter < self.decay and surely_worse(found):
             return MemoryLength(shorter, halvings=self.halvings + 1)
@@ -68,6 +71,14 @@ class MemoryLength:
         if len(self.differences) < 3:
             return self.halvings > 0
         return rather_worse(self.differences)
+
+    def goes_on(self, *, judged: bool) -> bool:
+        """Whether the next frame is to be predicted, too.
+
+        Args:
+            judged: whether second looks decide, so that doubts silence nobody.
+        """
+        return self.left > 0 or (self.doubted and not judged)
 
     @property
     def note(self) -> str:

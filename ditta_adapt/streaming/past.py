@@ -91,6 +91,7 @@ class Past:
         logits: Float[Tensor, "1 C h w"],
         *,
         adapted: bool,
+        judged: bool,
         goes_on: bool,
     ) -> tuple[MemoryLength, Trial | None]:
         """The length of the memory in the frame last shown, and its trial; none once that is over.
@@ -101,12 +102,13 @@ class Past:
             colours: of the frame, on the grid of the logits.
             logits: of the model whose votes are remembered.
             adapted: whether that is the adapted one.
+            judged: whether second looks decide what the memory is worth.
             goes_on: whether the frame still belongs to what is remembered.
 
         Raises:
             PropagationError: the propagator raised, or broke its contract.
         """
-        if not length.left:
+        if not length.goes_on(judged=judged):
             return length, None
         trial, tested = before.trial, before.length
         if trial is not None and trial.adapted != adapted:

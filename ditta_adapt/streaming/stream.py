@@ -239,6 +239,7 @@ class Stream:
                 colours,
                 decodings.of(next_student).logits,
                 adapted=self.adapted and next_student is self._running,
+                judged=judge is not None,
                 goes_on=fuse and not watched.changed,
             )
             if trial is not None and known.taught:

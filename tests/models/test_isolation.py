@@ -34,8 +34,6 @@ from tests.toys import (
 
 # Adapted whatever is learned, so that there is something to keep apart.
 RAW = AdaptConfig(safety=None, look=None)
-
-
 PAPER = prompting(AdaptConfig.paper(), 0.3)
 
 

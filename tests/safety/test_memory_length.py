@@ -37,7 +37,7 @@ def test_it_is_halved_where_it_surely_predicts_worse(
 
 
 @quick
-@given(found=st.lists(st.floats(-1, 1), min_size=3, max_size=20))
+@given(found=st.lists(st.floats(-1, 1), min_size=3, max_size=16))
 def test_by_students_t(found: list[float]) -> None:
     stats = pytest.importorskip("scipy.stats")
     error = np.std(found, ddof=1) / np.sqrt(len(found))
@@ -147,3 +147,18 @@ def test_where_votes_are_remembered_and_somebody_checks() -> None:
     assert length_of(unchecked, memory) == MemoryLength(0.7, left=0)
     assert length_of(config, None) is None
     assert length_of(config, AttentionAddon()) is None
+
+
+def test_it_remembers_the_last_sixteen_predictions() -> None:
+    found = MemoryLength(0.8).after(*(0.01 * n for n in range(20)))
+    assert found.differences == tuple(0.01 * n for n in range(4, 20))
+    assert found.left == 0
+
+
+@pytest.mark.parametrize(("left", "worse", "goes_on"), [(1, 0, 2), (0, 0, 0), (0, 1, 1), (3, 1, 2)])
+def test_it_is_tested_while_it_is_new_or_doubted(left: int, worse: int, goes_on: int) -> None:
+    """Expected: 0, not at all; 1, where nobody judges; 2, always."""
+    length = MemoryLength(0.8, left, (-0.1 * worse,) * 4)
+    assert length.doubted == bool(worse)
+    assert length.goes_on(judged=False) == (goes_on > 0)
+    assert length.goes_on(judged=True) == (goes_on > 1)

@@ -1,6 +1,7 @@
 """Shaded videos, a network that flickers on them, and models of it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from ditta_adapt import (
     WarpedVotes,
     wrap,
 )
+from ditta_adapt.safety.memory_length import MemoryLength
+from ditta_adapt.streaming.state import StreamState
 from tests.baselines.shift_propagator import ShiftPropagator
 
 # Colours never stop a vote, nor a propagator, so that what is warped wrongly counts.
@@ -23,6 +26,8 @@ CONFIG = AdaptConfig(
     memory=WarpedVotes(decay=0.8, tolerance=1e6),
     safety=Checks(warp_margin=1.0),
 )
+ENDLESS = replace(CONFIG, memory=WarpedVotes(decay=1.0, tolerance=1e6))
+"""Of a memory that cannot be made shorter."""
 
 
 class Shades:
@@ -65,3 +70,20 @@ FRAMES = video(24)
 
 def model_of(noise: float, step: int, config: AdaptConfig = CONFIG) -> VideoSegmenter:
     return wrap(Shades(noise), propagator=ShiftPropagator(step), config=config)
+
+
+def state_of(model: VideoSegmenter) -> StreamState:
+    assert model.state is not None
+    return model.state
+
+
+def length(model: VideoSegmenter) -> MemoryLength:
+    found = state_of(model).remembering
+    assert found is not None
+    return found
+
+
+def after(model: VideoSegmenter, frames: list[np.ndarray]) -> MemoryLength:
+    for frame in frames:
+        model(frame)
+    return length(model)

@@ -9,42 +9,25 @@ import torch
 
 from ditta_adapt import (
     AdaptConfig,
-    Checks,
     SecondLook,
     SelfLabels,
     Training,
-    VideoSegmenter,
     WarpedVotes,
     wrap,
 )
-from ditta_adapt.safety.judge import Judge
 from ditta_adapt.safety.memory_length import MemoryLength
-from ditta_adapt.streaming.speaking import has_a_say, who_speaks
-from ditta_adapt.streaming.state import StreamState
 from ditta_adapt.streaming.trial import Trial
-from tests.streaming.shades import CONFIG, FRAMES, Shades, model_of, video
-
-ENDLESS = replace(CONFIG, memory=WarpedVotes(decay=1.0, tolerance=1e6))
-
-
-"""Of a memory that cannot be made shorter."""
-
-
-def state_of(model: VideoSegmenter) -> StreamState:
-    assert model.state is not None
-    return model.state
-
-
-def length(model: VideoSegmenter) -> MemoryLength:
-    found = state_of(model).remembering
-    assert found is not None
-    return found
-
-
-def after(model: VideoSegmenter, frames: list[np.ndarray]) -> MemoryLength:
-    for frame in frames:
-        model(frame)
-    return length(model)
+from tests.streaming.shades import (
+    CONFIG,
+    ENDLESS,
+    FRAMES,
+    Shades,
+    after,
+    length,
+    model_of,
+    state_of,
+    video,
+)
 
 
 def test_the_warm_up_settles_it() -> None:
@@ -230,52 +213,6 @@ def test_after_a_halving_the_votes_of_the_longer_memory_are_gone() -> None:
         begun.append(before > 0 and state.trial is not None and state.trial.frames == 1)
     # Once a halving.
     assert sum(begun) == length(model).halvings == 2
-
-
-def test_a_memory_that_is_doubted_has_no_say() -> None:
-    """What nobody judges is heeded as long as it predicts no worse than nothing remembered."""
-    model = model_of(0.0, -1, ENDLESS)
-    model.adapt(FRAMES[:2])
-    image_model = wrap(Shades(0.0), config=AdaptConfig(targets=None, look=None, memory=None))
-    silenced = False
-    for frame in FRAMES[2:]:
-        before = model.speaker
-        labels = model(frame)
-        log = state_of(model).log
-        assert log is not None
-        assert log.speaker == before == ("image model" if silenced else "memory")
-        if silenced:
-            assert torch.equal(labels, image_model(frame))
-        silenced = length(model).doubted
-    assert silenced
-    # Votes go on being counted, and what is wrong in one scene may be right in another.
-    assert state_of(model).votes is not None
-    model.clear_memory()
-    assert model.speaker == "memory"
-
-
-def test_one_that_wavers_keeps_what_it_remembers() -> None:
-    model = model_of(0.6, 1)
-    model.adapt(FRAMES[:2])
-    assert not after(model, FRAMES[2:]).doubted
-    assert model.speaker == "memory"
-
-
-def test_who_is_judged_is_heeded_although_it_is_doubted() -> None:
-    doubted = MemoryLength(1.0).after(-0.1, -0.1, -0.1)
-    assert not has_a_say(doubted, None)
-    assert has_a_say(doubted, Judge(Checks(), {"memory": (0.1, 0.1)}))
-    assert has_a_say(None, None)
-    spoken = [who_speaks(None, None, each, adapted=False) for each in (doubted, None)]
-    assert spoken == ["image model", "image model"]
-    assert who_speaks(None, None, MemoryLength(1.0), adapted=False) == "memory"
-    assert who_speaks(None, None, doubted, adapted=True) == "adapted"
-
-
-def test_a_warm_up_that_speaks_against_it_is_told() -> None:
-    model = model_of(0.0, -1, ENDLESS)
-    assert "the memory has no say but by second looks" in str(model.adapt(FRAMES[:8]))
-    assert model.speaker == "image model"
 
 
 def test_another_model_is_tested_on_its_own_labels() -> None:

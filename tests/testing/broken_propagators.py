@@ -301,6 +301,4 @@ BROKEN: dict[str, tuple[Callable[[], object], set[str]]] = {
     "looks ahead": (_with(LooksAhead), {"live_frames"}),
     "keeps tensors": (KeepsTensors, {"closing_frees"}),
 }
-
-
 """Factory, and the checks that must fail, no more and no fewer."""
