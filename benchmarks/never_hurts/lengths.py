@@ -92,7 +92,7 @@ class Compared:
             total = []
             for t in range(self.confusion.shape[1]):
                 total.append(self.confusion[0 if length.doubted else 1 + length.halvings, t])
-                if length.left:
+                if length.goes_on(judged=False):
                     length = length.after(self.differences[self.warmup - 1 + t, length.halvings])
         return iou(np.stack(total)) - iou(self.confusion[0])
 
