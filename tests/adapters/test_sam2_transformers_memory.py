@@ -9,9 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ditta_adapt import (
-    PropagationError,
-)
+from ditta_adapt import PropagationError
 from ditta_adapt.adapters.sam2_transformers import Sam2TransformersPropagator
 from ditta_adapt.adapters.sam2_transformers.batches import Batch
 from tests.adapters.sam2_video_models import (
@@ -24,6 +22,8 @@ from tests.adapters.sam2_video_models import (
     small_model,
 )
 from tests.toys import toy_video
+
+pytestmark = pytest.mark.filterwarnings("ignore:the .*Model was not loaded by from_pretrained")
 
 
 def held_bytes(thing: object, seen: set[int]) -> int:
