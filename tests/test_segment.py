@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ditta_adapt import (
-    AdaptConfig,
-    Frame,
-    InputError,
-    wrap,
-)
+from ditta_adapt import AdaptConfig, Frame, InputError, wrap
 from tests.labelled import labels_of, same
 from tests.toys import toy_segmenter, toy_video
 

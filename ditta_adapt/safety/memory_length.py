@@ -10,7 +10,7 @@ from ditta_adapt.safety.surely_worse import rather_worse, surely_worse
 
 TESTED = 8
 """Streamed frames that are predicted, to begin with and after every change: what comes later says
-the same, and costs."""
+much the same, and costs."""
 
 # Of the warm-up and of the stream: what was long ago is of another part of the video.
 _KEPT = 2 * TESTED

@@ -7,9 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ditta_adapt import (
-    Prompt,
-)
+from ditta_adapt import Prompt
 from ditta_adapt.adapters._sam2_input import square_image
 from ditta_adapt.adapters.sam2_transformers import Sam2TransformersPropagator
 from tests.adapters.sam2_video_models import (

@@ -2,9 +2,7 @@
 
 import pytest
 
-from tests.toys import (
-    ToyNet,
-)
+from tests.toys import ToyNet
 
 
 @pytest.fixture

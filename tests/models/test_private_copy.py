@@ -9,22 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ditta_adapt import (
-    Segmenter,
-    SegmenterError,
-    SegmenterOutput,
-    wrap,
-)
+from ditta_adapt import Segmenter, SegmenterError, SegmenterOutput, wrap
 from ditta_adapt.models.parameters import all_parameters, modules_of, weight_hash
 from ditta_adapt.models.private_copy import private_copy
 from tests.models.snapshots import assert_same, snapshot
-from tests.toys import (
-    FEATURES,
-    NUM_CLASSES,
-    ToyNet,
-    ToySegmenter,
-    toy_segmenter,
-)
+from tests.toys import FEATURES, NUM_CLASSES, ToyNet, ToySegmenter, toy_segmenter
 
 
 class TestPrivateCopy:

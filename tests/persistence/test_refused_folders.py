@@ -10,12 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ditta_adapt import (
-    AdaptConfig,
-    CheckpointError,
-    VideoSegmenter,
-    wrap,
-)
+from ditta_adapt import AdaptConfig, CheckpointError, VideoSegmenter, wrap
 from tests.toys import ToyNet, ToySegmenter, toy_segmenter, toy_video
 
 FRAMES = toy_video(7)

@@ -10,10 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ditta_adapt import (
-    InputError,
-    wrap,
-)
+from ditta_adapt import InputError, wrap
 from ditta_adapt.baselines import ImageModel
 from ditta_adapt.io.probe import probe_video
 from ditta_adapt.io.video import read_timed_video

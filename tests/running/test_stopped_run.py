@@ -6,12 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from ditta_adapt import (
-    AdaptConfig,
-    InputError,
-    PropagatorTraining,
-    wrap,
-)
+from ditta_adapt import AdaptConfig, InputError, PropagatorTraining, wrap
 from ditta_adapt.io.video import read_timed_video
 from ditta_adapt.progress import Progress
 from ditta_adapt.running import labelling

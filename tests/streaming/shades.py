@@ -7,14 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ditta_adapt import (
-    AdaptConfig,
-    Checks,
-    SegmenterOutput,
-    VideoSegmenter,
-    WarpedVotes,
-    wrap,
-)
+from ditta_adapt import AdaptConfig, Checks, SegmenterOutput, VideoSegmenter, WarpedVotes, wrap
 from ditta_adapt.safety.memory_length import MemoryLength
 from ditta_adapt.streaming.state import StreamState
 from tests.baselines.shift_propagator import ShiftPropagator

@@ -9,15 +9,7 @@ from ditta_adapt import AdaptConfig, Checks, VideoSegmenter, wrap
 from ditta_adapt.safety.judge import Judge
 from ditta_adapt.safety.memory_length import MemoryLength
 from ditta_adapt.streaming.speaking import has_a_say, who_speaks
-from tests.streaming.shades import (
-    ENDLESS,
-    FRAMES,
-    Shades,
-    after,
-    length,
-    model_of,
-    state_of,
-)
+from tests.streaming.shades import ENDLESS, FRAMES, Shades, after, length, model_of, state_of
 
 
 def test_a_memory_that_is_doubted_has_no_say() -> None:
@@ -101,7 +93,7 @@ def test_it_stays_doubted_while_it_predicts_badly() -> None:
     doubted(model)
     found = after(model, FRAMES[2:])
     assert model.speaker == "image model"
-    # The latest sixteen, of two times as many that were predicted.
+    # The latest sixteen; what was there before is gone.
     assert len(found.differences) == 16
     assert -0.06 not in found.differences
     assert state_of(model).trial is not None

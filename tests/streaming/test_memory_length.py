@@ -7,14 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ditta_adapt import (
-    AdaptConfig,
-    SecondLook,
-    SelfLabels,
-    Training,
-    WarpedVotes,
-    wrap,
-)
+from ditta_adapt import AdaptConfig, SecondLook, SelfLabels, Training, WarpedVotes, wrap
 from ditta_adapt.safety.memory_length import MemoryLength
 from ditta_adapt.streaming.trial import Trial
 from tests.streaming.shades import (
